@@ -1,0 +1,89 @@
+"""Who may sign in: the accounts, clients and roles of the tenant, read once from a JSON file."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from pathlib import Path
+
+import msgspec
+
+from localazure.entra.errors import DirectoryError
+
+SEEDED = Path(__file__).with_name("accounts.json")
+
+
+class Account(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A person. `oid` is the person in the tenant, `sub` the person as this API sees them."""
+
+    name: str
+    display_name: str
+    oid: str
+    sub: str
+    password: str
+    roles: tuple[str, ...]
+
+
+class Client(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """An application. One without a secret is public; `roles` are what it holds when it acts as itself."""
+
+    name: str
+    client_id: str
+    oid: str
+    grants: tuple[str, ...]
+    secret: str | None = None
+    roles: tuple[str, ...] = ()
+
+
+class Directory(msgspec.Struct, frozen=True, forbid_unknown_fields=True, dict=True):
+    """The tenant. `scopes` says which delegated scopes each role may be granted."""
+
+    domain: str
+    scopes: dict[str, tuple[str, ...]]
+    accounts: tuple[Account, ...]
+    clients: tuple[Client, ...]
+
+    @cached_property
+    def _accounts(self) -> dict[str, Account]:
+        by_name = {account.name.lower(): account for account in self.accounts}
+        return by_name | {f"{name}@{self.domain}": account for name, account in by_name.items()}
+
+    @cached_property
+    def _clients(self) -> dict[str, Client]:
+        return {key.lower(): client for client in self.clients for key in (client.client_id, client.name)}
+
+    @cached_property
+    def all_scopes(self) -> tuple[str, ...]:
+        """Every scope the API defines."""
+        return tuple(sorted({scope for scopes in self.scopes.values() for scope in scopes}))
+
+    def account(self, username: str) -> Account | None:
+        """By name or user principal name, in any case."""
+        return self._accounts.get(username.lower())
+
+    def client(self, client_id: str) -> Client | None:
+        """By id or, which Entra would not take, by name."""
+        return self._clients.get(client_id.lower())
+
+    def principal_name(self, account: Account) -> str:
+        """The account's user principal name."""
+        return f"{account.name}@{self.domain}"
+
+    def allowed(self, account: Account) -> tuple[str, ...]:
+        """The scopes the account's roles may be granted."""
+        return tuple(sorted({scope for role in account.roles for scope in self.scopes[role]}))
+
+
+def load(path: Path) -> Directory:
+    """Read the file. Raises DirectoryError for one that is missing, malformed or inconsistent."""
+    try:
+        directory = msgspec.json.decode(path.read_bytes(), type=Directory)
+    except OSError as exc:
+        raise DirectoryError(f"the accounts file {path} cannot be read: {exc.strerror}") from exc
+    except msgspec.MsgspecError as exc:
+        raise DirectoryError(f"the accounts file {path} is malformed: {exc}") from exc
+    for account in directory.accounts:
+        if unknown := set(account.roles) - directory.scopes.keys():
+            raise DirectoryError(
+                f"the accounts file {path} gives {account.name} the role {min(unknown)}, which has no entry in scopes"
+            )
+    return directory
