@@ -1,0 +1,36 @@
+"""Carts in Cosmos DB: `carts` by /cart_id, each with its outbox beside it, gone a week after its last change."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+
+from blueprints.carts.domain import Cart
+from shared.contracts.event import EventData
+from shared.persistence.cosmos import Container, Document, create, replace
+from shared.persistence.outbox import tell
+
+CARTS = Container("carts", "carts", "cart_id")
+
+RETENTION = 7 * 24 * 3600
+
+
+async def get(cart_id: str) -> Document | None:
+    return await CARTS.read(cart_id, cart_id)
+
+
+def cart_of(document: Mapping[str, Any]) -> Cart:
+    return msgspec.convert(document, Cart)
+
+
+async def save(cart: Cart, etag: str | None, told: EventData) -> Document:
+    """Write a new cart (no `etag`) or the next version of the one at `etag`, and the event that tells of it.
+
+    Raises AlreadyExists or Changed where someone else was faster.
+    """
+    document = {**msgspec.to_builtins(cart), "cart_id": cart.id, "kind": "cart", "ttl": RETENTION}
+    write = create(document) if etag is None else replace(document, etag)
+    written = await CARTS.batch(cart.id, [write, tell(CARTS, cart.id, told, version=cart.version)])
+    return written[0]

@@ -1,0 +1,62 @@
+"""Everything that can set carts in motion: its HTTP operations and its change feed."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import azure.functions as func
+
+from blueprints.carts import service, store
+from blueprints.carts.service import CART_ID, SetLine
+from shared.messaging.relay import relay
+from shared.messaging.triggers import change_feed
+from shared.web.body import SKU
+from shared.web.endpoint import Answer, Call, endpoint
+
+bp = func.Blueprint()
+
+
+@bp.function_name("carts_open")
+@bp.route("v1/carts", methods=["POST"], auth_level=func.AuthLevel.ANONYMOUS)
+@endpoint("carts", scope="carts.write")
+async def open_cart(call: Call[Any]) -> Answer:
+    """Open an empty cart."""
+    cart, etag = await service.open_cart(call.caller, call.idempotency_key)
+    return Answer(cart, 201, {"Location": f"/v1/carts/{cart.id}", "ETag": etag})
+
+
+@bp.function_name("carts_get")
+@bp.route("v1/carts/{cart_id}", methods=["GET"], auth_level=func.AuthLevel.ANONYMOUS)
+@endpoint("carts", scope="carts.read")
+async def get(call: Call[Any]) -> Answer:
+    """Read a cart."""
+    cart, etag = await service.get(call.caller, call.path("cart_id", CART_ID))
+    return Answer(cart, headers={"ETag": etag})
+
+
+@bp.function_name("carts_set_line")
+@bp.route("v1/carts/{cart_id}/items/{sku}", methods=["PUT"], auth_level=func.AuthLevel.ANONYMOUS)
+@endpoint("carts", scope="carts.write", body=SetLine)
+async def set_line(call: Call[SetLine]) -> Answer:
+    """Have so many pieces of a product in the cart."""
+    cart, etag = await service.set_line(
+        call.caller, call.path("cart_id", CART_ID), call.path("sku", SKU), call.body.quantity, call.if_match
+    )
+    return Answer(cart, headers={"ETag": etag})
+
+
+@bp.function_name("carts_remove_line")
+@bp.route("v1/carts/{cart_id}/items/{sku}", methods=["DELETE"], auth_level=func.AuthLevel.ANONYMOUS)
+@endpoint("carts", scope="carts.write")
+async def remove_line(call: Call[Any]) -> Answer:
+    """Take a product out of the cart."""
+    cart, etag = await service.remove_line(
+        call.caller, call.path("cart_id", CART_ID), call.path("sku", SKU), call.if_match
+    )
+    return Answer(cart, headers={"ETag": etag})
+
+
+@change_feed(bp, store.CARTS)
+async def feed(documents: func.DocumentList) -> None:
+    """Relay the outbox."""
+    await relay(store.CARTS, documents)

@@ -1,0 +1,115 @@
+"""What the catalog can do: show products, and take new and changed ones."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Annotated
+
+import msgspec
+
+from blueprints.catalog import domain, store
+from blueprints.catalog.domain import Product
+from shared.contracts.catalog import ProductChanged
+from shared.errors import Contention, InvalidRequest, NotFound, PreconditionFailed
+from shared.money import Money, minor_unit_digits
+from shared.persistence.cosmos import AlreadyExists, Changed, Document
+from shared.telemetry.log import Log
+from shared.web.body import Sku
+from shared.web.paging import Page, decode_cursor, encode_cursor
+
+TRIES = 5
+
+log = Log("catalog")
+
+Category = Annotated[str, msgspec.Meta(pattern="^[a-z0-9][a-z0-9-]{0,39}$")]
+
+
+class PutProduct(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A product as staff describe it. `sku` may be repeated, and must then be the one in the path."""
+
+    name: Annotated[str, msgspec.Meta(min_length=1, max_length=200, pattern=r"\S")]
+    category: Category
+    price: Money
+    description: Annotated[str, msgspec.Meta(max_length=4000)] | None = None
+    sku: Sku | None = None
+
+
+class ProductView(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A product as the API shows it."""
+
+    sku: str
+    name: str
+    category: str
+    price: Money
+    description: str | None = None
+
+
+async def browse(
+    category: str | None, text: str | None, cursor: str | None, limit: int
+) -> tuple[Page[ProductView], str]:
+    """A page of products by SKU, and the page's ETag. Raises InvalidRequest for a cursor of another list."""
+    for name, value in (("category", category), ("q", text)):
+        if value is not None and not 1 <= len(value) <= 100:
+            raise InvalidRequest(f"{name} must have 1 to 100 characters")
+    scope = msgspec.json.encode([category, text]).decode()
+    found = await store.page(category, text, decode_cursor(cursor, _digest(scope)), limit + 1)
+    page = Page(
+        items=[_view(product) for product in found[:limit]],
+        next_cursor=encode_cursor(found[limit - 1].sku, _digest(scope)) if len(found) > limit else None,
+    )
+    return page, f'"{_digest(msgspec.json.encode(page).decode())}"'
+
+
+async def get(sku: str) -> tuple[ProductView, str]:
+    """The product and its ETag. Raises NotFound."""
+    document = await store.get(sku)
+    if document is None:
+        raise NotFound(f"there is no product {sku}")
+    return _view(store.product_of(document)), document["_etag"]
+
+
+async def put(sku: str, request: PutProduct, etag: str | None) -> tuple[ProductView, str, bool]:
+    """Create the product or replace it; answers it, its ETag and whether it is new.
+
+    Raises PreconditionFailed where the product is not, or no longer, at `etag`.
+    """
+    wanted = _wanted(sku, request)
+    for _ in range(TRIES):
+        present = await store.get(sku)
+        if etag is not None and (present is None or present["_etag"] != etag):
+            raise PreconditionFailed("the product has changed since you read it; read it again")
+        try:
+            document = await _write(present, wanted)
+        except (AlreadyExists, Changed):
+            continue
+        return _view(store.product_of(document)), document["_etag"], present is None
+    raise Contention(f"product {sku} keeps changing", retry_after=1)
+
+
+async def _write(present: Document | None, wanted: Product) -> Document:
+    product = domain.revised(None if present is None else store.product_of(present), wanted)
+    if product is None:
+        assert present is not None, "a product that is not there cannot be unchanged"
+        return present
+    told = ProductChanged(sku=product.sku, name=product.name, category=product.category, price=product.price)
+    document = await store.save(product, None if present is None else present["_etag"], told)
+    log.info("product.changed", sku=product.sku, version=product.version)
+    return document
+
+
+def _wanted(sku: str, request: PutProduct) -> Product:
+    if request.sku not in (None, sku):
+        raise InvalidRequest(f"the body is about {request.sku}, the path about {sku}")
+    try:
+        minor_unit_digits(request.price.currency)
+    except ValueError as exc:
+        raise InvalidRequest(f"{exc} - at `$.price.currency`") from exc
+    return Product(sku, request.name, request.category, request.price, request.description)
+
+
+def _view(product: Product) -> ProductView:
+    return ProductView(product.sku, product.name, product.category, product.price, product.description)
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:16]

@@ -1,0 +1,60 @@
+"""The catalog in Cosmos DB: `products` by /sku, each with its outbox beside it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+
+from blueprints.catalog.domain import Product
+from shared.contracts.event import EventData
+from shared.persistence.cosmos import Container, Document, create, replace
+from shared.persistence.outbox import tell
+
+PRODUCTS = Container("catalog", "products", "sku")
+
+
+async def get(sku: str) -> Document | None:
+    return await PRODUCTS.read(sku, sku)
+
+
+def product_of(document: Mapping[str, Any]) -> Product:
+    return msgspec.convert(document, Product)
+
+
+async def save(product: Product, etag: str | None, told: EventData) -> Document:
+    """Write a new product (no `etag`) or the next version of the one at `etag`, and the event that tells of it.
+
+    Raises AlreadyExists or Changed where someone else was faster.
+    """
+    document = {
+        **msgspec.to_builtins(product),
+        "id": product.sku,
+        "kind": "product",
+        "search_text": f"{product.name} {product.sku}".lower(),
+    }
+    write = create(document) if etag is None else replace(document, etag)
+    written = await PRODUCTS.batch(product.sku, [write, tell(PRODUCTS, product.sku, told, version=product.version)])
+    return written[0]
+
+
+async def page(category: str | None, text: str | None, after: str | None, limit: int) -> list[Product]:
+    """At most `limit` products by SKU: of `category`, with `text` in name or SKU, and after the SKU `after`."""
+    conditions, parameters = ["c.kind = 'product'"], {}
+    if category is not None:
+        conditions.append("c.category = @category")
+        parameters["@category"] = category
+    if text is not None:
+        conditions.append("CONTAINS(c.search_text, @text)")
+        parameters["@text"] = text.lower()
+    if after is not None:
+        conditions.append("c.sku > @after")
+        parameters["@after"] = after
+    query = f"SELECT * FROM c WHERE {' AND '.join(conditions)} ORDER BY c.sku"  # noqa: S608 - fixed texts
+    found: list[Product] = []
+    async for document in PRODUCTS.query(query, parameters, limit=limit):
+        found.append(product_of(document))
+        if len(found) == limit:
+            break
+    return found

@@ -1,0 +1,53 @@
+"""Everything that can set the catalog in motion: its HTTP operations and its change feed."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import azure.functions as func
+
+from blueprints.catalog import service, store
+from blueprints.catalog.service import PutProduct
+from shared.messaging.relay import relay
+from shared.messaging.triggers import change_feed
+from shared.web.body import SKU
+from shared.web.endpoint import STAFF, Answer, Call, endpoint
+from shared.web.paging import read_limit
+
+bp = func.Blueprint()
+
+CACHE = "public, max-age=10"
+
+
+@bp.function_name("products_list")
+@bp.route("v1/products", methods=["GET"], auth_level=func.AuthLevel.ANONYMOUS)
+@endpoint("catalog")
+async def browse(call: Call[Any]) -> Answer:
+    """Browse products by category and text."""
+    query = call.query("category", "q", "limit", "cursor")
+    page, etag = await service.browse(query.get("category"), query.get("q"), query.get("cursor"), read_limit(query))
+    return call.unless_known(Answer(page, headers={"ETag": etag, "Cache-Control": CACHE}))
+
+
+@bp.function_name("products_get")
+@bp.route("v1/products/{sku}", methods=["GET"], auth_level=func.AuthLevel.ANONYMOUS)
+@endpoint("catalog")
+async def get(call: Call[Any]) -> Answer:
+    """Read one product."""
+    product, etag = await service.get(call.path("sku", SKU))
+    return call.unless_known(Answer(product, headers={"ETag": etag, "Cache-Control": CACHE}))
+
+
+@bp.function_name("products_put")
+@bp.route("v1/products/{sku}", methods=["PUT"], auth_level=func.AuthLevel.ANONYMOUS)
+@endpoint("catalog", scope="catalog.write", roles=STAFF, body=PutProduct)
+async def put(call: Call[PutProduct]) -> Answer:
+    """Create or replace one product."""
+    product, etag, new = await service.put(call.path("sku", SKU), call.body, call.if_match)
+    return Answer(product, 201 if new else 200, {"ETag": etag})
+
+
+@change_feed(bp, store.PRODUCTS)
+async def feed(documents: func.DocumentList) -> None:
+    """Relay the outbox."""
+    await relay(store.PRODUCTS, documents)

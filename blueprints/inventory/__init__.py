@@ -1,0 +1,1 @@
+"""Inventory: how many pieces there are, and for which order each of them is held."""

@@ -1,0 +1,166 @@
+"""What an order is, and which moves are legal. Pure: no clock, no I/O.
+
+The legal moves are one table; every change of status goes through `move`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from shared.contracts.orders import CancelReason
+from shared.money import CurrencyMismatch, Money, total
+
+Status = Literal["placed", "confirmed", "cancelled"]
+Command = Literal["confirm", "cancel"]
+
+MOVES: dict[tuple[Status, Command], Status] = {
+    ("placed", "confirm"): "confirmed",
+    ("placed", "cancel"): "cancelled",
+}
+
+MOST_LINES = 1_000
+
+
+class IllegalMove(ValueError):
+    """The order's status does not allow the move."""
+
+
+class UnknownSku(ValueError):
+    """Lines name products that are not for sale. `skus` are the ones."""
+
+    def __init__(self, skus: list[str]) -> None:
+        super().__init__(f"not for sale: {', '.join(skus[:10])}{' …' if len(skus) > 10 else ''}")
+        self.skus = skus
+
+
+class TotalOutOfRange(ValueError):
+    """The lines cost more than one payment can carry, nothing at all, or are of several currencies."""
+
+
+@dataclass(frozen=True, slots=True)
+class OrderLine:
+    """So many pieces of one product, at the price of the moment it was ordered."""
+
+    sku: str
+    name: str
+    quantity: int
+    unit_price: Money
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """Where the goods go. `country` is ISO 3166-1 alpha-2."""
+
+    name: str
+    line1: str
+    city: str
+    postal_code: str
+    country: str
+    line2: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class HistoryEntry:
+    """When the order came into a status, and why, where there is a reason."""
+
+    status: Status
+    at: str
+    reason: CancelReason | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """One order. `version` counts its changes from 1; consumers order its events by it."""
+
+    id: str
+    customer_id: str
+    status: Status
+    version: int
+    lines: tuple[OrderLine, ...]
+    total: Money
+    shipping_address: Address
+    placed_at: str
+    history: tuple[HistoryEntry, ...]
+    request_hash: str
+
+    @property
+    def reason(self) -> CancelReason | None:
+        """Why the order is cancelled, if it is."""
+        return self.history[-1].reason
+
+    def as_placed(self) -> Order:
+        """The order as its first answer showed it: a repeated request gets that same answer."""
+        return replace(self, status="placed", version=1, history=self.history[:1])
+
+
+@dataclass(frozen=True, slots=True)
+class Priced:
+    """What orders knows of a product."""
+
+    name: str
+    price: Money
+
+
+def price_lines(wanted: Iterable[tuple[str, int]], products: Mapping[str, Priced]) -> tuple[OrderLine, ...]:
+    """Put names and prices to (sku, quantity) pairs; pieces of one SKU become one line.
+
+    Raises UnknownSku with every SKU that is not in `products`.
+    """
+    quantities: dict[str, int] = {}
+    for sku, quantity in wanted:
+        quantities[sku] = quantities.get(sku, 0) + quantity
+    if unknown := [sku for sku in quantities if sku not in products]:
+        raise UnknownSku(unknown)
+    return tuple(
+        OrderLine(sku, products[sku].name, quantity, products[sku].price) for sku, quantity in quantities.items()
+    )
+
+
+def order_total(lines: Iterable[OrderLine], most: int) -> Money:
+    """The sum of the lines. Raises TotalOutOfRange unless it is 1 to `most` minor units of one currency."""
+    try:
+        amount = total(line.unit_price * line.quantity for line in lines)
+    except CurrencyMismatch as exc:
+        raise TotalOutOfRange(f"all lines of an order must be priced in one currency ({exc})") from exc
+    if amount.amount < 1:
+        raise TotalOutOfRange("the order costs nothing; there is nothing to pay")
+    if amount.amount > most:
+        raise TotalOutOfRange(f"the order's total is more than one payment can carry ({Money(most, amount.currency)})")
+    return amount
+
+
+def place(
+    *,
+    order_id: str,
+    customer_id: str,
+    lines: tuple[OrderLine, ...],
+    most: int,
+    shipping_address: Address,
+    at: str,
+    request_hash: str,
+) -> Order:
+    """A new order. Raises TotalOutOfRange."""
+    return Order(
+        id=order_id,
+        customer_id=customer_id,
+        status="placed",
+        version=1,
+        lines=lines,
+        total=order_total(lines, most),
+        shipping_address=shipping_address,
+        placed_at=at,
+        history=(HistoryEntry("placed", at),),
+        request_hash=request_hash,
+    )
+
+
+def move(order: Order, command: Command, at: str, reason: CancelReason | None = None) -> Order:
+    """The order after `command`. Raises IllegalMove with id, from and command."""
+    status = MOVES.get((order.status, command))
+    if status is None:
+        raise IllegalMove(f"order {order.id} is {order.status}; it cannot be asked to {command}")
+    return replace(
+        order, status=status, version=order.version + 1, history=(*order.history, HistoryEntry(status, at, reason))
+    )

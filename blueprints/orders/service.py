@@ -1,0 +1,281 @@
+"""What orders can do: place, read, cancel, settle; and what it does when others tell it something."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import hashlib
+import re
+from typing import Annotated, Any
+
+import msgspec
+
+from blueprints.orders import domain, store
+from blueprints.orders.domain import MOST_LINES, Address, Command, Order
+from shared.clock import timestamp
+from shared.contracts.carts import CartChanged
+from shared.contracts.catalog import ProductChanged
+from shared.contracts.event import Event, EventData
+from shared.contracts.orders import CancelReason, Line, OrderCancelled, OrderConfirmed, OrderPlaced
+from shared.errors import Conflict, Contention, InvalidRequest, NotFound, Unprocessable
+from shared.money import Money
+from shared.persistence.cosmos import AlreadyExists, Changed
+from shared.telemetry.log import Log
+from shared.web.auth import Principal
+from shared.web.body import Quantity, Sku, fingerprint
+from shared.web.paging import Page, decode_cursor, encode_cursor
+
+ORDER_ID = re.compile(r"ord_[a-z2-7]{26}")
+LARGEST_TOTAL = 99_999_999
+"""Minor units that one payment can carry (the provider takes eight digits)."""
+CART_PATIENCE = (0.02, 0.05, 0.1, 0.2, 0.4, 0.8)
+"""Seconds between looks at a cart that has not arrived here yet: a second and a half in all."""
+TRIES = 5
+
+log = Log("orders")
+
+_Text = Annotated[str, msgspec.Meta(min_length=1, max_length=120, pattern=r"\S")]
+
+
+class AddressIn(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Where the goods go."""
+
+    name: _Text
+    line1: _Text
+    city: _Text
+    postal_code: Annotated[str, msgspec.Meta(min_length=1, max_length=20, pattern=r"\S")]
+    country: Annotated[str, msgspec.Meta(pattern="^[A-Z]{2}$", description="ISO 3166-1 alpha-2")]
+    line2: Annotated[str, msgspec.Meta(max_length=120)] | None = None
+
+
+class ItemIn(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """So many pieces of one product."""
+
+    sku: Sku
+    quantity: Quantity
+
+
+class PlaceOrder(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Buy these items, or what is in this cart."""
+
+    shipping_address: AddressIn
+    payment_method: Annotated[
+        str,
+        msgspec.Meta(pattern="^pm_[A-Za-z0-9_]{1,64}$", description="The provider's reference; never a card number"),
+    ]
+    items: Annotated[list[ItemIn], msgspec.Meta(min_length=1, max_length=MOST_LINES)] | None = None
+    cart_id: Annotated[str, msgspec.Meta(pattern="^crt_[a-z2-7]{26}$")] | None = None
+    cart_version: Annotated[int, msgspec.Meta(ge=1)] | None = None
+    """The version the shopper saw; the order waits for it, and is refused if the cart has moved on."""
+
+
+class OrderView(msgspec.Struct, frozen=True):
+    """An order as the API shows it."""
+
+    id: str
+    status: domain.Status
+    items: tuple[domain.OrderLine, ...]
+    total: Money
+    shipping_address: Address
+    placed_at: str
+    history: tuple[domain.HistoryEntry, ...]
+
+
+class OrderSummary(msgspec.Struct, frozen=True):
+    """An order in a list."""
+
+    id: str
+    status: domain.Status
+    total: Money
+    placed_at: str
+
+
+class TimelineEntry(msgspec.Struct, frozen=True):
+    """One thing that happened to an order, and which service said so."""
+
+    at: str
+    event: str
+    source: str
+
+
+def view(order: Order) -> OrderView:
+    return OrderView(
+        order.id, order.status, order.lines, order.total, order.shipping_address, order.placed_at, order.history
+    )
+
+
+async def place(caller: Principal, key: str, request: PlaceOrder) -> OrderView:
+    """Price the order, write it together with `order.placed`, and answer; the rest happens behind.
+
+    The order's id is derived from caller and key: a repeat finds the order it made and gets the same answer.
+    Raises Unprocessable for a key that was used for another request, unknown SKUs, or a total out of range.
+    """
+    if (request.items is None) == (request.cart_id is None):
+        raise InvalidRequest("send either items or cart_id")
+    if request.cart_version is not None and request.cart_id is None:
+        raise InvalidRequest("cart_version goes with cart_id")
+    order_id, request_hash = derive_order_id(caller.subject, key), fingerprint(request)
+    if (existing := await store.get(order_id)) is not None:
+        return _repeated(existing, request_hash)
+    order = await _price(caller, request, order_id, request_hash)
+    placed = OrderPlaced(
+        order_id=order.id,
+        customer_id=order.customer_id,
+        lines=[Line(line.sku, line.quantity) for line in order.lines],
+        total=order.total,
+        payment_method=request.payment_method,
+    )
+    try:
+        await store.add(order, placed)
+    except AlreadyExists:
+        return _repeated(await _existing(order_id), request_hash)
+    log.info("order.placed", order_id=order.id, lines=len(order.lines))
+    return view(order)
+
+
+def derive_order_id(customer_id: str, key: str) -> str:
+    """The id of the order that `customer_id` places under `key`: 130 bits of a SHA-256, in base 32."""
+    digest = hashlib.sha256(f"{customer_id}\0{key}".encode()).digest()
+    return "ord_" + base64.b32encode(digest).decode().lower()[:26]
+
+
+async def get(caller: Principal, order_id: str) -> OrderView:
+    return view(await _visible(caller, order_id))
+
+
+async def list_own(customer_id: str, cursor: str | None, limit: int) -> Page[OrderSummary]:
+    """The customer's orders, newest first."""
+    documents = await store.list_by_customer(customer_id, decode_cursor(cursor, customer_id), limit + 1)
+    page = documents[:limit]
+    more = len(documents) > limit
+    return Page(
+        items=[msgspec.convert(document, OrderSummary) for document in page],
+        next_cursor=encode_cursor(page[-1]["sort_key"], customer_id) if more else None,
+    )
+
+
+async def timeline(caller: Principal, order_id: str) -> Page[TimelineEntry]:
+    """Everything that was told of the order, oldest first."""
+    await _visible(caller, order_id)
+    entries = [
+        TimelineEntry(event["time"], event["type"], event["source"].removeprefix("/"))
+        for event in await store.events(order_id)
+    ]
+    return Page(items=entries, next_cursor=None)
+
+
+async def cancel(caller: Principal, order_id: str) -> OrderView:
+    """Cancel at the shopper's wish. Raises Conflict once the order is confirmed or was cancelled for another reason."""
+    await _visible(caller, order_id)
+    order = await settle(order_id, "cancel", "customer_request")
+    if order.status != "cancelled" or order.reason != "customer_request":
+        raise Conflict(f"the order is already {order.status}", code="order-not-cancellable")
+    return view(order)
+
+
+async def settle(order_id: str, command: Command, reason: CancelReason | None = None) -> Order:
+    """Confirm or cancel, if that is still open, and return the order as it now is, settled by whomever."""
+    for _ in range(TRIES):
+        order = await _existing(order_id)
+        if (order.status, command) not in domain.MOVES:
+            return order
+        moved = domain.move(order, command, timestamp(), reason)
+        try:
+            await store.advance(order, moved, _told(moved))
+        except Changed:
+            continue
+        log.info(f"order.{moved.status}", order_id=order_id, reason=reason)
+        return moved
+    raise Contention(f"order {order_id} keeps changing")
+
+
+async def record_answer(event: Event) -> None:
+    """Note in the order's inbox what inventory or payments told of it."""
+    await store.record(event.subject, event)
+
+
+async def keep_product(event: Event, data: ProductChanged) -> None:
+    await store.keep_product(event.version, msgspec.to_builtins(data))
+
+
+async def keep_cart(event: Event, data: CartChanged) -> None:
+    await store.keep_cart(event.version, msgspec.to_builtins(data))
+
+
+async def _price(caller: Principal, request: PlaceOrder, order_id: str, request_hash: str) -> Order:
+    wanted = await _wanted(caller, request)
+    try:
+        return domain.place(
+            order_id=order_id,
+            customer_id=caller.subject,
+            lines=domain.price_lines(wanted, await store.product_copy.find(sku for sku, _ in wanted)),
+            most=LARGEST_TOTAL,
+            shipping_address=msgspec.convert(request.shipping_address, Address, from_attributes=True),
+            at=timestamp(),
+            request_hash=request_hash,
+        )
+    except domain.UnknownSku as exc:
+        raise Unprocessable(str(exc), code="unknown-sku") from exc
+    except domain.TotalOutOfRange as exc:
+        raise Unprocessable(str(exc), code="total-out-of-range") from exc
+
+
+async def _wanted(caller: Principal, request: PlaceOrder) -> list[tuple[str, int]]:
+    if request.items is not None:
+        return [(item.sku, item.quantity) for item in request.items]
+    cart = await _cart(caller, request.cart_id or "", request.cart_version)
+    lines = [(line["sku"], line["quantity"]) for line in cart["lines"]]
+    if len(lines) > MOST_LINES:
+        raise Unprocessable(f"an order has at most {MOST_LINES} lines", code="too-many-lines")
+    return lines
+
+
+async def _cart(caller: Principal, cart_id: str, version: int | None) -> dict[str, Any]:
+    """The cart, as carts told of it. It may still be on its way here, so this is worth a short wait."""
+    cart: dict[str, Any] | None = None
+    for pause in (*CART_PATIENCE, None):
+        cart = await store.get_cart(cart_id)
+        if cart is not None and cart["customer_id"] != caller.subject:
+            cart = None
+            break
+        if cart is not None and cart["lines"] and cart["version"] >= (version or 1):
+            break
+        if pause is not None:
+            await asyncio.sleep(pause)
+    if cart is None:
+        raise NotFound("there is no such cart", code="cart-not-found")
+    if version is not None and cart["version"] != version:
+        raise Conflict("the cart is not at that version; read it again", code="cart-version", retry_after=1)
+    if not cart["lines"]:
+        raise Unprocessable("the cart is empty", code="cart-empty")
+    return cart
+
+
+async def _visible(caller: Principal, order_id: str) -> Order:
+    order = await store.get(order_id)
+    if order is None or not (order.customer_id == caller.subject or caller.is_staff):
+        raise NotFound("there is no such order")
+    return order
+
+
+async def _existing(order_id: str) -> Order:
+    order = await store.get(order_id)
+    if order is None:
+        raise NotFound(f"there is no order {order_id}")
+    return order
+
+
+def _repeated(order: Order, request_hash: str) -> OrderView:
+    if order.request_hash != request_hash:
+        raise Unprocessable(
+            "this Idempotency-Key was used for another request; use a new key for a new order",
+            code="idempotency-key-reused",
+        )
+    return view(order.as_placed())
+
+
+def _told(order: Order) -> EventData:
+    if order.status == "confirmed":
+        return OrderConfirmed(order_id=order.id, total=order.total)
+    assert order.reason is not None, "an order is never cancelled without a reason"
+    return OrderCancelled(order_id=order.id, reason=order.reason)

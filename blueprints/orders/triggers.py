@@ -1,0 +1,156 @@
+"""Everything that can set orders in motion: its HTTP operations, the events it hears, its change feed, its saga."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from typing import Any
+
+import azure.durable_functions as df
+import azure.functions as func
+
+from blueprints.orders import saga, service, store
+from blueprints.orders.service import ORDER_ID, PlaceOrder
+from shared.contracts.carts import CartChanged
+from shared.contracts.catalog import ProductChanged
+from shared.contracts.event import Event, EventData
+from shared.contracts.inventory import StockRejected, StockReleased, StockReserved
+from shared.contracts.orders import OrderCancelled, OrderPlaced
+from shared.contracts.payments import (
+    PaymentAuthorized,
+    PaymentCaptured,
+    PaymentDeclined,
+    PaymentRefunded,
+    PaymentVoided,
+)
+from shared.errors import Forbidden
+from shared.messaging.consumer import Handlers, consume
+from shared.messaging.relay import relay
+from shared.messaging.triggers import change_feed, subscription
+from shared.web.endpoint import Answer, Call, endpoint
+from shared.web.paging import read_limit
+
+bp = df.Blueprint()
+
+
+@bp.function_name("orders_place")
+@bp.route("v1/orders", methods=["POST"], auth_level=func.AuthLevel.ANONYMOUS)
+@endpoint("orders", scope="orders.write", body=PlaceOrder, idempotency_key=True)
+async def place(call: Call[PlaceOrder]) -> Answer:
+    """Place an order."""
+    order = await service.place(call.caller, call.idempotency_key, call.body)
+    return Answer(order, 202, {"Location": f"/v1/orders/{order.id}"})
+
+
+@bp.function_name("orders_list")
+@bp.route("v1/orders", methods=["GET"], auth_level=func.AuthLevel.ANONYMOUS)
+@endpoint("orders", scope="orders.read")
+async def list_own(call: Call[Any]) -> Answer:
+    """List the caller's orders, or, for staff, those of `customer_id`."""
+    query = call.query("customer_id", "limit", "cursor")
+    customer_id = query.get("customer_id", call.caller.subject)
+    if customer_id != call.caller.subject and not call.caller.is_staff:
+        raise Forbidden("only staff may list the orders of others", code="insufficient-role")
+    return Answer(await service.list_own(customer_id, query.get("cursor"), read_limit(query)))
+
+
+@bp.function_name("orders_get")
+@bp.route("v1/orders/{order_id}", methods=["GET"], auth_level=func.AuthLevel.ANONYMOUS)
+@endpoint("orders", scope="orders.read")
+async def get(call: Call[Any]) -> Answer:
+    """Read one order."""
+    return Answer(await service.get(call.caller, call.path("order_id", ORDER_ID)))
+
+
+@bp.function_name("orders_timeline")
+@bp.route("v1/orders/{order_id}/timeline", methods=["GET"], auth_level=func.AuthLevel.ANONYMOUS)
+@endpoint("orders", scope="orders.read")
+async def timeline(call: Call[Any]) -> Answer:
+    """Read everything that happened to one order."""
+    return Answer(await service.timeline(call.caller, call.path("order_id", ORDER_ID)))
+
+
+@bp.function_name("orders_cancel")
+@bp.route("v1/orders/{order_id}/cancel", methods=["POST"], auth_level=func.AuthLevel.ANONYMOUS)
+@endpoint("orders", scope="orders.write")
+async def cancel(call: Call[Any]) -> Answer:
+    """Cancel an order that is not confirmed yet."""
+    order = await service.cancel(call.caller, call.path("order_id", ORDER_ID))
+    return Answer(order, 202, {"Location": f"/v1/orders/{order.id}"})
+
+
+@change_feed(bp, store.ORDERS)
+@bp.durable_client_input(client_name="client")
+async def feed(documents: func.DocumentList, client: df.DurableOrchestrationClient) -> None:
+    """Relay the outbox, start and stop sagas ahead of it, and keep the list by customer up to date."""
+
+    async def before(event: Event, data: EventData) -> None:
+        if isinstance(data, OrderPlaced):
+            await saga.start(client, event, data)
+        elif isinstance(data, OrderCancelled):
+            await saga.tell(client, event.subject, data)
+
+    await relay(store.ORDERS, documents, before)
+    for document in documents:
+        if document["kind"] == "order":
+            await store.project(dict(document))
+
+
+def _answers(client: df.DurableOrchestrationClient) -> Handlers:
+    async def decisive(event: Event, data: EventData) -> None:
+        await service.record_answer(event)
+        await saga.tell(client, event.subject, data)
+
+    async def informative(event: Event, _: EventData) -> None:
+        await service.record_answer(event)
+
+    return {
+        StockReserved: decisive,
+        StockRejected: decisive,
+        StockReleased: informative,
+        PaymentAuthorized: decisive,
+        PaymentDeclined: decisive,
+        PaymentCaptured: informative,
+        PaymentVoided: informative,
+        PaymentRefunded: informative,
+    }
+
+
+@subscription(bp, "orders", "catalog")
+async def on_catalog(message: func.ServiceBusMessage) -> None:
+    """Keep names and prices."""
+    await consume("orders", message, {ProductChanged: service.keep_product})
+
+
+@subscription(bp, "orders", "carts")
+async def on_carts(message: func.ServiceBusMessage) -> None:
+    """Keep what is in whose cart."""
+    await consume("orders", message, {CartChanged: service.keep_cart})
+
+
+@subscription(bp, "orders", "inventory")
+@bp.durable_client_input(client_name="client")
+async def on_inventory(message: func.ServiceBusMessage, client: df.DurableOrchestrationClient) -> None:
+    """Take inventory's answer to the saga."""
+    await consume("orders", message, _answers(client))
+
+
+@subscription(bp, "orders", "payments")
+@bp.durable_client_input(client_name="client")
+async def on_payments(message: func.ServiceBusMessage, client: df.DurableOrchestrationClient) -> None:
+    """Take payments' answer to the saga."""
+    await consume("orders", message, _answers(client))
+
+
+@bp.function_name(saga.NAME)
+@bp.orchestration_trigger(context_name="context")
+def order_saga(context: df.DurableOrchestrationContext) -> Generator[Any, Any, str]:
+    """See `saga.order_saga`."""
+    return (yield from saga.order_saga(context))
+
+
+@bp.function_name(saga.SETTLE)
+@bp.activity_trigger(input_name="decision")
+async def settle(decision: dict[str, Any]) -> str:
+    """Confirm or cancel as the saga decided; answers the status the order now has."""
+    order = await service.settle(decision["order_id"], decision["command"], decision.get("reason"))
+    return order.status

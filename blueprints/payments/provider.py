@@ -1,0 +1,215 @@
+"""The payment provider: Stripe's PaymentIntents with manual capture, through the official package.
+
+An intent is created first and confirmed second. Until it is confirmed it holds no money, and its id is in our
+store before that: so an authorisation whose fate is unknown can always be asked for by id, and an order that
+was cancelled meanwhile has an intent to cancel, which the provider will then never authorise.
+
+Each call carries an idempotency key made from the order's id: a repeat gets the first answer, not a second hold.
+Source: Stripe API reference, "PaymentIntents", "Place a hold on a payment method", "Idempotent requests".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from functools import cache
+from typing import TYPE_CHECKING, Any, Literal
+
+from shared.errors import InvalidRequest, Transient
+from shared.money import Money
+from shared.settings import settings
+
+if TYPE_CHECKING:
+    from stripe import StripeClient, StripeObject
+
+UNEXPECTED_STATE = "payment_intent_unexpected_state"
+
+Fate = Literal["unconfirmed", "pending", "held", "declined", "taken", "void"]
+
+_FATES: dict[str, Fate] = {
+    "requires_confirmation": "unconfirmed",
+    "processing": "pending",
+    "requires_action": "declined",
+    "requires_capture": "held",
+    "succeeded": "taken",
+    "canceled": "void",
+}
+"""Stripe's status → what became of the money. A card that wants its owner to act cannot be charged from here."""
+
+WEBHOOKS: dict[str, Fate] = {
+    "payment_intent.amount_capturable_updated": "held",
+    "payment_intent.payment_failed": "declined",
+}
+"""The provider's notices that can tell what became of an authorisation; the rest only repeats our own doing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Intent:
+    """What the provider knows of one order's money."""
+
+    id: str
+    fate: Fate
+    decline_code: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """What a webhook tells: the order, the intent, and what became of its money (`None`: nothing new)."""
+
+    kind: str
+    order_id: str | None
+    intent: Intent | None
+
+
+async def create(order_id: str, amount: Money) -> Intent:
+    """A new intent for the order, holding nothing yet. Repeating it gives the same one.
+
+    Where the provider will have no such payment (an amount too small, say), the intent has no id and is `declined`.
+    """
+    return await _or_declined(
+        "",
+        _ask(
+            lambda client: client.v1.payment_intents.create_async(
+                {
+                    "amount": amount.amount,
+                    "currency": amount.currency.lower(),
+                    "capture_method": "manual",
+                    "allowed_payment_method_types": ["card"],
+                    "metadata": {"order_id": order_id},
+                },
+                {"idempotency_key": f"{order_id}:create"},
+            )
+        ),
+    )
+
+
+async def confirm(order_id: str, intent_id: str, payment_method: str) -> Intent:
+    """Hold the money. A refusal is an answer (`declined`, `void`), not an error."""
+    return await _or_declined(
+        intent_id,
+        _ask(
+            lambda client: client.v1.payment_intents.confirm_async(
+                intent_id, {"payment_method": payment_method}, {"idempotency_key": f"{order_id}:confirm"}
+            )
+        ),
+    )
+
+
+async def retrieve(intent_id: str) -> Intent:
+    """What became of the intent, by the provider's own word."""
+    return await _ask(lambda client: client.v1.payment_intents.retrieve_async(intent_id))
+
+
+async def capture(order_id: str, intent_id: str) -> Intent:
+    """Take the held money, once."""
+    return await _settled(
+        intent_id,
+        lambda client: client.v1.payment_intents.capture_async(
+            intent_id, {}, {"idempotency_key": f"{order_id}:capture"}
+        ),
+    )
+
+
+async def void(order_id: str, intent_id: str) -> Intent:
+    """Give up the hold, or make sure that there will be none."""
+    return await _settled(
+        intent_id,
+        lambda client: client.v1.payment_intents.cancel_async(intent_id, {}, {"idempotency_key": f"{order_id}:void"}),
+    )
+
+
+async def refund(order_id: str, intent_id: str) -> None:
+    """Pay back all that was taken, once."""
+    await _answer(
+        lambda client: client.v1.refunds.create_async(
+            {"payment_intent": intent_id}, {"idempotency_key": f"{order_id}:refund"}
+        )
+    )
+
+
+def read_webhook(payload: bytes, signature: str) -> Notice:
+    """What the provider tells, if it is the provider. Raises InvalidRequest for a signature that is not its own."""
+    import stripe
+
+    try:
+        event = stripe.Webhook.construct_event(payload, signature, settings().text("STRIPE_WEBHOOK_SECRET")).to_dict()
+    except (ValueError, stripe.SignatureVerificationError) as exc:
+        raise InvalidRequest("the webhook is not signed by the provider", code="invalid-signature") from exc
+    kind, subject = str(event["type"]), event["data"]["object"]
+    fate = WEBHOOKS.get(kind)
+    if fate is None:
+        return Notice(kind, None, None)
+    return Notice(kind, subject.get("metadata", {}).get("order_id"), Intent(subject["id"], fate, _last_error(subject)))
+
+
+@cache
+def _client() -> StripeClient:
+    import stripe
+
+    return stripe.StripeClient(
+        settings().text("STRIPE_API_KEY"),
+        base_addresses={"api": settings().text("STRIPE_API_BASE")},
+        http_client=stripe.AIOHTTPClient(timeout=settings().seconds("STRIPE_TIMEOUT_SECONDS")),
+        max_network_retries=0,
+    )
+
+
+async def _answer(call: Callable[[StripeClient], Awaitable[StripeObject]]) -> dict[str, Any]:
+    """Translates what may pass; what is wrong with the request itself is the caller's to judge."""
+    import stripe
+
+    try:
+        return (await call(_client())).to_dict()
+    except (stripe.APIConnectionError, stripe.RateLimitError, stripe.APIError, TimeoutError) as exc:
+        raise Transient("the payment provider does not answer at present") from exc
+    except stripe.StripeError as exc:
+        if exc.http_status == 409:
+            raise Transient("the payment provider is still busy with the same request") from exc
+        raise
+
+
+async def _ask(call: Callable[[StripeClient], Awaitable[StripeObject]]) -> Intent:
+    return _intent(await _answer(call))
+
+
+async def _or_declined(intent_id: str, answer: Awaitable[Intent]) -> Intent:
+    import stripe
+
+    try:
+        return await answer
+    except stripe.CardError as exc:
+        body: Any = exc.json_body or {}
+        return Intent(intent_id, "declined", _code(body.get("error", {})))
+    except stripe.InvalidRequestError as exc:
+        if exc.code == UNEXPECTED_STATE:
+            return await retrieve(intent_id)
+        return Intent(intent_id, "declined", exc.code or "invalid_request")
+
+
+async def _settled(intent_id: str, call: Callable[[StripeClient], Awaitable[StripeObject]]) -> Intent:
+    import stripe
+
+    try:
+        return await _ask(call)
+    except stripe.InvalidRequestError as exc:
+        if exc.code != UNEXPECTED_STATE:
+            raise
+        return await retrieve(intent_id)
+
+
+def _intent(answer: Mapping[str, Any]) -> Intent:
+    status, code = str(answer["status"]), _last_error(answer)
+    if status == "requires_payment_method":
+        return Intent(answer["id"], "declined" if code else "unconfirmed", code)
+    if status == "requires_action":
+        code = "authentication_required"
+    return Intent(answer["id"], _FATES[status], code)
+
+
+def _last_error(intent: Mapping[str, Any]) -> str:
+    error = intent.get("last_payment_error")
+    return _code(error) if error else ""
+
+
+def _code(error: Mapping[str, Any]) -> str:
+    return str(error.get("decline_code") or error.get("code") or "card_declined")

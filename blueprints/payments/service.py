@@ -1,0 +1,174 @@
+"""What payments can do: hold an order's money, take it, and give it back, each once.
+
+Whatever happens between a call to the provider and our writing down its answer, the next delivery of the same
+event finds the payment in our store, asks the provider what became of it, and goes on from there.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import msgspec
+
+from blueprints.payments import domain, provider, store
+from blueprints.payments.domain import Command, Payment
+from blueprints.payments.provider import Intent
+from shared.contracts.event import Event, EventData
+from shared.contracts.orders import OrderCancelled, OrderConfirmed, OrderPlaced
+from shared.contracts.payments import (
+    PaymentAuthorized,
+    PaymentCaptured,
+    PaymentDeclined,
+    PaymentRefunded,
+    PaymentVoided,
+)
+from shared.errors import NotFound, Transient
+from shared.money import Money
+from shared.persistence.cosmos import AlreadyExists, Changed
+from shared.telemetry.log import Log
+from shared.web.auth import Principal
+
+log = Log("payments")
+
+
+class PaymentView(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A payment as the API shows it."""
+
+    order_id: str
+    status: domain.Status
+    amount: Money
+    decline_code: str | None = None
+
+
+async def get(caller: Principal, order_id: str) -> PaymentView:
+    """The payment of the caller's own order; staff may see any. Raises NotFound."""
+    payment = await store.get(order_id)
+    if payment is None or payment.amount is None or not (payment.customer_id == caller.subject or caller.is_staff):
+        raise NotFound("there is no payment of such an order")
+    return PaymentView(order_id, payment.status, payment.amount, payment.decline_code)
+
+
+async def authorize(event: Event, placed: OrderPlaced) -> None:
+    """Hold the order's total on the shopper's card, unless the order was cancelled meanwhile."""
+    order_id = placed.order_id
+    payment = await store.get(order_id)
+    if payment is None:
+        intent = await provider.create(order_id, placed.total)
+        payment = Payment(order_id, placed.customer_id, "authorizing", 1, placed.total, intent.id)
+        if not await _begun(payment, intent):
+            return
+        intent = await provider.confirm(order_id, intent.id, placed.payment_method)
+    elif payment.status == "authorizing" and payment.intent_id is not None:
+        intent = await provider.retrieve(payment.intent_id)
+        if intent.fate == "unconfirmed":
+            intent = await provider.confirm(order_id, payment.intent_id, placed.payment_method)
+    else:
+        return
+    await _learn(payment, intent)
+
+
+async def capture(event: Event, confirmed: OrderConfirmed) -> None:
+    """The order goes through: take the held money."""
+    payment = await _payment(confirmed.order_id)
+    if payment.status == "captured":
+        return
+    status = domain.next_status(payment, "capture")
+    assert payment.intent_id is not None, "what is authorized has an intent"
+    intent = await provider.capture(payment.order_id, payment.intent_id)
+    if intent.fate != "taken":
+        raise Transient(f"the provider says {intent.fate} of the payment of {payment.order_id}")
+    await store.advance(payment, status, PaymentCaptured(order_id=payment.order_id, amount=confirmed.total))
+    log.info("payment.captured", order_id=payment.order_id)
+
+
+async def give_back(event: Event, cancelled: OrderCancelled) -> None:
+    """The order does not go through: void what is held, refund what was taken, and hold nothing later."""
+    order_id = cancelled.order_id
+    payment = await store.get(order_id)
+    if payment is None:
+        try:
+            await store.add(Payment(order_id, "", "voided", 1, None, None))
+            return
+        except AlreadyExists:
+            payment = await _payment(order_id)
+    command = domain.GIVE_BACK.get(payment.status)
+    if command is None:
+        return
+    assert payment.intent_id is not None and payment.amount is not None, "what can be given back was asked for"
+    if command == "void":
+        intent = await provider.void(order_id, payment.intent_id)
+        command = "refund" if intent.fate == "taken" else command
+    told: EventData = PaymentVoided(order_id=order_id)
+    if command == "refund":
+        await provider.refund(order_id, payment.intent_id)
+        told = PaymentRefunded(order_id=order_id, amount=payment.amount)
+    await store.advance(payment, domain.next_status(payment, command), told)
+    log.info("payment.given_back", order_id=order_id, how=command)
+
+
+async def hear(notice: provider.Notice) -> None:
+    """Act on the provider's word: it may come before our own call's answer, long after, or twice."""
+    if notice.order_id is None or notice.intent is None:
+        return
+    payment = await store.get(notice.order_id)
+    if payment is None or payment.intent_id != notice.intent.id:
+        if notice.intent.fate == "held":
+            await provider.void(notice.order_id, notice.intent.id)
+            log.warning("payment.stray_hold_voided", order_id=notice.order_id)
+    elif payment.status == "authorizing":
+        await _learn(payment, notice.intent)
+    elif payment.status == "voided" and notice.intent.fate == "held":
+        await provider.void(notice.order_id, notice.intent.id)
+        log.warning("payment.late_hold_voided", order_id=notice.order_id)
+
+
+async def _begun(payment: Payment, intent: Intent) -> bool:
+    """Write down that the money was asked for, before it is. False where there is nothing to go on with."""
+    order_id = payment.order_id
+    try:
+        if intent.fate == "declined":
+            refused = replace(payment, status="declined", intent_id=None, decline_code=intent.decline_code)
+            await store.add(refused, PaymentDeclined(order_id=order_id, code=intent.decline_code))
+            return False
+        await store.add(payment)
+    except AlreadyExists:
+        await _lost_race(order_id, intent.id)
+        return False
+    return True
+
+
+async def _learn(payment: Payment, intent: Intent) -> None:
+    """Write down what became of an authorisation, and tell it."""
+    order_id = payment.order_id
+    command: Command
+    told: EventData
+    if intent.fate == "held":
+        assert payment.amount is not None, "what is held was asked for"
+        command, told = "authorize", PaymentAuthorized(order_id=order_id, amount=payment.amount)
+    elif intent.fate == "declined":
+        command, told = "decline", PaymentDeclined(order_id=order_id, code=intent.decline_code)
+    elif intent.fate == "void":
+        command, told = "void", PaymentVoided(order_id=order_id)
+    else:
+        raise Transient(f"the provider has not decided on the payment of {order_id} yet ({intent.fate})")
+    status = domain.next_status(payment, command)
+    try:
+        await store.advance(payment, status, told, intent.decline_code or None)
+    except Changed:
+        await _lost_race(order_id, intent.id)
+        return
+    log.info(f"payment.{status}", order_id=order_id, code=intent.decline_code or None)
+
+
+async def _lost_race(order_id: str, intent_id: str) -> None:
+    """Someone else wrote first: another delivery of the same event, or the order's cancellation."""
+    payment = await _payment(order_id)
+    if payment.status == "voided" and intent_id:
+        await provider.void(order_id, intent_id)
+
+
+async def _payment(order_id: str) -> Payment:
+    payment = await store.get(order_id)
+    if payment is None:
+        raise Transient(f"the payment of {order_id} is not here yet")
+    return payment

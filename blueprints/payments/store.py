@@ -1,0 +1,42 @@
+"""Payments in Cosmos DB: `payments` by /order_id, each with its outbox beside it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from blueprints.payments.domain import Payment, Status
+from shared.contracts.event import EventData
+from shared.persistence.cosmos import Container, create, patch
+from shared.persistence.outbox import tell
+
+PAYMENTS = Container("payments", "payments", "order_id")
+
+
+async def get(order_id: str) -> Payment | None:
+    document = await PAYMENTS.read(order_id, order_id)
+    return None if document is None else msgspec.convert(document, Payment)
+
+
+async def add(payment: Payment, told: EventData | None = None) -> None:
+    """Write a new payment, and the event that tells of it, if anyone is to hear. Raises AlreadyExists."""
+    order_id = payment.order_id
+    document = {**msgspec.to_builtins(payment), "id": order_id, "kind": "payment"}
+    outbox = [] if told is None else [tell(PAYMENTS, order_id, told, version=payment.version)]
+    await PAYMENTS.batch(order_id, [create(document), *outbox])
+
+
+async def advance(payment: Payment, status: Status, told: EventData, decline_code: str | None = None) -> None:
+    """Write one move and the event that tells of it. Raises Changed if the payment has moved since it was read."""
+    order_id, version = payment.order_id, payment.version + 1
+    changes: list[dict[str, Any]] = [
+        {"op": "set", "path": "/status", "value": status},
+        {"op": "set", "path": "/version", "value": version},
+    ]
+    if decline_code is not None:
+        changes.append({"op": "set", "path": "/decline_code", "value": decline_code})
+    unchanged = f"from c where c.version = {payment.version}"
+    await PAYMENTS.batch(
+        order_id, [patch(order_id, changes, unchanged), tell(PAYMENTS, order_id, told, version=version)]
+    )

@@ -1,0 +1,53 @@
+"""Everything that can set payments in motion: its HTTP operations, the events it hears, its change feed."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import azure.functions as func
+
+from blueprints.payments import provider, service, store
+from shared.contracts.orders import OrderCancelled, OrderConfirmed, OrderPlaced
+from shared.messaging.consumer import consume
+from shared.messaging.relay import relay
+from shared.messaging.triggers import change_feed, subscription
+from shared.web.endpoint import Answer, Call, endpoint
+
+bp = func.Blueprint()
+
+ORDER_ID = re.compile(r"ord_[a-z2-7]{26}")
+
+
+@bp.function_name("payments_get")
+@bp.route("v1/orders/{order_id}/payment", methods=["GET"], auth_level=func.AuthLevel.ANONYMOUS)
+@endpoint("payments", scope="payments.read")
+async def get(call: Call[Any]) -> Answer:
+    """Read how an order's payment stands."""
+    return Answer(await service.get(call.caller, call.path("order_id", ORDER_ID)))
+
+
+@bp.function_name("payments_webhook")
+@bp.route("v1/payments/webhooks/stripe", methods=["POST"], auth_level=func.AuthLevel.ANONYMOUS)
+@endpoint("payments")
+async def webhook(call: Call[Any]) -> Answer:
+    """Hear what the provider has to tell."""
+    signature = call.request.headers.get("stripe-signature", "")
+    await service.hear(provider.read_webhook(call.request.get_body(), signature))
+    return Answer({"received": True})
+
+
+@change_feed(bp, store.PAYMENTS)
+async def feed(documents: func.DocumentList) -> None:
+    """Relay the outbox."""
+    await relay(store.PAYMENTS, documents)
+
+
+@subscription(bp, "payments", "orders")
+async def on_orders(message: func.ServiceBusMessage) -> None:
+    """Hold, take or give back an order's money."""
+    await consume(
+        "payments",
+        message,
+        {OrderPlaced: service.authorize, OrderConfirmed: service.capture, OrderCancelled: service.give_back},
+    )

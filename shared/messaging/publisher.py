@@ -1,0 +1,110 @@
+"""One Service Bus client a process, created on first use, and a sender per topic."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import msgspec
+from azure.servicebus import ServiceBusMessage
+from azure.servicebus.exceptions import MessageSizeExceededError, ServiceBusError
+
+from shared.contracts.event import Event
+from shared.errors import Rejected, Transient
+from shared.settings import SettingError, settings
+
+if TYPE_CHECKING:
+    from azure.servicebus.aio import ServiceBusClient, ServiceBusSender
+
+_CONNECTION = "SERVICEBUS_CONNECTION"
+_CONTENT_TYPE = "application/cloudevents+json; charset=UTF-8"
+_client: ServiceBusClient | None = None
+_senders: dict[str, _TopicSender] = {}
+
+
+class _TopicSender:
+    """A sender is not safe for concurrent use; one send at a time, in the order they were asked for."""
+
+    def __init__(self, sender: ServiceBusSender) -> None:
+        self.sender = sender
+        self._turn = asyncio.Lock()
+
+    async def send(self, messages: Sequence[ServiceBusMessage]) -> None:
+        async with self._turn:
+            if len(messages) == 1:
+                await self.sender.send_messages(messages[0])
+                return
+            batch = await self.sender.create_message_batch()
+            for message in messages:
+                try:
+                    batch.add_message(message)
+                except MessageSizeExceededError:
+                    if len(batch):
+                        await self.sender.send_messages(batch)
+                    batch = await self.sender.create_message_batch()
+                    batch.add_message(message)
+            await self.sender.send_messages(batch)
+
+
+def encode(event: Event) -> ServiceBusMessage:
+    """The message that carries `event`: message id = event id, session id = subject, label = type."""
+    return ServiceBusMessage(
+        msgspec.json.encode(event),
+        message_id=event.id,
+        session_id=event.subject,
+        subject=event.type,
+        content_type=_CONTENT_TYPE,
+        application_properties={"traceparent": event.traceparent, "version": event.version},
+    )
+
+
+async def publish(topic: str, events: Sequence[Event]) -> None:
+    """Send `events` in their order; returns when the broker has them all.
+
+    Raises Rejected if one alone is larger than the broker takes (some before it may have been sent: the
+    broker's duplicate detection makes sending them again harmless), Transient if the broker does not answer.
+    """
+    if not events:
+        return
+    try:
+        await _sender(topic).send([encode(event) for event in events])
+    except MessageSizeExceededError as exc:
+        raise Rejected("the event is larger than a message may be", code="event-too-large") from exc
+    except (ServiceBusError, OSError) as exc:
+        raise Transient("the message broker does not answer at present") from exc
+
+
+async def close() -> None:
+    """Close every sender and the connection; the next publication opens new ones."""
+    global _client
+    client, _client = _client, None
+    senders = [held.sender for held in _senders.values()]
+    _senders.clear()
+    for sender in senders:
+        await sender.close()
+    if client is not None:
+        await client.close()
+
+
+def _sender(topic: str) -> _TopicSender:
+    held = _senders.get(topic)
+    if held is None:
+        held = _senders[topic] = _TopicSender(_bus().get_topic_sender(topic))
+    return held
+
+
+def _bus() -> ServiceBusClient:
+    global _client  # noqa: PLW0603 - one client a process is what the SDK asks for
+    if _client is None:
+        from azure.servicebus.aio import ServiceBusClient
+
+        if connection_string := settings().optional(_CONNECTION):
+            _client = ServiceBusClient.from_connection_string(connection_string)
+        elif namespace := settings().optional(f"{_CONNECTION}__fullyQualifiedNamespace"):
+            from azure.identity.aio import DefaultAzureCredential
+
+            _client = ServiceBusClient(namespace, DefaultAzureCredential())
+        else:
+            raise SettingError(f"set {_CONNECTION}, or {_CONNECTION}__fullyQualifiedNamespace for the app's identity")
+    return _client

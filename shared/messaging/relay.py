@@ -1,0 +1,81 @@
+"""The outbox relay: what the change feed shows as new in an outbox goes to the service's topic, in its order.
+
+What is transient fails the whole batch, which the trigger then gives again (`shared.messaging.triggers`). An item
+that can never be published is parked beside the state it tells of, with the reason, where it stops nobody and
+can be found.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from typing import Any
+
+import msgspec
+
+from shared.contracts.event import Event, EventData, data_of
+from shared.errors import Rejected
+from shared.messaging.publisher import publish
+from shared.persistence.cosmos import Container, Document
+from shared.persistence.outbox import event_of
+from shared.telemetry.export import span
+from shared.telemetry.log import Log
+
+BeforePublishing = Callable[[Event, EventData], Awaitable[None]]
+
+
+async def relay(
+    container: Container, documents: Iterable[Mapping[str, Any]], before: BeforePublishing | None = None
+) -> None:
+    """Publish the outbox items among `documents` to the topic named like the container's database.
+
+    `before` is awaited for each event ahead of its publication, with the same guarantee: at least once.
+    Raises Transient, upon which the whole batch is to be given again.
+    """
+    log = Log(container.database)
+    events: list[Event] = []
+    for document in map(dict, documents):
+        if document.get("kind") != "outbox":
+            continue
+        try:
+            event = event_of(document)
+            data = data_of(event)
+        except (msgspec.ValidationError, LookupError) as exc:
+            await _park(container, document, f"not a known event: {exc}", log)
+            continue
+        with span(f"relay {event.type}", event.traceparent):
+            if before is not None:
+                await before(event, data)
+            log.info("event.relayed", event_id=event.id, subject=event.subject)
+        events.append(event)
+    await _publish(container, events, log)
+
+
+async def _publish(container: Container, events: list[Event], log: Log) -> None:
+    try:
+        await publish(container.database, events)
+        return
+    except Rejected:
+        if not events:
+            raise
+    for event in events:
+        try:
+            await publish(container.database, [event])
+        except Rejected as exc:
+            key = event.subject
+            await _park(container, {container.partition_key: key, "event": {"id": event.id}}, exc.detail, log)
+
+
+async def _park(container: Container, document: Document, reason: str, log: Log) -> None:
+    event = document.get("event")
+    event_id = str(event.get("id", document.get("id")) if isinstance(event, dict) else document.get("id"))
+    key = document[container.partition_key]
+    await container.upsert(
+        {
+            "id": f"parked:{event_id}",
+            container.partition_key: key,
+            "kind": "parked",
+            "outbox_id": f"outbox:{event_id}",
+            "reason": reason,
+        }
+    )
+    log.error("event.parked", event_id=event_id, subject=str(key), reason=reason)

@@ -1,0 +1,58 @@
+"""How a service is bound to its change feed and to a subscription: the same everywhere, so it is said once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from shared.persistence.cosmos import Container
+
+Decorator = Callable[[Any], Any]
+
+
+def change_feed(bp: Any, container: Container) -> Decorator:
+    """Trigger `<service>_feed`: every change of `container`, from the first one on, in batches.
+
+    The change feed moves on past a batch whose function fails, unless a retry policy says otherwise: this one
+    gives the batch again for ever, so that nothing is lost.
+    """
+    name = f"{container.database}_feed"
+    return _chain(
+        bp.function_name(name),
+        bp.cosmos_db_trigger(
+            arg_name="documents",
+            connection="COSMOS_CONNECTION",
+            database_name=container.database,
+            container_name=container.name,
+            lease_container_name="leases",
+            lease_container_prefix=name,
+            start_from_beginning=True,
+            feed_poll_delay=500,
+            max_items_per_invocation=100,
+        ),
+        bp.retry(
+            strategy="exponential_backoff",
+            max_retry_count="-1",
+            minimum_interval="00:00:01",
+            maximum_interval="00:00:30",
+        ),
+    )
+
+
+def subscription(bp: Any, service: str, topic: str) -> Decorator:
+    """Trigger `<service>_on_<topic>`: each message of the service's subscription to `topic`."""
+    return _chain(
+        bp.function_name(f"{service}_on_{topic}"),
+        bp.service_bus_topic_trigger(
+            arg_name="message", connection="SERVICEBUS_CONNECTION", topic_name=topic, subscription_name=service
+        ),
+    )
+
+
+def _chain(*decorators: Decorator) -> Decorator:
+    def decorate(function: Any) -> Any:
+        for decorator in reversed(decorators):
+            function = decorator(function)
+        return function
+
+    return decorate

@@ -1,0 +1,236 @@
+"""One Cosmos DB client a process, created on first use, and the few operations that stores are built from.
+
+Every SDK error is translated here, once:
+
+AlreadyExists   409  an item with this id is already in the partition
+Missing         404
+Changed         412  the ETag or the patch condition no longer holds
+Transient       408, 429, 449, 5xx, or no answer at all
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from azure.core import MatchConditions
+from azure.core.exceptions import AzureError, HttpResponseError
+from azure.cosmos.exceptions import CosmosBatchOperationError
+
+from shared.errors import Conflict, Contention, NotFound, Transient
+from shared.settings import SettingError, settings
+
+if TYPE_CHECKING:
+    from azure.cosmos.aio import ContainerProxy, CosmosClient
+
+Document = dict[str, Any]
+Operation = tuple[str, tuple[Any, ...], dict[str, Any]]
+T = TypeVar("T")
+
+_CONNECTION = "COSMOS_CONNECTION"
+_TRANSIENT = frozenset({408, 410, 429, 449, 500, 502, 503, 504})
+_client: CosmosClient | None = None
+
+
+class AlreadyExists(Conflict):
+    """An item with this id is already there. `index` is the place of the failed operation in its batch."""
+
+    def __init__(self, detail: str, index: int = 0) -> None:
+        super().__init__(detail)
+        self.index = index
+
+
+class Missing(NotFound):
+    """The item that was to be changed is not there."""
+
+    def __init__(self, detail: str, index: int = 0) -> None:
+        super().__init__(detail)
+        self.index = index
+
+
+class Changed(Contention):
+    """A condition on the item no longer holds: someone else was faster, or it never did."""
+
+    def __init__(self, detail: str, index: int = 0) -> None:
+        super().__init__(detail)
+        self.index = index
+
+
+def create(document: Document) -> Operation:
+    """Batch operation: the item must be new."""
+    return ("create", (document,), {})
+
+
+def replace(document: Document, etag: str) -> Operation:
+    """Batch operation: the item must still be as it was read."""
+    return ("replace", (document["id"], document), {"if_match_etag": etag})
+
+
+def patch(item_id: str, changes: Sequence[dict[str, Any]], condition: str | None = None) -> Operation:
+    """Batch operation: change fields in place, if `condition` (`from c where …`) holds. At most 10 changes."""
+    return ("patch", (item_id, list(changes)), {"filter_predicate": condition} if condition else {})
+
+
+def upsert(document: Document) -> Operation:
+    """Batch operation: create or overwrite, whatever is there."""
+    return ("upsert", (document,), {})
+
+
+@dataclass(frozen=True)
+class Container:
+    """A container of one service's database. Cheap to make: nothing is sent before the first operation."""
+
+    database: str
+    name: str
+    partition_key: str
+    """Name of the property that the container is partitioned by."""
+
+    async def read(self, item_id: str, key: str) -> Document | None:
+        """A point read: 1 request unit per KB. `None` where there is no such item."""
+        try:
+            return await _translated(self._proxy().read_item(item_id, partition_key=key))
+        except Missing:
+            return None
+
+    async def create(self, document: Document) -> Document:
+        """Raises AlreadyExists."""
+        return await _translated(self._proxy().create_item(document))
+
+    async def upsert(self, document: Document) -> None:
+        await _translated(self._proxy().upsert_item(document))
+
+    async def replace(self, document: Document, etag: str) -> Document:
+        """Raises Changed if the item is no longer as it was read, Missing if it is gone."""
+        return await _translated(
+            self._proxy().replace_item(
+                document["id"], document, etag=etag, match_condition=MatchConditions.IfNotModified
+            )
+        )
+
+    async def patch(
+        self,
+        item_id: str,
+        key: str,
+        changes: Sequence[dict[str, Any]],
+        condition: str | None = None,
+        etag: str | None = None,
+    ) -> Document:
+        """One atomic change of at most 10 fields; returns the item as it now is.
+
+        Raises Changed where `condition` (`from c where …`) does not hold or the item is no longer at `etag`,
+        Missing where there is no item.
+        """
+        options: dict[str, Any] = {}
+        if condition is not None:
+            options["filter_predicate"] = condition
+        if etag is not None:
+            options |= {"etag": etag, "match_condition": MatchConditions.IfNotModified}
+        return await _translated(
+            self._proxy().patch_item(item_id, partition_key=key, patch_operations=list(changes), **options)
+        )
+
+    async def batch(self, key: str, operations: Sequence[Operation]) -> list[Document]:
+        """All of `operations` in one partition, or none: at most 100, and 2 MB. Returns the items as they now are.
+
+        Raises what the first failing operation raises, with its `index`.
+        """
+        results = await _translated(self._proxy().execute_item_batch(list(operations), partition_key=key))
+        return [result.get("resourceBody", {}) for result in results]
+
+    async def query(
+        self, query: str, parameters: Mapping[str, Any], key: str | None = None, limit: int | None = None
+    ) -> AsyncIterator[Document]:
+        """Run a parameterised query in one partition (`key`) or, without one, across all of them."""
+        options: dict[str, Any] = {} if key is None else {"partition_key": key}
+        if limit is not None:
+            options["max_item_count"] = limit
+        items = self._proxy().query_items(
+            query, parameters=[{"name": name, "value": value} for name, value in parameters.items()], **options
+        )
+        try:
+            async for item in items:
+                yield item
+        except AzureError as exc:
+            raise _translate(exc) from exc
+
+    async def read_many(self, keys: Sequence[str]) -> list[Document]:
+        """The items whose id and partition key are the same, for each of `keys` that exists."""
+        if not keys:
+            return []
+        return list(await _translated(self._proxy().read_items([(key, key) for key in keys])))
+
+    def _proxy(self) -> ContainerProxy:
+        return _cosmos().get_database_client(self.database).get_container_client(self.name)
+
+
+async def keep_latest(container: Container, key: str, document: Document) -> None:
+    """Write a copy of something owned elsewhere, unless a later `version` of it is already here.
+
+    A first version is most likely new and any other most likely known, so each is one operation in the usual case.
+    """
+    if document["version"] == 1:
+        try:
+            await container.create(document)
+            return
+        except AlreadyExists:
+            pass
+    fixed = ("id", container.partition_key)
+    changes = [
+        {"op": "set", "path": f"/{name}", "value": value} for name, value in document.items() if name not in fixed
+    ]
+    try:
+        await container.patch(document["id"], key, changes, f"from c where c.version < {document['version']}")
+    except Changed:
+        return
+    except Missing:
+        try:
+            await container.create(document)
+        except AlreadyExists as exc:
+            raise Changed("another version arrived at the same moment") from exc
+
+
+async def close() -> None:
+    """Give the client's connections back; the next operation makes a new client."""
+    global _client
+    client, _client = _client, None
+    if client is not None:
+        await client.close()
+
+
+def _cosmos() -> CosmosClient:
+    global _client  # noqa: PLW0603 - one client a process is what the SDK asks for
+    if _client is None:
+        from azure.cosmos.aio import CosmosClient
+
+        if connection_string := settings().optional(_CONNECTION):
+            _client = CosmosClient.from_connection_string(connection_string)
+        elif endpoint := settings().optional(f"{_CONNECTION}__accountEndpoint"):
+            from azure.identity.aio import DefaultAzureCredential
+
+            _client = CosmosClient(endpoint, DefaultAzureCredential())
+        else:
+            raise SettingError(f"set {_CONNECTION}, or {_CONNECTION}__accountEndpoint to use the app's identity")
+    return _client
+
+
+async def _translated(answer: Awaitable[T]) -> T:
+    try:
+        return await answer
+    except AzureError as exc:
+        raise _translate(exc) from exc
+
+
+def _translate(exc: AzureError) -> Exception:
+    status, index = (exc.status_code, 0) if isinstance(exc, HttpResponseError) else (None, 0)
+    if isinstance(exc, CosmosBatchOperationError):
+        index = exc.error_index or 0
+    if status == 404:
+        return Missing("the item is not there", index)
+    if status == 409:
+        return AlreadyExists("the item is already there", index)
+    if status == 412:
+        return Changed("the item has changed", index)
+    if status is None or status in _TRANSIENT:
+        return Transient("the database does not answer at present", retry_after=1)
+    return exc

@@ -1,0 +1,58 @@
+"""The outbox: an event is written beside the state it tells of, in one transactional batch, and relayed from there.
+
+The inbox: what a consumer has already dealt with, written beside the effect it had.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from shared.clock import timestamp
+from shared.contracts.event import Event, EventData, make_event
+from shared.persistence.cosmos import Container, Document, Operation, create
+from shared.telemetry import trace
+
+RETENTION = 30 * 24 * 3600
+"""Seconds that outbox and inbox items stay: far longer than a message can live, and long enough to ask about."""
+
+
+def tell(container: Container, key: str, data: EventData, *, version: int, time: str | None = None) -> Operation:
+    """Batch operation that puts the event "`data` happened at `version` of `key`" into the outbox."""
+    event = make_event(
+        data,
+        source=container.database,
+        subject=key,
+        version=version,
+        time=time or timestamp(),
+        traceparent=trace.current().traceparent,
+    )
+    return create(outbox_document(container, key, event))
+
+
+def outbox_document(container: Container, key: str, event: Event) -> Document:
+    """The item that holds `event` in the partition of the state it tells of."""
+    return {
+        "id": f"outbox:{event.id}",
+        container.partition_key: key,
+        "kind": "outbox",
+        "event": msgspec.json.decode(msgspec.json.encode(event)),
+        "ttl": RETENTION,
+    }
+
+
+def seen(container: Container, key: str, event: Event) -> Operation:
+    """Batch operation that records `event` as dealt with; AlreadyExists says that it was before."""
+    return create(
+        {
+            "id": f"inbox:{event.id}",
+            container.partition_key: key,
+            "kind": "inbox",
+            "event": {"id": event.id, "type": event.type, "time": event.time, "source": event.source},
+            "ttl": RETENTION,
+        }
+    )
+
+
+def event_of(document: Document) -> Event:
+    """The event an outbox item holds. Raises msgspec.ValidationError for one that is none."""
+    return msgspec.json.decode(msgspec.json.encode(document["event"]), type=Event)

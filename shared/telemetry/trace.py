@@ -1,0 +1,64 @@
+"""W3C Trace Context, carried through one task by a context variable.
+
+Source: W3C Recommendation "Trace Context", section 3.2 (traceparent header).
+"""
+
+from __future__ import annotations
+
+import re
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
+
+_TRACEPARENT = re.compile(r"00-(?!0{32})([0-9a-f]{32})-(?!0{16})([0-9a-f]{16})-([0-9a-f]{2})")
+
+
+@dataclass(frozen=True, slots=True)
+class TraceContext:
+    """The span that is under way: hex ids of 16 and 8 bytes, and whether anyone records it."""
+
+    trace_id: str
+    span_id: str
+    sampled: bool = True
+
+    @property
+    def traceparent(self) -> str:
+        return f"00-{self.trace_id}-{self.span_id}-{'01' if self.sampled else '00'}"
+
+    def child(self) -> TraceContext:
+        """A new span of the same trace."""
+        return TraceContext(self.trace_id, secrets.token_hex(8), self.sampled)
+
+
+_current: ContextVar[TraceContext | None] = ContextVar("trace_context", default=None)
+
+
+def new_trace() -> TraceContext:
+    return TraceContext(secrets.token_hex(16), secrets.token_hex(8))
+
+
+def parse(traceparent: str | None) -> TraceContext | None:
+    """The context a `traceparent` names, or `None` for what is none: a broken header starts a new trace."""
+    match = _TRACEPARENT.fullmatch((traceparent or "").strip())
+    if match is None:
+        return None
+    return TraceContext(match[1], match[2], bool(int(match[3], 16) & 1))
+
+
+def current() -> TraceContext:
+    """The context of this task; a new trace where none was entered."""
+    return _current.get() or new_trace()
+
+
+@contextmanager
+def entered(traceparent: str | None) -> Iterator[TraceContext]:
+    """Continue the trace of `traceparent` (or start one) as a new span for the length of the block."""
+    parent = parse(traceparent)
+    context = parent.child() if parent else new_trace()
+    token = _current.set(context)
+    try:
+        yield context
+    finally:
+        _current.reset(token)
