@@ -19,6 +19,10 @@ TWO_DECIMALS = frozenset(
 )
 
 
+LARGEST = 99_999_999
+"""Minor units: eight digits are the most that one card payment can carry."""
+
+
 class CurrencyMismatch(ValueError):
     """Two amounts of different currencies were combined."""
 
@@ -26,8 +30,7 @@ class CurrencyMismatch(ValueError):
 class Money(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """An amount in minor units (pence, cents, yen) of `currency` (ISO 4217, upper case)."""
 
-    amount: Annotated[int, msgspec.Meta(ge=0, le=99_999_999)]
-    """At most eight digits: the most that one card payment can carry."""
+    amount: Annotated[int, msgspec.Meta(ge=0, le=LARGEST)]
     currency: Annotated[str, msgspec.Meta(pattern="^[A-Z]{3}$")]
 
     def __add__(self, other: Money) -> Money:
@@ -61,8 +64,8 @@ def parse(text: str, currency: str) -> Money:
         scaled = Decimal(text).scaleb(digits)
     except InvalidOperation as exc:
         raise ValueError(f"{text!r} is not an amount of money") from exc
-    if not scaled.is_finite() or scaled < 0 or scaled != scaled.to_integral_value():
-        raise ValueError(f"{text!r} is not a whole, non-negative number of minor units of {currency}")
+    if not scaled.is_finite() or not 0 <= scaled <= LARGEST or scaled != scaled.to_integral_value():
+        raise ValueError(f"{text!r} is not a whole, non-negative number of minor units of {currency}, up to {LARGEST}")
     return Money(int(scaled), currency)
 
 

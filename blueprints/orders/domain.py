@@ -104,18 +104,14 @@ class Priced:
 
 
 def price_lines(wanted: Iterable[tuple[str, int]], products: Mapping[str, Priced]) -> tuple[OrderLine, ...]:
-    """Put names and prices to (sku, quantity) pairs; pieces of one SKU become one line.
+    """Put names and prices to (sku, quantity) pairs, line by line as they were asked for.
 
     Raises UnknownSku with every SKU that is not in `products`.
     """
-    quantities: dict[str, int] = {}
-    for sku, quantity in wanted:
-        quantities[sku] = quantities.get(sku, 0) + quantity
-    if unknown := [sku for sku in quantities if sku not in products]:
+    lines = tuple(wanted)
+    if unknown := list(dict.fromkeys(sku for sku, _ in lines if sku not in products)):
         raise UnknownSku(unknown)
-    return tuple(
-        OrderLine(sku, products[sku].name, quantity, products[sku].price) for sku, quantity in quantities.items()
-    )
+    return tuple(OrderLine(sku, products[sku].name, quantity, products[sku].price) for sku, quantity in lines)
 
 
 def order_total(lines: Iterable[OrderLine], most: int) -> Money:

@@ -18,7 +18,7 @@ from shared.contracts.catalog import ProductChanged
 from shared.contracts.event import Event, EventData
 from shared.contracts.orders import CancelReason, Line, OrderCancelled, OrderConfirmed, OrderPlaced
 from shared.errors import Conflict, Contention, InvalidRequest, NotFound, Unprocessable
-from shared.money import Money
+from shared.money import LARGEST, Money
 from shared.persistence.cosmos import AlreadyExists, Changed
 from shared.telemetry.log import Log
 from shared.web.auth import Principal
@@ -26,8 +26,6 @@ from shared.web.body import Quantity, Sku, fingerprint
 from shared.web.paging import Page, decode_cursor, encode_cursor
 
 ORDER_ID = re.compile(r"ord_[a-z2-7]{26}")
-LARGEST_TOTAL = 99_999_999
-"""Minor units that one payment can carry (the provider takes eight digits)."""
 CART_PATIENCE = (0.02, 0.05, 0.1, 0.2, 0.4, 0.8)
 """Seconds between looks at a cart that has not arrived here yet: a second and a half in all."""
 TRIES = 5
@@ -209,7 +207,7 @@ async def _price(caller: Principal, request: PlaceOrder, order_id: str, request_
             order_id=order_id,
             customer_id=caller.subject,
             lines=domain.price_lines(wanted, await store.product_copy.find(sku for sku, _ in wanted)),
-            most=LARGEST_TOTAL,
+            most=LARGEST,
             shipping_address=msgspec.convert(request.shipping_address, Address, from_attributes=True),
             at=timestamp(),
             request_hash=request_hash,

@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from azure.core import MatchConditions
 from azure.core.exceptions import AzureError, HttpResponseError
-from azure.cosmos.exceptions import CosmosBatchOperationError
 
 from shared.errors import Conflict, Contention, NotFound, Transient
 from shared.settings import SettingError, settings
@@ -34,27 +33,15 @@ _client: CosmosClient | None = None
 
 
 class AlreadyExists(Conflict):
-    """An item with this id is already there. `index` is the place of the failed operation in its batch."""
-
-    def __init__(self, detail: str, index: int = 0) -> None:
-        super().__init__(detail)
-        self.index = index
+    """An item with this id is already there."""
 
 
 class Missing(NotFound):
     """The item that was to be changed is not there."""
 
-    def __init__(self, detail: str, index: int = 0) -> None:
-        super().__init__(detail)
-        self.index = index
-
 
 class Changed(Contention):
     """A condition on the item no longer holds: someone else was faster, or it never did."""
-
-    def __init__(self, detail: str, index: int = 0) -> None:
-        super().__init__(detail)
-        self.index = index
 
 
 def create(document: Document) -> Operation:
@@ -133,7 +120,7 @@ class Container:
     async def batch(self, key: str, operations: Sequence[Operation]) -> list[Document]:
         """All of `operations` in one partition, or none: at most 100, and 2 MB. Returns the items as they now are.
 
-        Raises what the first failing operation raises, with its `index`.
+        Raises what the first failing operation raises.
         """
         results = await _translated(self._proxy().execute_item_batch(list(operations), partition_key=key))
         return [result.get("resourceBody", {}) for result in results]
@@ -222,15 +209,13 @@ async def _translated(answer: Awaitable[T]) -> T:
 
 
 def _translate(exc: AzureError) -> Exception:
-    status, index = (exc.status_code, 0) if isinstance(exc, HttpResponseError) else (None, 0)
-    if isinstance(exc, CosmosBatchOperationError):
-        index = exc.error_index or 0
+    status = exc.status_code if isinstance(exc, HttpResponseError) else None
     if status == 404:
-        return Missing("the item is not there", index)
+        return Missing("the item is not there")
     if status == 409:
-        return AlreadyExists("the item is already there", index)
+        return AlreadyExists("the item is already there")
     if status == 412:
-        return Changed("the item has changed", index)
+        return Changed("the item has changed")
     if status is None or status in _TRANSIENT:
         return Transient("the database does not answer at present", retry_after=1)
     return exc

@@ -1,0 +1,58 @@
+# Two commands do everything on a fresh machine: `make run` and `make test`. `make help` lists the rest.
+
+PYTHON ?= python3
+VENV   := .venv
+PY     := $(VENV)/bin/python
+READY  := $(VENV)/.ready-$(shell cat requirements.txt requirements-dev.txt | cksum | cut -d' ' -f1)
+
+export PYTHONUNBUFFERED = 1
+
+.DEFAULT_GOAL := help
+.PHONY: help setup run up demo token test lint types schemas unit clean
+
+help:  ## show this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: $(READY) local.settings.json  ## make the virtual environment and the local settings
+
+$(READY): requirements.txt requirements-dev.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or later is needed; set PYTHON=…")'
+	@echo "Setting up $(VENV) (once, and again when the requirements change)"
+	@$(PYTHON) -m venv $(VENV)
+	@$(PY) -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
+	@rm -f $(VENV)/.ready-* && touch $@
+
+local.settings.json: local.settings.sample.json
+	@cp $< $@
+
+run: setup  ## set up, start everything, fill the shop, buy one real basket, serve until Ctrl-C
+	@exec $(PY) -m scripts.run
+
+up: setup  ## start everything and serve until Ctrl-C, without filling the shop or buying
+	@exec $(PY) -m localazure up
+
+demo: setup  ## buy a basket from what is running: BASKET=536592 ACCOUNT=shopper2 PAYMENT=pm_card_chargeDeclined
+	@$(PY) -m scripts.demo $(if $(BASKET),--basket $(BASKET)) $(if $(ACCOUNT),--account $(ACCOUNT)) $(if $(PAYMENT),--payment-method $(PAYMENT))
+
+token: setup  ## print an access token: ACCOUNT=shopper | shopper2 | staff | admin
+	@$(PY) -m scripts.token $(or $(ACCOUNT),shopper)
+
+test: setup lint types  ## lint, strict types, import contracts and every test
+	@$(PY) -m pytest
+
+lint: setup  ## style
+	@$(VENV)/bin/ruff check .
+	@$(VENV)/bin/ruff format --check .
+
+types: setup  ## strict types
+	@$(VENV)/bin/mypy
+
+schemas: setup  ## write the event contracts as JSON Schema
+	@$(PY) -m shared.contracts.published
+
+unit: setup  ## the tests that need no server, in a few seconds
+	@$(PY) -m pytest tests/unit tests/architecture
+
+clean:  ## stop nothing, forget everything: local state, caches and the virtual environment
+	@rm -rf .local $(VENV) local.settings.json .mypy_cache .ruff_cache .pytest_cache .hypothesis .artifacts
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +

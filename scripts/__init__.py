@@ -1,0 +1,1 @@
+"""What a person runs against the system: start it, fill it, buy something. Never deployed."""

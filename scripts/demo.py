@@ -1,0 +1,103 @@
+"""Buy one real basket through the API, and show what happens to it while it happens."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import secrets
+import sys
+import time
+from typing import Any
+
+from scripts.dataset import Basket, read
+from scripts.shop import ApiError, Shop
+
+BASKET = "536365"
+ADDRESS = {
+    "name": "A. Shopper",
+    "line1": "1 Market Street",
+    "city": "London",
+    "postal_code": "EC1A 1AA",
+    "country": "GB",
+}
+LAST_WORD = {"confirmed": "commerce.payment.captured.v1", "cancelled": "commerce.order.cancelled.v1"}
+PATIENCE = 60.0
+"""Seconds that a freshly filled catalog may take to reach the orders service, and an order to be settled."""
+
+
+async def buy(shop: Shop, basket: Basket, payment_method: str) -> dict[str, Any]:
+    """Fill a cart, order it, and print the order's timeline as it grows. Returns the settled order."""
+    cart = await shop.call("POST", "/carts")
+    for sku, quantity in basket.lines:
+        cart = await shop.call("PUT", f"/carts/{cart['id']}/items/{sku}", {"quantity": quantity})
+    started = time.monotonic()
+    order = await place(
+        shop,
+        {
+            "cart_id": cart["id"],
+            "cart_version": cart["version"],
+            "shipping_address": ADDRESS,
+            "payment_method": payment_method,
+        },
+    )
+    total = order["total"]
+    print(
+        f"  {order['id']}  {len(order['items'])} lines, {total['amount'] / 100:,.2f} {total['currency']}  202 Accepted"
+    )
+    return await follow(shop, order["id"], started)
+
+
+async def place(shop: Shop, request: dict[str, Any]) -> dict[str, Any]:
+    """Place an order; where orders has not heard of a product or of the cart yet, give it a moment."""
+    key, deadline = secrets.token_hex(8), time.monotonic() + PATIENCE
+    while True:
+        try:
+            order: dict[str, Any] = await shop.call("POST", "/orders", request, {"Idempotency-Key": key})
+            return order
+        except ApiError as exc:
+            early = exc.code in ("unknown-sku", "cart-not-found", "cart-version")
+            if not early or time.monotonic() > deadline:
+                raise
+        await asyncio.sleep(0.2)
+
+
+async def follow(shop: Shop, order_id: str, started: float) -> dict[str, Any]:
+    """Print each thing that happens to the order once, until the last one has."""
+    shown: set[str] = set()
+    async with asyncio.timeout(PATIENCE + 60):
+        while True:
+            order: dict[str, Any] = await shop.call("GET", f"/orders/{order_id}")
+            for entry in (await shop.call("GET", f"/orders/{order_id}/timeline"))["items"]:
+                if entry["event"] not in shown:
+                    shown.add(entry["event"])
+                    name = entry["event"].removeprefix("commerce.").removesuffix(".v1")
+                    print(f"  {time.monotonic() - started:6.2f} s  {name:<20} {entry['source']}")
+            if LAST_WORD.get(order["status"]) in shown:
+                reason = order["history"][-1]["reason"]
+                outcome = order["status"].upper() + (f" ({reason})" if reason else "")
+                print(f"  {time.monotonic() - started:6.2f} s  {outcome}")
+                return order
+            await asyncio.sleep(0.02)
+
+
+async def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--basket", default=BASKET, help="invoice number of a basket in the data (default %(default)s)")
+    parser.add_argument("--account", default="shopper", help="who buys (default %(default)s)")
+    parser.add_argument(
+        "--payment-method",
+        default="pm_card_visa",
+        help="pm_card_visa, pm_card_chargeDeclined or pm_card_chargeDeclinedInsufficientFunds (default %(default)s)",
+    )
+    arguments = parser.parse_args()
+    basket = read().basket(arguments.basket)
+    print(f"{arguments.account} buys basket {basket.invoice}")
+    async with Shop(arguments.account) as shop:
+        await buy(shop, basket, arguments.payment_method)
+
+
+if __name__ == "__main__":
+    try:
+        asyncio.run(main())
+    except (ApiError, LookupError) as exc:
+        sys.exit(str(exc))

@@ -1,0 +1,89 @@
+"""Start everything, fill the shop, buy one real basket, and serve until Ctrl-C. This is `make run`."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sys
+from asyncio.subprocess import Process
+
+from scripts.dataset import read
+from scripts.demo import BASKET, buy
+from scripts.seed import seed, seeded
+from scripts.shop import STATE, ApiError, Shop, addresses
+
+GRACE = 45.0
+"""Seconds that the parts may take to end what is under way."""
+
+
+async def main() -> int:
+    (STATE / "addresses.json").unlink(missing_ok=True)
+    # A group of its own: Ctrl-C reaches this process alone, which then stops the parts in order.
+    up = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "localazure", "up", "--state", str(STATE), start_new_session=True
+    )
+    loop, interrupted = asyncio.get_running_loop(), asyncio.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, interrupted.set)
+    work = asyncio.create_task(_first_order(up))
+    stop = asyncio.create_task(interrupted.wait())
+    ended = asyncio.create_task(up.wait())
+    try:
+        await asyncio.wait({work, stop, ended}, return_when=asyncio.FIRST_COMPLETED)
+        if work.done() and not stop.done() and not ended.done():
+            work.result()
+            await asyncio.wait({stop, ended}, return_when=asyncio.FIRST_COMPLETED)
+        return 0 if stop.done() else 1
+    finally:
+        for task in (work, stop):
+            task.cancel()
+        await _end(up)
+
+
+async def _first_order(up: Process) -> None:
+    while not (STATE / "addresses.json").exists():  # noqa: ASYNC110 - another process writes it
+        await asyncio.sleep(0.05)
+    data = read()
+    async with Shop("staff") as staff:
+        if not await seeded(staff, data.products):
+            print(f"\nFilling the shop: two days of a real retailer, {len(data.products)} products with their stock")
+            await seed(staff, data.products)
+    print(f"\nBuying basket {BASKET}, the first of those days")
+    async with Shop("shopper") as shopper:
+        order = await buy(shopper, data.basket(BASKET), "pm_card_visa")
+    _what_next(order["id"])
+
+
+def _what_next(order_id: str) -> None:
+    base = addresses()["functions"]
+    print(
+        f"""
+Try next
+  curl '{base}/api/v1/products?limit=3'
+  TOKEN=$(make -s token ACCOUNT=shopper)
+  curl -H "Authorization: Bearer $TOKEN" {base}/api/v1/orders/{order_id}
+  curl -H "Authorization: Bearer $TOKEN" {base}/api/v1/orders/{order_id}/payment
+  make demo                          another purchase (make help lists the ways to vary it)
+  curl {base}/admin/host/status
+
+Serving until Ctrl-C""",
+        flush=True,
+    )
+
+
+async def _end(up: Process) -> None:
+    if up.returncode is None:
+        up.terminate()
+        try:
+            await asyncio.wait_for(up.wait(), GRACE)
+        except TimeoutError:
+            os.killpg(up.pid, signal.SIGKILL)
+            await up.wait()
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(asyncio.run(main()))
+    except (ApiError, TimeoutError) as exc:
+        sys.exit(f"{type(exc).__name__}: {exc}")

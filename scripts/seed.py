@@ -1,0 +1,76 @@
+"""Fill catalog and stock from the real data, through the API, as a member of staff would."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+import time
+from collections.abc import Sequence
+
+from scripts.dataset import SPARE_PIECES, Product, read
+from scripts.shop import ApiError, Shop
+from shared.money import parse
+
+AT_ONCE = 24
+CURRENCY = "GBP"
+
+
+async def seed(shop: Shop, products: Sequence[Product]) -> None:
+    """Put every product and its stock into the shop, showing how far it is. Repeating it changes nothing."""
+    started, done = time.monotonic(), 0
+    waiting = iter(products)
+
+    async def worker() -> None:
+        nonlocal done
+        for product in waiting:
+            await put(shop, product)
+            done += 1
+            if done % 50 == 0 or done == len(products):
+                _progress(done, len(products), time.monotonic() - started)
+
+    async with asyncio.TaskGroup() as group:
+        for _ in range(AT_ONCE):
+            group.create_task(worker())
+
+
+async def put(shop: Shop, product: Product) -> None:
+    """One product, and its stock where it has none yet."""
+    price = parse(product.price, CURRENCY)
+    body = {
+        "name": product.name,
+        "category": product.category,
+        "price": {"amount": price.amount, "currency": price.currency},
+    }
+    await shop.call("PUT", f"/products/{product.sku}", body)
+    await shop.call("PUT", f"/stock/{product.sku}", {"on_hand": product.pieces_sold + SPARE_PIECES})
+
+
+async def seeded(shop: Shop, products: Sequence[Product]) -> bool:
+    """Whether the last product to be put, and its stock, are there already."""
+    last = products[-1]
+    try:
+        await shop.call("GET", f"/products/{last.sku}")
+        await shop.call("GET", f"/stock/{last.sku}")
+    except ApiError:
+        return False
+    return True
+
+
+def _progress(done: int, total: int, seconds: float) -> None:
+    width = 30
+    bar = "█" * (width * done // total)
+    end = "\n" if done == total else ""
+    print(f"\r  products {bar:<{width}} {done}/{total}  {seconds:.0f} s", end=end, flush=True)
+
+
+async def main() -> None:
+    products = read().products
+    async with Shop("staff") as shop:
+        await seed(shop, products)
+
+
+if __name__ == "__main__":
+    try:
+        asyncio.run(main())
+    except ApiError as exc:
+        sys.exit(str(exc))

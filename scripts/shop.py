@@ -1,0 +1,86 @@
+"""A small client of the API, as a partner would write one: tokens, requests, and errors that say what is wrong."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import aiohttp
+
+STATE = Path(os.environ.get("LOCALAZURE_STATE", ".local"))
+TENANT = "durable-commerce.local"
+CLIENT_ID = "scripts"
+
+
+class ApiError(RuntimeError):
+    """The API refused; the message holds the problem document, `code` the last part of its type."""
+
+    def __init__(self, message: str, code: str = "") -> None:
+        super().__init__(message)
+        self.code = code
+
+
+class Shop:
+    """One shopper, or one member of staff, at the API."""
+
+    def __init__(self, account: str = "shopper", state: Path = STATE) -> None:
+        self._account = account
+        self._addresses = addresses(state)
+        self._session = aiohttp.ClientSession(
+            timeout=aiohttp.ClientTimeout(total=60), connector=aiohttp.TCPConnector(limit=64)
+        )
+        self._token = ""
+
+    async def __aenter__(self) -> Shop:
+        self._token = await token(self._session, self._addresses["entra"], self._account)
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._session.close()
+
+    async def call(self, method: str, path: str, body: Any = None, headers: Mapping[str, str] | None = None) -> Any:
+        """The JSON answer of `/api/v1{path}`. Raises ApiError for any status from 400 up."""
+        url = f"{self._addresses['functions']}/api/v1{path}"
+        headers = {"Authorization": f"Bearer {self._token}", **(headers or {})}
+        async with self._session.request(method, url, json=body, headers=headers) as answer:
+            text = await answer.text()
+            if answer.status >= 400:
+                raise ApiError(f"{method} {path}: {answer.status} {text}", _code(text))
+            return json.loads(text) if text else None
+
+
+def _code(text: str) -> str:
+    try:
+        return str(json.loads(text)["type"]).rpartition(":")[2]
+    except (ValueError, LookupError, TypeError):
+        return ""
+
+
+async def token(session: aiohttp.ClientSession, issuer: str, account: str) -> str:
+    """An access token for a seeded account, by the password grant that is there for scripts alone."""
+    form = {
+        "grant_type": "password",
+        "client_id": CLIENT_ID,
+        "username": account,
+        "password": f"local-{account}",
+        "scope": "api://durable-commerce/.default",
+    }
+    async with session.post(f"{issuer}/{TENANT}/oauth2/v2.0/token", data=form) as answer:
+        document = await answer.json()
+        if answer.status != 200:
+            raise ApiError(f"no token for {account}: {document.get('error_description', document)}")
+        return str(document["access_token"])
+
+
+def addresses(state: Path = STATE) -> dict[str, str]:
+    """Where the running system listens. Raises ApiError if it does not run."""
+    file = state / "addresses.json"
+    if not file.exists():
+        raise ApiError(f"nothing is running here ({file} is missing); start it with `make run`")
+    return dict(json.loads(file.read_text()))
