@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from shared.contracts.orders import CancelReason
-from shared.money import CurrencyMismatch, Money, total
+from shared.money import LARGEST, CurrencyMismatch, Money, total
 
 Status = Literal["placed", "confirmed", "cancelled"]
 Command = Literal["confirm", "cancel"]
@@ -114,16 +114,18 @@ def price_lines(wanted: Iterable[tuple[str, int]], products: Mapping[str, Priced
     return tuple(OrderLine(sku, products[sku].name, quantity, products[sku].price) for sku, quantity in lines)
 
 
-def order_total(lines: Iterable[OrderLine], most: int) -> Money:
-    """The sum of the lines. Raises TotalOutOfRange unless it is 1 to `most` minor units of one currency."""
+def order_total(lines: Iterable[OrderLine]) -> Money:
+    """The sum of the lines. Raises TotalOutOfRange unless it is 1 to `LARGEST` minor units of one currency."""
     try:
         amount = total(line.unit_price * line.quantity for line in lines)
     except CurrencyMismatch as exc:
         raise TotalOutOfRange(f"all lines of an order must be priced in one currency ({exc})") from exc
     if amount.amount < 1:
         raise TotalOutOfRange("the order costs nothing; there is nothing to pay")
-    if amount.amount > most:
-        raise TotalOutOfRange(f"the order's total is more than one payment can carry ({Money(most, amount.currency)})")
+    if amount.amount > LARGEST:
+        raise TotalOutOfRange(
+            f"the order's total is more than one payment can carry ({Money(LARGEST, amount.currency)})"
+        )
     return amount
 
 
@@ -132,7 +134,6 @@ def place(
     order_id: str,
     customer_id: str,
     lines: tuple[OrderLine, ...],
-    most: int,
     shipping_address: Address,
     at: str,
     request_hash: str,
@@ -144,7 +145,7 @@ def place(
         status="placed",
         version=1,
         lines=lines,
-        total=order_total(lines, most),
+        total=order_total(lines),
         shipping_address=shipping_address,
         placed_at=at,
         history=(HistoryEntry("placed", at),),

@@ -18,7 +18,7 @@ from shared.contracts.catalog import ProductChanged
 from shared.contracts.event import Event, EventData
 from shared.contracts.orders import CancelReason, Line, OrderCancelled, OrderConfirmed, OrderPlaced
 from shared.errors import Conflict, Contention, InvalidRequest, NotFound, Unprocessable
-from shared.money import LARGEST, Money
+from shared.money import Money
 from shared.persistence.cosmos import AlreadyExists, Changed
 from shared.telemetry.log import Log
 from shared.web.auth import Principal
@@ -207,7 +207,6 @@ async def _price(caller: Principal, request: PlaceOrder, order_id: str, request_
             order_id=order_id,
             customer_id=caller.subject,
             lines=domain.price_lines(wanted, await store.product_copy.find(sku for sku, _ in wanted)),
-            most=LARGEST,
             shipping_address=msgspec.convert(request.shipping_address, Address, from_attributes=True),
             at=timestamp(),
             request_hash=request_hash,
