@@ -1,0 +1,197 @@
+"""Stripe's HTTP: addresses, keys, form bodies, JSON. Decides nothing about money."""
+
+from __future__ import annotations
+
+import asyncio
+import hmac
+import re
+from functools import partial
+
+from aiohttp import web
+from aiohttp.typedefs import Handler
+
+from localazure.part import HOST, Config, Server
+from localazure.storage import open_database
+from localazure.stripe import representation, webhooks
+from localazure.stripe.api import Api, Route
+from localazure.stripe.engine import Engine
+from localazure.stripe.errors import ApiError, InvalidRequest, Unauthenticated, UnknownAddress, UnsupportedFeature
+from localazure.stripe.execution import Execution, Outcome, encode
+from localazure.stripe.faults import Faults
+from localazure.stripe.form import decode
+from localazure.stripe.ledger import ledger
+from localazure.stripe.model import new_id
+from localazure.stripe.store import SCHEMA, Store
+
+OLDEST_VERSION = "2022-11-15"  # from then on an intent has latest_charge instead of a list of charges
+LONGEST_KEY = 255
+WEBHOOK_EVENTS = (
+    "payment_intent.amount_capturable_updated,payment_intent.succeeded,payment_intent.payment_failed,"
+    "payment_intent.canceled,charge.captured,charge.refunded"
+)
+
+
+class StripeServer:
+    """The listening socket, the webhooks that leave, and the file behind both."""
+
+    def __init__(self, config: Config) -> None:
+        options = config.options
+        self._key = options.get("key") or "sk_test_local"
+        self._store = Store(open_database(config.file("stripe.sqlite3"), SCHEMA))
+        self._webhooks = webhooks.Webhooks(
+            self._store,
+            config.clock,
+            url=options.get("webhook_url", ""),
+            secret=options.get("webhook_secret") or "whsec_local",
+            types=frozenset((options.get("webhook_events") or WEBHOOK_EVENTS).split(",")),
+        )
+        self._faults = Faults()
+        self._execution = Execution(self._store, self._faults, config.clock, self._webhooks.notice)
+        self._api = Api(self._store, Engine(self._store, config.clock, self._webhooks.on_event))
+        self._released = asyncio.Event()
+        # With cancellation, a caller that hangs up frees its handler; what it asked for goes on where it must.
+        self._runner = web.AppRunner(
+            self._application(), access_log=None, handler_cancellation=True, shutdown_timeout=1
+        )
+        self._bound = config.port
+        self.port = 0
+
+    @property
+    def url(self) -> str:
+        return f"http://localhost:{self.port}"
+
+    async def listen(self) -> None:
+        await self._runner.setup()
+        await web.TCPSite(self._runner, HOST, self._bound).start()
+        self.port = int(self._runner.addresses[0][1])
+        self._webhooks.start()
+
+    async def stop(self) -> None:
+        self._execution.stop()
+        self._released.set()
+        await self._runner.cleanup()
+        await self._webhooks.stop()
+        self._store.close()
+
+    def _application(self) -> web.Application:
+        application = web.Application(middlewares=[_errors])
+        for route in self._api.routes():
+            application.router.add_route(route.method, route.path, partial(self._call, route))
+        application.router.add_post("/_local/faults", self._order_fault)
+        application.router.add_get("/_local/faults", self._list_faults)
+        application.router.add_delete("/_local/faults", self._clear_faults)
+        application.router.add_get("/_local/ledger", self._ledger)
+        return application
+
+    async def _call(self, route: Route, request: web.Request) -> web.StreamResponse:
+        self._check_key(request)
+        _check_headers(request)
+        text = request.query_string if request.method == "GET" else await _form(request)
+        key = request.headers.get("Idempotency-Key") if request.method == "POST" else None
+        if key is not None and not 0 < len(key) <= LONGEST_KEY:
+            raise InvalidRequest(f"An idempotency key has from 1 to {LONGEST_KEY} characters, not {len(key)}.")
+        call = route.prepare(request.path, request.match_info, decode(text), key)
+        outcome = await self._execution.run(call)
+        if outcome.fate == "hang":
+            await self._released.wait()
+        if outcome.fate != "answer":
+            return _drop(request)
+        return _answer(outcome, key)
+
+    def _check_key(self, request: web.Request) -> None:
+        scheme, _, given = request.headers.get("Authorization", "").partition(" ")
+        if scheme.lower() != "bearer" or not given:
+            raise Unauthenticated(
+                "You did not provide an API key. You need to provide your API key in the Authorization header, "
+                "using Bearer auth (e.g. 'Authorization: Bearer YOUR_SECRET_KEY')."
+            )
+        if not hmac.compare_digest(given.encode(), self._key.encode()):
+            raise Unauthenticated(
+                f"Invalid API Key provided: {given[:7]}{'*' * max(0, len(given) - 11)}{given[11:][-4:]}"
+            )
+
+    # What only exists here
+
+    async def _order_fault(self, request: web.Request) -> web.Response:
+        return _json(self._faults.order(await request.read()))
+
+    async def _list_faults(self, _request: web.Request) -> web.Response:
+        return _json(self._faults.listed())
+
+    async def _clear_faults(self, _request: web.Request) -> web.Response:
+        self._faults.clear()
+        self._released.set()
+        self._released = asyncio.Event()
+        return _json([])
+
+    async def _ledger(self, _request: web.Request) -> web.Response:
+        return _json(ledger(self._store, self._execution.calls))
+
+
+async def start(config: Config) -> Server:
+    """Open the part's file, listen, and go on with the webhooks that are still to be delivered."""
+    server = StripeServer(config)
+    await server.listen()
+    return server
+
+
+def _check_headers(request: web.Request) -> None:
+    for header in ("Stripe-Account", "Stripe-Context"):
+        if header in request.headers:
+            raise UnsupportedFeature(f"connected accounts (the header {header})")
+    version = request.headers.get("Stripe-Version")
+    if version is not None and not (re.match(r"\d{4}-\d\d-\d\d(\.\w+)?$", version) and version >= OLDEST_VERSION):
+        raise UnsupportedFeature(f"the API version {version}; it speaks {representation.API_VERSION}")
+
+
+async def _form(request: web.Request) -> str:
+    if request.can_read_body and request.content_type != "application/x-www-form-urlencoded":
+        raise InvalidRequest(
+            f"Invalid request: the content type must be application/x-www-form-urlencoded, not {request.content_type}."
+        )
+    try:
+        return (await request.read()).decode()
+    except UnicodeDecodeError:
+        raise InvalidRequest("Invalid request: the body is not UTF-8.") from None
+
+
+def _answer(outcome: Outcome, key: str | None) -> web.Response:
+    headers = {"Request-Id": outcome.request, "Stripe-Version": representation.API_VERSION}
+    if key is not None:
+        headers |= {"Idempotency-Key": key, "Original-Request": outcome.answer.request}
+    if outcome.replayed:
+        headers["Idempotent-Replayed"] = "true"
+    return web.Response(
+        status=outcome.answer.status, body=outcome.answer.body, headers=headers, content_type="application/json"
+    )
+
+
+def _drop(request: web.Request) -> web.Response:
+    """Close the connection; the response returned is never sent."""
+    if request.transport is not None:
+        request.transport.abort()
+    return web.Response()
+
+
+def _json(content: object) -> web.Response:
+    return web.Response(body=encode(content), content_type="application/json")
+
+
+@web.middleware
+async def _errors(request: web.Request, handler: Handler) -> web.StreamResponse:
+    try:
+        return await handler(request)
+    except ApiError as exc:
+        refused = exc
+    except web.HTTPException:
+        refused = UnknownAddress(
+            f"Unrecognized request URL ({request.method}: {request.path}). localazure has payment intents, refunds, "
+            "charges (retrieve) and events; see COMPATIBILITY.md."
+        )
+    headers = {"Request-Id": new_id("req"), "Stripe-Version": representation.API_VERSION}
+    return web.Response(
+        status=refused.http_status,
+        body=encode(representation.error(refused)),
+        headers=headers,
+        content_type="application/json",
+    )
