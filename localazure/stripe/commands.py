@@ -9,14 +9,14 @@ from localazure.stripe.currencies import check_amount, check_currency
 from localazure.stripe.errors import InvalidRequest, UnsupportedFeature
 from localazure.stripe.fields import Fields
 from localazure.stripe.form import Parameters
-from localazure.stripe.model import CARDS, CaptureMethod
+from localazure.stripe.model import CARDS, CaptureMethod, Redirects
 
 CancellationReason = Literal["abandoned", "duplicate", "fraudulent", "requested_by_customer"]
 RefundReason = Literal["duplicate", "fraudulent", "requested_by_customer"]
 
 # Parameters Stripe has and localazure has not.
 _CREATE = frozenset(
-    """allowed_payment_method_types amount_details application_fee_amount confirmation_token customer
+    """amount_details amount_to_confirm application_fee_amount confirmation_token customer
     customer_account excluded_payment_method_types hooks mandate mandate_data off_session on_behalf_of
     payment_details payment_method_configuration payment_method_data payment_method_options radar_options
     receipt_email setup_future_usage shipping statement_descriptor statement_descriptor_suffix transfer_data
@@ -35,8 +35,8 @@ class Create:
     amount: int
     currency: str
     capture_method: CaptureMethod
-    payment_method_types: tuple[str, ...]
-    allow_redirects: Literal["always", "never"] | None
+    allowed_types: tuple[str, ...] | None
+    allow_redirects: Redirects | None
     payment_method: str | None
     confirm: bool
     return_url: str | None
@@ -49,6 +49,7 @@ class Confirm:
     payment_method: str | None = None
     capture_method: CaptureMethod | None = None
     return_url: str | None = None
+    allowed_types: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True)
@@ -114,12 +115,12 @@ def create(parameters: Parameters) -> Create:
     if currency is None:
         raise fields.missing("currency")
     currency = check_currency(currency)
-    types, redirects = _payment_method_types(fields)
+    allowed, redirects = _payment_method_types(fields)
     command = Create(
         amount=check_amount(amount, currency),
         currency=currency,
         capture_method=_capture_method(fields) or "automatic_async",
-        payment_method_types=types,
+        allowed_types=allowed,
         allow_redirects=redirects,
         payment_method=_payment_method(fields),
         confirm=fields.boolean("confirm") or False,
@@ -134,30 +135,38 @@ def create(parameters: Parameters) -> Create:
     return command
 
 
-def _payment_method_types(fields: Fields) -> tuple[tuple[str, ...], Literal["always", "never"] | None]:
-    """Without either parameter Stripe turns automatic payment methods on, with redirects."""
-    types, automatic = fields.texts("payment_method_types"), fields.nested("automatic_payment_methods")
-    enabled, redirects = True, "always"
-    if automatic is not None:
-        switched = automatic.boolean("enabled")
-        redirects = automatic.choice("allow_redirects", Literal["always", "never"]) or "always"
-        automatic.end()
-        if switched is None:
-            raise automatic.missing("enabled")
-        enabled = switched
-    if types is None:
-        if automatic is not None and not enabled:
-            return ("card",), None
-        return ("card",), cast(Literal["always", "never"], redirects)
-    if automatic is not None and enabled:
+def _payment_method_types(fields: Fields) -> tuple[tuple[str, ...] | None, Redirects | None]:
+    """The types that are allowed, and whether one of them might redirect the shopper.
+
+    Stripe offers what the Dashboard allows, redirects included, unless the request narrows it.
+    """
+    allowed, automatic = _allowed_types(fields), fields.nested("automatic_payment_methods")
+    if automatic is None:
+        return allowed, None if allowed else "always"
+    enabled = automatic.boolean("enabled")
+    redirects = automatic.choice("allow_redirects", Redirects) or "always"
+    automatic.end()
+    if enabled is None:
+        raise automatic.missing("enabled")
+    if allowed:
         raise InvalidRequest(
-            "You may only specify one of these parameters: automatic_payment_methods, payment_method_types.",
+            "You may only specify one of these parameters: automatic_payment_methods, allowed_payment_method_types.",
+            param="allowed_payment_method_types",
+        )
+    return None, cast(Redirects, redirects) if enabled else None
+
+
+def _allowed_types(fields: Fields) -> tuple[str, ...] | None:
+    if fields.texts("payment_method_types") is not None:
+        raise InvalidRequest(
+            "payment_method_types can no longer be given; use allowed_payment_method_types.",
+            code="payment_method_types_no_longer_supported",
             param="payment_method_types",
         )
-    for kind in types:
-        if kind != "card":
-            raise UnsupportedFeature(f"the payment method type {kind}", param="payment_method_types")
-    return types, None
+    allowed = fields.texts("allowed_payment_method_types")
+    if allowed is not None and "card" not in allowed:
+        raise UnsupportedFeature(f"the payment method types {', '.join(allowed)}", param="allowed_payment_method_types")
+    return allowed
 
 
 def _capture_method(fields: Fields) -> CaptureMethod | None:
@@ -191,7 +200,7 @@ def _no_customer_action(fields: Fields) -> None:
 
 def confirm(parameters: Parameters) -> Confirm:
     fields = Fields(parameters, _CREATE)
-    command = Confirm(_payment_method(fields), _capture_method(fields), _return_url(fields))
+    command = Confirm(_payment_method(fields), _capture_method(fields), _return_url(fields), _allowed_types(fields))
     fields.boolean("error_on_requires_action")
     fields.end()
     return command

@@ -59,7 +59,7 @@ class Engine:
             amount=command.amount,
             currency=command.currency,
             capture_method=command.capture_method,
-            payment_method_types=command.payment_method_types,
+            allowed_types=command.allowed_types,
             allow_redirects=command.allow_redirects,
             metadata=command.metadata,
             description=command.description,
@@ -77,6 +77,8 @@ class Engine:
         intent = self.intent(identity)
         if intent.status not in allowing("attach"):
             raise _refused(intent, "attach")
+        if command.allowed_types is not None:
+            intent = replace(intent, allowed_types=command.allowed_types, allow_redirects=None)
         _check_confirmable(intent, command.payment_method, command.return_url)
         if command.payment_method is not None:
             intent = self._attach(intent, command.payment_method)
@@ -274,7 +276,7 @@ def _check_confirmable(intent: Intent, payment_method: str | None, return_url: s
     if intent.allow_redirects == "always" and return_url is None:
         raise InvalidRequest(
             "This PaymentIntent is configured to accept payment methods that might redirect your customer, so you must "
-            "provide a return_url. To refuse such methods, create it with payment_method_types[]=card or with "
+            "provide a return_url. To refuse such methods, create it with allowed_payment_method_types[]=card or with "
             "automatic_payment_methods[enabled]=true and automatic_payment_methods[allow_redirects]=never.",
             param="return_url",
         )

@@ -10,6 +10,7 @@ import msgspec
 
 Status = Literal["requires_payment_method", "requires_confirmation", "requires_capture", "succeeded", "canceled"]
 Move = Literal["attach", "decline", "authorize", "charge", "capture", "cancel"]
+Redirects = Literal["always", "never"]
 CaptureMethod = Literal["automatic", "automatic_async", "manual"]
 
 MOVES: dict[tuple[Status, Move], Status] = {
@@ -70,8 +71,8 @@ class Intent(msgspec.Struct, frozen=True):
     amount: int
     currency: str
     capture_method: CaptureMethod
-    payment_method_types: tuple[str, ...]
-    allow_redirects: Literal["always", "never"] | None = None  # None: automatic payment methods are off
+    allowed_types: tuple[str, ...] | None = None
+    allow_redirects: Redirects | None = None  # None: automatic payment methods are off
     status: Status = "requires_payment_method"
     metadata: dict[str, str] = {}
     description: str | None = None

@@ -19,6 +19,7 @@ def payment_intent(intent: Intent) -> dict[str, Any]:
     return {
         "id": intent.id,
         "object": "payment_intent",
+        "allowed_payment_method_types": intent.allowed_types,
         "amount": intent.amount,
         "amount_capturable": intent.amount_capturable,
         "amount_received": intent.amount_received,
@@ -39,7 +40,7 @@ def payment_intent(intent: Intent) -> dict[str, Any]:
         "next_action": None,
         "payment_method": intent.payment_method.id if intent.payment_method else None,
         "payment_method_options": {},
-        "payment_method_types": list(intent.payment_method_types),
+        "payment_method_types": ["card"],
         "processing": None,
         "receipt_email": None,
         "setup_future_usage": None,
