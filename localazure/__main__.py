@@ -1,0 +1,154 @@
+"""The command line: `python -m localazure <part>` and `python -m localazure up`."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import os
+import signal
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from localazure.launch import PortsInUse, plan, wanted_port
+from localazure.part import Part
+from localazure.parts import DURABLE, TABLE, PartError, check_options, load, port_variable
+from localazure.serve import run
+from localazure.supervisor import Launch, StartFailed, Supervisor
+
+STATE = Path(".local")
+USAGE = 2  # the exit code of a command that cannot be understood
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run one command; its exit code."""
+    if not arguments or arguments[0] in ("-h", "--help", "help"):
+        print(overview())
+        return 0 if arguments else USAGE
+    command, rest = arguments[0], arguments[1:]
+    try:
+        if command == "up":
+            return _up(rest)
+        if command == "durable":
+            print(DURABLE, file=sys.stderr)
+            return USAGE
+        return _one(command, rest)
+    except PartError as exc:
+        print(exc, file=sys.stderr)
+        return USAGE
+    except PortsInUse as exc:
+        print(exc, file=sys.stderr)
+        return 1
+
+
+def overview() -> str:
+    """What there is, for `--help`."""
+    parts = "\n".join(_described(load(name)) for name in TABLE)
+    return f"""The Azure services this app uses, on one machine, for the unmodified official SDKs.
+
+  python -m localazure up [--state DIR] [--only PART,…] [--port PART=N] [--set PART.OPTION=VALUE]
+      Start everything, each part as a process of its own, and serve until Ctrl-C. A part that dies is started
+      again. Addresses are printed when all are ready and kept in DIR/addresses.json, logs in DIR/logs.
+
+  python -m localazure PART [--port N] [--state DIR] [--option NAME=VALUE]
+      Start one part alone. Its state is kept in DIR (default {STATE}), so a restarted part resumes where it was.
+
+Everything binds to 127.0.0.1. Port 0 lets the operating system choose; `--port all=0` does so for all parts.
+
+Parts
+{parts}
+
+  durable
+      {DURABLE}
+"""
+
+
+def _described(part: Part) -> str:
+    lines = [
+        f"\n  {part.name}",
+        f"      {part.summary}.",
+        f"      Port {part.default_port}, unless {port_variable(part.name)} says otherwise.",
+        *(f"      {name}: {meaning}" for name, meaning in part.options.items()),
+    ]
+    return "\n".join(lines)
+
+
+def _one(name: str, arguments: Sequence[str]) -> int:
+    part = load(name)
+    parser = argparse.ArgumentParser(
+        prog=f"python -m localazure {name}",
+        description=_described(part),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--port", type=_port, metavar="N", help=f"default {part.default_port}; 0: any free port")
+    parser.add_argument("--state", type=Path, default=STATE, metavar="DIR", help=f"default {STATE}")
+    parser.add_argument("--option", type=_pair, action="append", default=[], metavar="NAME=VALUE", help="see above")
+    given = parser.parse_args(arguments)
+    options = dict(given.option)
+    check_options(part, options)
+    chosen = {} if given.port is None else {name: given.port}
+    return run(part, wanted_port(part, chosen, os.environ), given.state, options)
+
+
+def _up(arguments: Sequence[str]) -> int:
+    parser = argparse.ArgumentParser(
+        prog="python -m localazure up", description="Start everything, serve until Ctrl-C."
+    )
+    parser.add_argument("--state", type=Path, default=STATE, metavar="DIR", help=f"default {STATE}")
+    parser.add_argument("--only", default="", metavar="PART,…", help="start these parts and no others")
+    parser.add_argument(
+        "--port", type=_port_of, action="append", default=[], metavar="PART=N", help="all=0: any free ports"
+    )
+    parser.add_argument(
+        "--set", type=_option_of, action="append", default=[], metavar="PART.OPTION=VALUE", help="an option of a part"
+    )
+    given = parser.parse_args(arguments)
+    options: dict[str, dict[str, str]] = {}
+    for part, name, value in given.set:
+        options.setdefault(part, {})[name] = value
+    only = [name for name in given.only.split(",") if name]
+    app = Path(options.get("functions", {}).get("app", "."))
+    launches = plan(only, dict(given.port), options, os.environ, app)
+    return asyncio.run(_supervise(launches, given.state))
+
+
+async def _supervise(launches: Sequence[Launch], state: Path) -> int:
+    stop, loop = asyncio.Event(), asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stop.set)
+    try:
+        await Supervisor(launches, state, lambda line: print(line, flush=True)).run(stop)
+    except StartFailed as exc:
+        print(exc, file=sys.stderr)
+        return 1
+    return 0
+
+
+def _port(text: str) -> int:
+    if not text.isdecimal() or int(text) > 65535:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a port number")
+    return int(text)
+
+
+def _port_of(text: str) -> tuple[str, int]:
+    part, number = _pair(text)
+    return part, _port(number)
+
+
+def _pair(text: str) -> tuple[str, str]:
+    name, equals, value = text.partition("=")
+    if not name or not equals:
+        raise argparse.ArgumentTypeError(f"{text!r} is not NAME=VALUE")
+    return name, value
+
+
+def _option_of(text: str) -> tuple[str, str, str]:
+    name, value = _pair(text)
+    part, dot, option = name.partition(".")
+    if not dot or not option:
+        raise argparse.ArgumentTypeError(f"{text!r} is not PART.OPTION=VALUE")
+    return part, option, value
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,114 @@
+"""What `up` is going to start: which parts, on which ports, with which options, and how the app finds them."""
+
+from __future__ import annotations
+
+import json
+import socket
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+
+from localazure.part import HOST, Part
+from localazure.parts import FUNCTIONS, TABLE, PartError, check_options, load, port_variable
+from localazure.supervisor import Launch
+
+WEBHOOK = "/api/v1/payments/webhooks/stripe"
+SETTINGS = ("local.settings.json", "local.settings.sample.json")
+
+
+class PortsInUse(Exception):
+    """One line for each port that is taken: which part wants it, and what moves that part."""
+
+
+def plan(
+    only: Sequence[str],
+    chosen_ports: Mapping[str, int],
+    chosen_options: Mapping[str, Mapping[str, str]],
+    environment: Mapping[str, str],
+    app: Path,
+) -> list[Launch]:
+    """Raises PartError for a part or option that does not exist, PortsInUse before anything is started."""
+    names = [name for name in TABLE if name in only] if only else list(TABLE)
+    for name in (*only, *(name for name in chosen_ports if name != "all"), *chosen_options):
+        if name not in TABLE:
+            raise PartError(f"there is no part {name!r}; the parts are {', '.join(TABLE)}")
+    parts = {name: load(name) for name in names}
+    ports = allocate({name: wanted_port(part, chosen_ports, environment) for name, part in parts.items()})
+    launches = []
+    for name, part in parts.items():
+        options = {**_default_options(part, ports, app), **chosen_options.get(name, {})}
+        check_options(part, options)
+        overrides = settings(ports, environment, app) if name == FUNCTIONS else {}
+        launches.append(Launch(name, name, part.summary, ports[name], options, overrides))
+    return launches
+
+
+def wanted_port(part: Part, chosen: Mapping[str, int], environment: Mapping[str, str]) -> int:
+    """By the command line, the environment, or the part's default. Raises PartError for one that is no port."""
+    for source in (part.name, "all"):
+        if source in chosen:
+            return chosen[source]
+    variable = port_variable(part.name)
+    text = environment.get(variable)
+    if not text:
+        return part.default_port
+    if not text.isdecimal() or int(text) > 65535:
+        raise PartError(f"{variable} must be a port number, not {text!r}")
+    return int(text)
+
+
+def allocate(wanted: Mapping[str, int]) -> dict[str, int]:
+    """The same ports, each 0 replaced by one the operating system gives. Raises PortsInUse.
+
+    The app's settings and the provider's webhook name addresses of parts that have not been started yet, so the
+    ports are known beforehand; a part that dies comes back on its own.
+    """
+    ports: dict[str, int] = {}
+    taken: list[str] = []
+    with ExitStack() as held:
+        for name, port in wanted.items():
+            try:
+                listening = held.enter_context(socket.create_server((HOST, port)))
+            except OSError:
+                taken.append(f"port {port} ({name}) is in use; set {port_variable(name)} or --port {name}=N")
+            else:
+                ports[name] = int(listening.getsockname()[1])
+    if taken:
+        raise PortsInUse("\n".join(taken))
+    return ports
+
+
+def settings(ports: Mapping[str, int], environment: Mapping[str, str], app: Path) -> dict[str, str]:
+    """App settings that must name another port than the settings file does.
+
+    One that the environment already sets, or that points somewhere else altogether, is left as it is.
+    """
+    values = _settings_file(app)
+    overrides: dict[str, str] = {}
+    for name, port in ports.items():
+        setting, default = TABLE[name].setting, load(name).default_port
+        if port == default or setting in environment or setting not in values:
+            continue
+        moved = values[setting].replace(f"localhost:{default}", f"localhost:{port}")
+        if moved != values[setting]:
+            overrides[setting] = moved
+    return overrides
+
+
+def _settings_file(app: Path) -> dict[str, str]:
+    for name in SETTINGS:
+        path = app / name
+        if path.exists():
+            try:
+                values = json.loads(path.read_text())["Values"]
+            except (ValueError, LookupError, TypeError) as exc:
+                raise PartError(f"{path} is not a settings file: {exc!r}") from exc
+            return {str(name): str(value) for name, value in values.items()}
+    return {}
+
+
+def _default_options(part: Part, ports: Mapping[str, int], app: Path) -> dict[str, str]:
+    options = {name: str(app / file) for name, file in TABLE[part.name].files.items() if (app / file).exists()}
+    if part.name == "stripe" and FUNCTIONS in ports:
+        options["webhook_url"] = f"http://localhost:{ports[FUNCTIONS]}{WEBHOOK}"
+    return options

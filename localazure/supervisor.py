@@ -1,0 +1,225 @@
+"""`python -m localazure up`: every part as a process of its own, started in order, kept alive, stopped in order."""
+
+from __future__ import annotations
+
+import asyncio
+import fcntl
+import json
+import os
+import signal
+import sys
+import time
+from asyncio.subprocess import PIPE, Process
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from localazure.parts import FUNCTIONS
+from localazure.serve import READY_FD
+
+START_TIMEOUT = 60.0  # seconds until a part must accept connections
+DRAIN = 30.0  # seconds the functions host may take to end what is under way
+STOP = 10.0  # the same for any other part
+FIRST_DELAY, LONGEST_DELAY = 0.1, 5.0  # before a part that died is started again; doubled each time
+STEADY = 10.0  # a part that lived this long has recovered, and the delay starts anew
+LAST_LINES = 20  # of a log, shown where a part cannot start
+
+
+class StartFailed(Exception):
+    """A part cannot start, or the state directory is taken; the message says all there is to say."""
+
+
+@dataclass(frozen=True)
+class Launch:
+    """One process: a part under a name of its own. Later the same part may run under several names."""
+
+    name: str
+    part: str
+    summary: str
+    port: int
+    options: Mapping[str, str] = field(default_factory=dict)
+    environment: Mapping[str, str] = field(default_factory=dict)
+
+
+class Child:
+    """One running part."""
+
+    def __init__(self, launch: Launch, state: Path) -> None:
+        self.launch = launch
+        self.log = state / "logs" / f"{launch.name}.log"
+        self._state = state
+        self.process: Process | None = None
+        self.url = ""
+
+    async def start(self) -> None:
+        """Return once it accepts connections. Raises StartFailed with the end of its log where it never does."""
+        launch = self.launch
+        options = [word for name, value in launch.options.items() for word in ("--option", f"{name}={value}")]
+        receive, send = os.pipe()
+        with self.log.open("ab") as log:
+            self.process = await asyncio.create_subprocess_exec(
+                *(sys.executable, "-m", "localazure", launch.part),
+                *("--port", str(launch.port), "--state", str(self._state), *options),
+                stdin=PIPE,
+                stdout=log,
+                stderr=log,
+                pass_fds=(send,),
+                env={**os.environ, **launch.environment, READY_FD: str(send)},
+                start_new_session=True,  # Ctrl-C reaches `up` alone
+            )
+        os.close(send)
+        try:
+            announcement = await asyncio.wait_for(_line(receive), START_TIMEOUT)
+        except TimeoutError:
+            self.process.kill()
+            await self.process.wait()
+            raise StartFailed(self._story(f"did not accept connections within {START_TIMEOUT:g} s")) from None
+        if not announcement:
+            code = await self.process.wait()
+            raise StartFailed(self._story(f"could not start (exit code {code})"))
+        self.url = json.loads(announcement)["url"]
+
+    async def stop(self, patience: float) -> None:
+        if self.process is None or self.process.returncode is not None:
+            return
+        self.process.terminate()
+        try:
+            await asyncio.wait_for(self.process.wait(), patience)
+        except TimeoutError:
+            self.process.kill()
+            await self.process.wait()
+
+    def _story(self, happening: str) -> str:
+        with self.log.open(errors="replace") as log:
+            tail = "".join(f"  | {line}" for line in deque(log, LAST_LINES))
+        return f"{self.launch.name} {happening}. The end of {self.log}:\n{tail.rstrip()}"
+
+
+async def _line(descriptor: int) -> bytes:
+    reader = asyncio.StreamReader()
+    transport, _ = await asyncio.get_running_loop().connect_read_pipe(
+        lambda: asyncio.StreamReaderProtocol(reader), os.fdopen(descriptor, "rb", buffering=0)
+    )
+    try:
+        return await reader.readline()
+    finally:
+        transport.close()
+
+
+class Supervisor:
+    """Starts the launches, those of the functions host when the others are ready, and keeps them alive."""
+
+    def __init__(self, launches: Sequence[Launch], state: Path, say: Callable[[str], None]) -> None:
+        self._children = [Child(launch, state) for launch in launches]
+        self._hosts = [child for child in self._children if child.launch.part == FUNCTIONS]
+        self._services = [child for child in self._children if child.launch.part != FUNCTIONS]
+        self._state = state
+        self._say = say
+        self._keepers: list[asyncio.Task[None]] = []
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Return after `stop` is set and everything has ended. Raises StartFailed."""
+        with _alone(self._state):
+            for child in self._children:
+                _begin_log(child.log)
+            serving = asyncio.create_task(self._serve())
+            stopping = asyncio.create_task(stop.wait())
+            try:
+                await asyncio.wait({serving, stopping}, return_when=asyncio.FIRST_COMPLETED)
+                if serving.done():
+                    serving.result()
+            finally:
+                for task in (serving, stopping, *self._keepers):
+                    task.cancel()
+                await asyncio.gather(serving, stopping, *self._keepers, return_exceptions=True)
+                await self._stop()
+
+    async def _serve(self) -> None:
+        began = time.monotonic()
+        await self._start(self._services)
+        await self._start(self._hosts)
+        _write(self._state / "addresses.json", {child.launch.name: child.url for child in self._children})
+        self._say(self._table(time.monotonic() - began))
+        await asyncio.gather(*self._keepers)
+
+    async def _start(self, children: Sequence[Child]) -> None:
+        try:
+            async with asyncio.TaskGroup() as starting:
+                for child in children:
+                    starting.create_task(child.start())
+        except ExceptionGroup as failures:
+            raise failures.exceptions[0] from None
+        self._keepers += [asyncio.create_task(self._keep(child)) for child in children]
+        self._note_processes()
+
+    async def _keep(self, child: Child) -> None:
+        """Start it again whenever it ends: nobody has asked it to."""
+        delay, began = FIRST_DELAY, time.monotonic()
+        while True:
+            assert child.process is not None, "only a started part is kept"
+            code = await child.process.wait()
+            delay = FIRST_DELAY if time.monotonic() - began > STEADY else delay
+            self._say(f"{child.launch.name} died ({_ending(code)}); starting it again in {delay:g} s, see {child.log}")
+            await asyncio.sleep(delay)
+            delay, began = min(LONGEST_DELAY, delay * 2), time.monotonic()
+            try:
+                await child.start()
+            except StartFailed as exc:
+                self._say(str(exc))
+            else:
+                self._say(f"{child.launch.name} is back at {child.url}")
+            self._note_processes()
+
+    async def _stop(self) -> None:
+        """The functions host first, so that what it is doing still finds the services it needs."""
+        for name in ("addresses.json", "processes.json"):
+            (self._state / name).unlink(missing_ok=True)
+        await asyncio.gather(*(child.stop(DRAIN) for child in self._hosts))
+        await asyncio.gather(*(child.stop(STOP) for child in self._services))
+
+    def _note_processes(self) -> None:
+        running = {child.launch.name: child.process.pid for child in self._children if child.process is not None}
+        _write(self._state / "processes.json", running)
+
+    def _table(self, seconds: float) -> str:
+        width = max(len(child.launch.name) for child in self._children)
+        length = max(len(child.url) for child in self._children)
+        lines = [
+            f"  {child.launch.name:<{width}}  {child.url:<{length}}  {child.launch.summary}"
+            for child in [*self._hosts, *self._services]
+        ]
+        return "\n".join([f"\nReady in {seconds:.1f} s, logs in {self._state / 'logs'}", *lines, ""])
+
+
+def _ending(code: int) -> str:
+    return f"exit code {code}" if code >= 0 else f"killed by {signal.Signals(-code).name}"
+
+
+def _begin_log(path: Path) -> None:
+    """A new log for this run; the last run's stays beside it."""
+    if path.exists():
+        path.replace(path.with_suffix(".log.1"))
+    path.touch()
+
+
+def _write(path: Path, content: object) -> None:
+    """At once: a reader sees the old content or the new."""
+    new = path.with_suffix(".new")
+    new.write_text(json.dumps(content, indent=2) + "\n")
+    new.replace(path)
+
+
+@contextmanager
+def _alone(state: Path) -> Iterator[None]:
+    """Hold the state directory; two systems on the same files would destroy each other's work."""
+    (state / "logs").mkdir(parents=True, exist_ok=True)
+    with (state / "up.lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise StartFailed(
+                f"another `up` is running on {state}; stop it, or give this one another --state"
+            ) from None
+        yield
