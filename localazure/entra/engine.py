@@ -90,6 +90,8 @@ class Engine:
         client = self.directory.client(client_id)
         if client is None:
             raise InvalidClient(700016, f"Application with identifier '{client_id}' was not found in the directory.")
+        if "client_assertion" in parameters:
+            raise InvalidClient(700027, "Client assertions are not supported here; use 'client_secret'.")
         secret = parameters.get("client_secret")
         if client.secret is None:
             if secret is not None:

@@ -163,6 +163,12 @@ def test_a_confidential_client_without_its_secret_is_refused(provider: Provider)
     assert (answer.status_code, answer.json()["error_codes"]) == (401, [7000218])
 
 
+def test_a_client_assertion_is_refused_by_name(provider: Provider) -> None:
+    answer = provider.ask(grant_type="client_credentials", client_id="partner", client_assertion="ey.ey.ey")
+    assert (answer.status_code, answer.json()["error"]) == (401, "invalid_client")
+    assert "Client assertions" in answer.json()["error_description"]
+
+
 def test_a_public_client_with_a_secret_is_refused(provider: Provider) -> None:
     answer = provider.password(client_secret="anything")
     assert (answer.status_code, answer.json()["error_codes"]) == (401, [700025])
