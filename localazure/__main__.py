@@ -16,7 +16,7 @@ from localazure.parts import DURABLE, TABLE, PartError, check_options, load, por
 from localazure.serve import run
 from localazure.supervisor import Launch, StartFailed, Supervisor
 
-STATE = Path(".local")
+STATE = Path(os.environ.get("LOCALAZURE_STATE") or ".local")
 USAGE = 2  # the exit code of a command that cannot be understood
 
 
@@ -51,9 +51,10 @@ def overview() -> str:
       again. Addresses are printed when all are ready and kept in DIR/addresses.json, logs in DIR/logs.
 
   python -m localazure PART [--port N] [--state DIR] [--option NAME=VALUE]
-      Start one part alone. Its state is kept in DIR (default {STATE}), so a restarted part resumes where it was.
+      Start one part alone. Its state is kept in DIR, so a restarted part resumes where it was.
 
-Everything binds to 127.0.0.1. Port 0 lets the operating system choose; `--port all=0` does so for all parts.
+DIR is {STATE} unless --state or LOCALAZURE_STATE says otherwise. Everything binds to 127.0.0.1. Port 0 lets the
+operating system choose; `--port all=0` does so for all parts.
 
 Parts
 {parts}

@@ -38,8 +38,9 @@ def plan(
     for name, part in parts.items():
         options = {**_default_options(part, ports, app), **chosen_options.get(name, {})}
         check_options(part, options)
-        overrides = settings(ports, environment, app) if name == FUNCTIONS else {}
-        launches.append(Launch(name, name, part.summary, ports[name], options, overrides))
+        host = name == FUNCTIONS
+        overrides = settings(ports, environment, app) if host else {}
+        launches.append(Launch(name, name, part.summary, ports[name], options, overrides, host))
     return launches
 
 
@@ -86,9 +87,10 @@ def settings(ports: Mapping[str, int], environment: Mapping[str, str], app: Path
     values = _settings_file(app)
     overrides: dict[str, str] = {}
     for name, port in ports.items():
-        setting, default = TABLE[name].setting, load(name).default_port
-        if port == default or setting in environment or setting not in values:
+        setting = TABLE[name].setting
+        if setting in environment or setting not in values:
             continue
+        default = load(name).default_port
         moved = values[setting].replace(f"localhost:{default}", f"localhost:{port}")
         if moved != values[setting]:
             overrides[setting] = moved

@@ -16,12 +16,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from localazure.parts import FUNCTIONS
 from localazure.serve import READY_FD
 
 START_TIMEOUT = 60.0  # seconds until a part must accept connections
-DRAIN = 30.0  # seconds the functions host may take to end what is under way
-STOP = 10.0  # the same for any other part
+DRAIN = 30.0  # seconds a host may take to end what is under way
+STOP = 10.0  # the same for a service
 FIRST_DELAY, LONGEST_DELAY = 0.1, 5.0  # before a part that died is started again; doubled each time
 STEADY = 10.0  # a part that lived this long has recovered, and the delay starts anew
 LAST_LINES = 20  # of a log, shown where a part cannot start
@@ -41,6 +40,8 @@ class Launch:
     port: int
     options: Mapping[str, str] = field(default_factory=dict)
     environment: Mapping[str, str] = field(default_factory=dict)
+    host: bool = False
+    """It uses the others: started when they accept connections, stopped before them, given time to drain."""
 
 
 class Child:
@@ -109,12 +110,12 @@ async def _line(descriptor: int) -> bytes:
 
 
 class Supervisor:
-    """Starts the launches, those of the functions host when the others are ready, and keeps them alive."""
+    """Starts the launches, the hosts when the others are ready, and keeps them alive."""
 
     def __init__(self, launches: Sequence[Launch], state: Path, say: Callable[[str], None]) -> None:
         self._children = [Child(launch, state) for launch in launches]
-        self._hosts = [child for child in self._children if child.launch.part == FUNCTIONS]
-        self._services = [child for child in self._children if child.launch.part != FUNCTIONS]
+        self._hosts = [child for child in self._children if child.launch.host]
+        self._services = [child for child in self._children if not child.launch.host]
         self._state = state
         self._say = say
         self._keepers: list[asyncio.Task[None]] = []
@@ -173,7 +174,7 @@ class Supervisor:
             self._note_processes()
 
     async def _stop(self) -> None:
-        """The functions host first, so that what it is doing still finds the services it needs."""
+        """The hosts first, so that what they are doing still finds the services it needs."""
         for name in ("addresses.json", "processes.json"):
             (self._state / name).unlink(missing_ok=True)
         await asyncio.gather(*(child.stop(DRAIN) for child in self._hosts))

@@ -16,8 +16,9 @@ from pathlib import Path
 import aiohttp
 import pytest
 
-from localazure import parts
+from localazure import launch, parts
 from localazure.entra import TENANT
+from localazure.supervisor import Launch, StartFailed, Supervisor
 
 PATIENCE = 20.0
 
@@ -250,3 +251,84 @@ async def test_help_names_every_part_with_its_port_and_its_options() -> None:
         assert f"\n  {name}\n" in said
         assert str(part.default_port) in said
         assert all(f"{option}: " in said for option in part.options)
+
+
+def free_ports(*names: str) -> dict[str, int]:
+    return launch.allocate(dict.fromkeys(names, 0))
+
+
+async def test_a_host_stops_before_the_services_it_uses(tmp_path: Path) -> None:
+    ports, stop, said = free_ports("service", "host"), asyncio.Event(), asyncio.Queue[str]()
+    launches = [
+        Launch("host", "stripe", "a host", ports["host"], host=True),
+        Launch("service", "entra", "a service", ports["service"]),
+    ]
+    running = asyncio.create_task(Supervisor(launches, tmp_path, said.put_nowait).run(stop))
+    await asyncio.wait_for(said.get(), PATIENCE)
+    stop.set()
+    await asyncio.wait_for(running, PATIENCE)
+    last_words = {name: (tmp_path / "logs" / f"{name}.log").stat().st_mtime_ns for name in ports}
+    assert last_words["host"] < last_words["service"]
+
+
+async def test_a_host_is_not_started_before_its_services_are_ready(tmp_path: Path) -> None:
+    ports = free_ports("service", "host")
+    launches = [
+        Launch("host", "stripe", "a host", ports["host"], host=True),
+        Launch("service", "entra", "a service", ports["service"], {"token_seconds": "never"}),
+    ]
+    with pytest.raises(StartFailed, match="service could not start"):
+        await asyncio.wait_for(Supervisor(launches, tmp_path, print).run(asyncio.Event()), PATIENCE)
+    assert (tmp_path / "logs" / "host.log").read_text() == ""
+
+
+async def test_a_stop_while_parts_are_starting_leaves_nothing_running(tmp_path: Path) -> None:
+    ports, stop = free_ports("stripe"), asyncio.Event()
+    running = asyncio.create_task(
+        Supervisor([Launch("stripe", "stripe", "", ports["stripe"])], tmp_path, print).run(stop)
+    )
+    await asyncio.sleep(0)
+    stop.set()
+    await asyncio.wait_for(running, PATIENCE)
+    with pytest.raises(ConnectionRefusedError):
+        await asyncio.open_connection("127.0.0.1", ports["stripe"])
+
+
+class TestSettings:
+    """How the app learns of parts that are not where its settings file says."""
+
+    @pytest.fixture
+    def app(self, tmp_path: Path) -> Path:
+        values = {"AUTH_ISSUER": f"http://localhost:8082/{TENANT}/v2.0", "STRIPE_API_BASE": "http://localhost:12111"}
+        (tmp_path / "local.settings.json").write_text(json.dumps({"IsEncrypted": False, "Values": values}))
+        return tmp_path
+
+    def test_on_the_default_ports_nothing_is_overridden(self, app: Path) -> None:
+        assert launch.settings({"entra": 8082, "stripe": 12111}, {}, app) == {}
+
+    def test_on_other_ports_the_address_changes_and_nothing_else(self, app: Path) -> None:
+        assert launch.settings({"entra": 9001, "stripe": 12111}, {}, app) == {
+            "AUTH_ISSUER": f"http://localhost:9001/{TENANT}/v2.0"
+        }
+
+    def test_what_the_environment_sets_is_left_alone(self, app: Path) -> None:
+        assert launch.settings({"stripe": 9001}, {"STRIPE_API_BASE": "https://api.stripe.com"}, app) == {}
+
+    def test_a_setting_that_points_elsewhere_is_left_alone(self, app: Path) -> None:
+        (app / "local.settings.json").write_text('{"Values": {"STRIPE_API_BASE": "https://api.stripe.com"}}')
+        assert launch.settings({"stripe": 9001}, {}, app) == {}
+
+    def test_without_a_settings_file_the_sample_counts(self, app: Path) -> None:
+        (app / "local.settings.json").rename(app / "local.settings.sample.json")
+        assert launch.settings({"stripe": 9001}, {}, app) == {"STRIPE_API_BASE": "http://localhost:9001"}
+
+    def test_a_broken_settings_file_is_named(self, app: Path) -> None:
+        (app / "local.settings.json").write_text("{")
+        with pytest.raises(parts.PartError, match=r"local\.settings\.json is not a settings file"):
+            launch.settings({"stripe": 9001}, {}, app)
+
+    def test_this_apps_sample_names_every_parts_address(self) -> None:
+        ports = {name: 1 for name, entry in parts.TABLE.items() if entry.setting}
+        changed = launch.settings(ports, {}, Path(launch.__file__).parents[1])
+        assert set(changed) == {entry.setting for entry in parts.TABLE.values() if entry.setting}
+        assert all("localhost:1" in value for value in changed.values())
