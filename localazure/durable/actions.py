@@ -1,0 +1,75 @@
+"""What an orchestrator function answers: the JSON of azure-functions-durable, read into actions.
+
+Each answer lists every action since the beginning, so a replay repeats those that are under way; what it lists
+beyond them is new. Actions inside `WhenAny` and `WhenAll` count one by one, in their order.
+Source: `OrchestratorState` and `models/actions` of azure-functions-durable 1.7.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from localazure.durable.errors import Unsupported
+
+OUT_OF_PROCESS = "\n\n$OutOfProcData$:"
+
+CALL_ACTIVITY, CALL_ACTIVITY_WITH_RETRY = 0, 1
+CALL_SUB_ORCHESTRATOR, CALL_SUB_ORCHESTRATOR_WITH_RETRY = 2, 3
+CONTINUE_AS_NEW, CREATE_TIMER, WAIT_FOR_EXTERNAL_EVENT = 4, 5, 6
+WHEN_ANY, WHEN_ALL = 11, 12
+_REFUSED = {7: "call_entity", 8: "call_http", 9: "signal_entity"}
+
+
+@dataclass(frozen=True)
+class Answer:
+    """How an orchestrator function ended one episode."""
+
+    done: bool
+    actions: list[dict[str, Any]]
+    output: Any
+    error: str | None
+    custom_status: Any
+
+
+def read(answer: str) -> Answer:
+    """The answer of an orchestrator function that returned."""
+    return _answer(json.loads(answer), None)
+
+
+def read_failure(message: str) -> Answer:
+    """What an orchestrator function that raised had asked for before it did."""
+    text, marker, state = message.partition(OUT_OF_PROCESS)
+    if not marker:
+        return Answer(True, [], None, message, None)
+    return _answer(json.loads(state), text)
+
+
+def cancelled_timers(actions: Iterable[dict[str, Any]]) -> Iterator[int]:
+    """The places, among timers alone, of those the orchestrator has given up."""
+    timers = (action for action in actions if action["actionType"] == CREATE_TIMER)
+    return (place for place, timer in enumerate(timers) if timer.get("isCanceled"))
+
+
+def _answer(document: dict[str, Any], error: str | None) -> Answer:
+    groups = document.get("actions", [])
+    return Answer(
+        done=bool(document.get("isDone")) or error is not None,
+        actions=[action for group in groups for action in _flat(group)],
+        output=document.get("output"),
+        error=error,
+        custom_status=document.get("customStatus"),
+    )
+
+
+def _flat(actions: Iterable[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+    for action in actions:
+        kind = action["actionType"]
+        if kind in (WHEN_ANY, WHEN_ALL):
+            yield from _flat(action["compoundActions"])
+        elif kind in _REFUSED:
+            raise Unsupported(f"{_REFUSED[kind]} is not supported by the local task hub")
+        else:
+            yield action

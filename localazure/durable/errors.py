@@ -1,0 +1,35 @@
+"""What the task hub refuses, and why.
+
+DurableError
+├── UnknownOrchestrator   no orchestrator function of that name
+├── UnknownInstance       no such instance
+├── InstanceRunning       an unfinished instance has that id already
+├── InstanceFinished      the instance can take no more messages
+└── Unsupported           a feature of Durable that is not here, by name
+"""
+
+from __future__ import annotations
+
+
+class DurableError(Exception):
+    """Base of everything the task hub refuses."""
+
+
+class UnknownOrchestrator(DurableError):
+    """No orchestrator function of that name is registered."""
+
+
+class UnknownInstance(DurableError):
+    """There is no instance of that id."""
+
+
+class InstanceRunning(DurableError):
+    """An instance of that id has not finished; it is not replaced."""
+
+
+class InstanceFinished(DurableError):
+    """The instance has finished; nothing can be sent to it any more."""
+
+
+class Unsupported(DurableError):
+    """A feature that this task hub does not have."""

@@ -1,0 +1,169 @@
+"""The task hub's SQLite file. One transaction makes an episode: what it read, what it added, what it set going."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from localazure.durable.model import HistoryEvent, Instance, instance_of
+from localazure.storage import open_database
+
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS instances (
+    id TEXT PRIMARY KEY, status TEXT NOT NULL, created TEXT NOT NULL, record TEXT NOT NULL
+) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS instances_by_status ON instances (status);
+CREATE TABLE IF NOT EXISTS history (
+    instance_id TEXT NOT NULL, seq INTEGER NOT NULL, event TEXT NOT NULL, PRIMARY KEY (instance_id, seq)
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS inbox (
+    seq INTEGER PRIMARY KEY AUTOINCREMENT, instance_id TEXT NOT NULL, event TEXT NOT NULL
+);
+CREATE INDEX IF NOT EXISTS inbox_by_instance ON inbox (instance_id);
+CREATE TABLE IF NOT EXISTS activities (
+    instance_id TEXT NOT NULL, execution_id TEXT NOT NULL, task_id INTEGER NOT NULL, name TEXT NOT NULL, input TEXT,
+    PRIMARY KEY (instance_id, execution_id, task_id)
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS timers (
+    instance_id TEXT NOT NULL, execution_id TEXT NOT NULL, task_id INTEGER NOT NULL, due REAL NOT NULL,
+    PRIMARY KEY (instance_id, execution_id, task_id)
+) WITHOUT ROWID;
+"""
+
+
+@dataclass(frozen=True)
+class Activity:
+    """An activity that was scheduled and has not answered."""
+
+    instance_id: str
+    execution_id: str
+    task_id: int
+    name: str
+    input: str | None
+
+
+@dataclass(frozen=True)
+class Timer:
+    """A timer that has not fired. `due` is in seconds since the epoch."""
+
+    instance_id: str
+    execution_id: str
+    task_id: int
+    due: float
+
+
+class Store:
+    """Plain reads and writes; the caller says where a transaction begins and ends."""
+
+    def __init__(self, path: Path | None) -> None:
+        self._db: sqlite3.Connection = open_database(path, _SCHEMA)
+
+    def close(self) -> None:
+        self._db.close()
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """All of the block, or nothing of it."""
+        self._db.execute("BEGIN IMMEDIATE")
+        try:
+            yield
+        except BaseException:
+            self._db.execute("ROLLBACK")
+            raise
+        self._db.execute("COMMIT")
+
+    def load(self, instance_id: str) -> Instance | None:
+        row = self._db.execute("SELECT record FROM instances WHERE id = ?", (instance_id,)).fetchone()
+        if row is None:
+            return None
+        events = self._db.execute("SELECT event FROM history WHERE instance_id = ? ORDER BY seq", (instance_id,))
+        return instance_of(json.loads(row[0]), [json.loads(event) for (event,) in events])
+
+    def save(self, instance: Instance, added: Sequence[HistoryEvent], *, afresh: bool = False) -> None:
+        """Write the instance; `added` are its last history events, all there are if it starts `afresh`."""
+        self._db.execute(
+            "INSERT OR REPLACE INTO instances (id, status, created, record) VALUES (?, ?, ?, ?)",
+            (instance.id, instance.status, instance.created, json.dumps(instance.record())),
+        )
+        if afresh:
+            self._db.execute("DELETE FROM history WHERE instance_id = ?", (instance.id,))
+        first = len(instance.history) - len(added)
+        self._db.executemany(
+            "INSERT INTO history (instance_id, seq, event) VALUES (?, ?, ?)",
+            [(instance.id, first + place, json.dumps(event)) for place, event in enumerate(added)],
+        )
+
+    def delete(self, instance_id: str) -> None:
+        for table, column in (
+            ("instances", "id"), ("history", "instance_id"), ("inbox", "instance_id"), ("activities", "instance_id"),
+            ("timers", "instance_id"),
+        ):  # fmt: skip
+            self._db.execute(f"DELETE FROM {table} WHERE {column} = ?", (instance_id,))  # noqa: S608 - fixed names
+
+    def instances(self, statuses: Sequence[str], created_from: str, created_to: str, prefix: str) -> Iterator[Instance]:
+        """Instances without their history, oldest first."""
+        marks = ", ".join("?" * len(statuses))
+        condition = f" AND status IN ({marks})" if statuses else ""
+        query = f"""
+            SELECT record FROM instances
+            WHERE created >= ? AND created <= ? AND substr(id, 1, ?) = ? {condition} ORDER BY created, id
+        """  # noqa: S608 - the condition has nothing but question marks
+        rows = self._db.execute(query, (created_from, created_to, len(prefix), prefix, *statuses))
+        for (record,) in rows:
+            yield instance_of(json.loads(record), [])
+
+    def put_message(self, instance_id: str, event: HistoryEvent) -> None:
+        self._db.execute("INSERT INTO inbox (instance_id, event) VALUES (?, ?)", (instance_id, json.dumps(event)))
+
+    def messages(self, instance_id: str) -> list[tuple[int, HistoryEvent]]:
+        rows = self._db.execute("SELECT seq, event FROM inbox WHERE instance_id = ? ORDER BY seq", (instance_id,))
+        return [(seq, json.loads(event)) for seq, event in rows]
+
+    def take_messages(self, sequence_numbers: Iterable[int]) -> None:
+        self._db.executemany("DELETE FROM inbox WHERE seq = ?", [(seq,) for seq in sequence_numbers])
+
+    def waiting_instances(self) -> list[str]:
+        """Instances with messages they have not read."""
+        return [row[0] for row in self._db.execute("SELECT DISTINCT instance_id FROM inbox")]
+
+    def put_activity(self, activity: Activity) -> None:
+        self._db.execute(
+            "INSERT INTO activities VALUES (?, ?, ?, ?, ?)",
+            (activity.instance_id, activity.execution_id, activity.task_id, activity.name, activity.input),
+        )
+
+    def take_activity(self, activity: Activity) -> bool:
+        """False if the activity is not wanted any more: its answer came before, or its instance is gone."""
+        found = self._db.execute(
+            "DELETE FROM activities WHERE instance_id = ? AND execution_id = ? AND task_id = ?",
+            (activity.instance_id, activity.execution_id, activity.task_id),
+        )
+        return found.rowcount == 1
+
+    def activities(self) -> list[Activity]:
+        return [Activity(*row) for row in self._db.execute("SELECT * FROM activities")]
+
+    def put_timer(self, timer: Timer) -> None:
+        self._db.execute(
+            "INSERT INTO timers VALUES (?, ?, ?, ?)", (timer.instance_id, timer.execution_id, timer.task_id, timer.due)
+        )
+
+    def take_timer(self, instance_id: str, execution_id: str, task: int) -> bool:
+        """False if there is no such timer any more."""
+        found = self._db.execute(
+            "DELETE FROM timers WHERE instance_id = ? AND execution_id = ? AND task_id = ?",
+            (instance_id, execution_id, task),
+        )
+        return found.rowcount == 1
+
+    def timers(self) -> list[Timer]:
+        return [Timer(*row) for row in self._db.execute("SELECT * FROM timers")]
+
+    def forget_work(self, instance_id: str) -> None:
+        """Drop the timers and activities of an execution that has ended."""
+        self._db.execute("DELETE FROM timers WHERE instance_id = ?", (instance_id,))
+        self._db.execute("DELETE FROM activities WHERE instance_id = ?", (instance_id,))
