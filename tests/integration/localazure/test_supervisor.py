@@ -332,3 +332,43 @@ class TestSettings:
         changed = launch.settings(ports, {}, Path(launch.__file__).parents[1])
         assert set(changed) == {entry.setting for entry in parts.TABLE.values() if entry.setting}
         assert all("localhost:1" in value for value in changed.values())
+
+
+class TestPlan:
+    """What `up` would start, for this very app."""
+
+    APP = Path(launch.__file__).parents[1]
+
+    def planned(self, *only: str) -> dict[str, Launch]:
+        launches = launch.plan(only, {"all": 0}, {}, {}, self.APP)
+        return {launched.name: launched for launched in launches}
+
+    def test_the_stores_are_given_the_apps_own_files(self) -> None:
+        planned = self.planned("cosmos", "servicebus")
+        assert planned["cosmos"].options == {"containers": str(self.APP / "infra/cosmos.json")}
+        assert planned["servicebus"].options == {"entities": str(self.APP / "infra/servicebus.json")}
+
+    def test_the_provider_notifies_the_functions_host(self) -> None:
+        planned = self.planned("stripe", "functions")
+        base = f"http://localhost:{planned['functions'].port}"
+        assert planned["stripe"].options == {"webhook_url": f"{base}/api/v1/payments/webhooks/stripe"}
+
+    def test_without_a_functions_host_the_provider_notifies_nobody(self) -> None:
+        assert self.planned("stripe")["stripe"].options == {}
+
+    def test_only_the_functions_host_is_a_host_and_only_it_is_told_addresses(self) -> None:
+        planned = self.planned()
+        assert [name for name, launched in planned.items() if launched.host] == ["functions"]
+        told = planned["functions"].environment
+        assert set(told) == {"COSMOS_CONNECTION", "SERVICEBUS_CONNECTION", "AUTH_ISSUER", "STRIPE_API_BASE"}
+        assert f"localhost:{planned['cosmos'].port}/" in told["COSMOS_CONNECTION"]
+        assert f"localhost:{planned['servicebus'].port};" in told["SERVICEBUS_CONNECTION"]
+
+    def test_every_port_in_use_is_named_at_once(self) -> None:
+        with socket.create_server(("127.0.0.1", 0)) as one, socket.create_server(("127.0.0.1", 0)) as other:
+            taken = {"entra": one.getsockname()[1], "stripe": other.getsockname()[1]}
+            with pytest.raises(launch.PortsInUse) as refused:
+                launch.plan(["entra", "stripe"], taken, {}, {}, self.APP)
+        assert [line.partition(" is in use")[0] for line in str(refused.value).splitlines()] == [
+            f"port {port} ({name})" for name, port in taken.items()
+        ]
