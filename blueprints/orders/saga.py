@@ -9,14 +9,15 @@ from __future__ import annotations
 
 from collections.abc import Generator
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, NotRequired, TypedDict
 
 import azure.durable_functions as df
 
+from blueprints.orders.domain import Command
 from shared.clock import parse_timestamp, timestamp
 from shared.contracts.event import Event, EventData
 from shared.contracts.inventory import StockRejected, StockReserved
-from shared.contracts.orders import OrderCancelled, OrderPlaced
+from shared.contracts.orders import CancelReason, OrderCancelled, OrderPlaced
 from shared.contracts.payments import PaymentAuthorized, PaymentDeclined
 from shared.errors import Transient
 from shared.settings import settings
@@ -24,6 +25,15 @@ from shared.telemetry.log import Log
 
 NAME = "order_saga"
 SETTLE = "orders_settle"
+
+
+class Decision(TypedDict):
+    """What the saga decided; a `reason` comes with `cancel`."""
+
+    order_id: str
+    command: Command
+    reason: NotRequired[CancelReason]
+
 
 ANSWERS: dict[type[EventData], tuple[str, str]] = {
     StockReserved: ("stock", "reserved"),
@@ -33,6 +43,8 @@ ANSWERS: dict[type[EventData], tuple[str, str]] = {
     OrderCancelled: ("cancelled", "cancelled"),
 }
 """What the saga waits for: event → (name it is raised under, what it says)."""
+
+ENDED = frozenset({"Completed", "Failed", "Terminated"})
 
 GOOD = {"stock": "reserved", "payment": "authorized"}
 
@@ -77,7 +89,7 @@ async def start(client: df.DurableOrchestrationClient, event: Event, placed: Ord
     try:
         await client.start_new(NAME, order_id, {"order_id": order_id, "deadline": timestamp(deadline)})
     except Exception as exc:  # the client raises bare exceptions
-        if await _known(client, order_id):
+        if await _status(client, order_id) is not None:
             return
         raise Transient("the saga could not be started") from exc
 
@@ -91,13 +103,17 @@ async def tell(client: df.DurableOrchestrationClient, order_id: str, data: Event
     try:
         await client.raise_event(order_id, name, answer)
     except Exception as exc:  # the client raises bare exceptions
-        raise Transient(f"the saga of {order_id} could not be told") from exc
+        status = await _status(client, order_id)
+        if status in ENDED:
+            return
+        raise Transient(f"the saga of {order_id} could not be told (it is {status})") from exc
 
 
-async def _known(client: df.DurableOrchestrationClient, order_id: str) -> bool:
+async def _status(client: df.DurableOrchestrationClient, order_id: str) -> str | None:
+    """The saga's runtime status; `None` where there is no such saga, or no answer."""
     try:
-        status = await client.get_status(order_id)
+        found = await client.get_status(order_id)
     except Exception as exc:  # the client raises bare exceptions
         log.warning("saga.unreachable", order_id=order_id, error=type(exc).__name__)
-        return False
-    return status is not None and status.runtime_status is not None
+        return None
+    return found.runtime_status.name if found else None

@@ -150,7 +150,7 @@ def order_saga(context: df.DurableOrchestrationContext) -> Generator[Any, Any, s
 
 @bp.function_name(saga.SETTLE)
 @bp.activity_trigger(input_name="decision")
-async def settle(decision: dict[str, Any]) -> str:
+async def settle(decision: saga.Decision) -> str:
     """Confirm or cancel as the saga decided; answers the status the order now has."""
     order = await service.settle(decision["order_id"], decision["command"], decision.get("reason"))
     return order.status

@@ -1,0 +1,23 @@
+"""The Azure Functions host, as far as a Python app of the v2 programming model can tell."""
+
+from __future__ import annotations
+
+from localazure.part import Config, Part, Server
+
+
+async def _start(config: Config) -> Server:
+    from localazure.functions.wire import start
+
+    return await start(config)
+
+
+PART = Part(
+    name="functions",
+    summary="Azure Functions host with the Durable extension",
+    default_port=7071,
+    start=_start,
+    options={
+        "app": "directory of function_app.py and host.json (default: the current directory)",
+        "settings": "the settings file (default: local.settings.json in the app's directory)",
+    },
+)

@@ -1,0 +1,45 @@
+"""Durable functions: the task hub calls the app's orchestrators and activities through this."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from azure.functions.meta import Datum
+
+from localazure.functions.engine import Invoker
+from localazure.functions.indexing import Function
+
+DURABLE_TRIGGERS = frozenset({"orchestrationTrigger", "activityTrigger"})
+
+
+class DurableFunctions:
+    """The app's durable functions by name, as the task hub wants to call them."""
+
+    def __init__(self, functions: Iterable[Function], invoker: Invoker) -> None:
+        self._functions = {(function.trigger.type, function.name.lower()): function for function in functions}
+        self._invoker = invoker
+
+    def has_orchestrator(self, name: str) -> bool:
+        function = self._functions.get(("orchestrationTrigger", name.lower()))
+        return function is not None and not function.disabled
+
+    async def orchestrator(self, name: str, context: str) -> str:
+        return await self._call("orchestrationTrigger", name, context)
+
+    async def activity(self, name: str, payload: str) -> str:
+        return await self._call("activityTrigger", name, payload)
+
+    async def entity(self, name: str, batch: str) -> str:
+        raise LookupError(f"the entity function '{name}' cannot be called: entities are not supported locally")
+
+    async def _call(self, kind: str, name: str, payload: str) -> str:
+        function = self._functions.get((kind, name.lower()))
+        if function is None or function.disabled:
+            raise LookupError(
+                f"the function '{name}' doesn't exist, is disabled, or is not an {kind.removesuffix('Trigger')}"
+            )
+        result = await self._invoker.invoke(function, Datum(payload, "json"))
+        if kind == "orchestrationTrigger":
+            return str(result.value)
+        datum = self._invoker.encode(kind, result.value)
+        return "null" if datum is None or datum.value is None else str(datum.value)

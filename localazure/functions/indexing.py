@@ -1,0 +1,202 @@
+"""Finding an app's functions as the Python worker does, and refusing what it would refuse, by name.
+
+Source: the worker's `functions.py` and `loader.py` (azure-functions-python-worker).
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import inspect
+import json
+import os
+import sys
+import typing
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import azure.functions as func
+
+from localazure.functions.errors import HostError, InvalidApp, InvalidFunction, Unsupported
+from localazure.functions.settings import resolve
+
+TRIGGERS = frozenset(
+    {
+        "httpTrigger",
+        "serviceBusTrigger",
+        "cosmosDBTrigger",
+        "timerTrigger",
+        "orchestrationTrigger",
+        "activityTrigger",
+    }
+)
+INPUTS = frozenset({"durableClient"})
+OUTPUTS = frozenset({"http", "serviceBus"})
+_IMPLICIT = {"httpTrigger": "http"}
+
+
+@dataclass(frozen=True)
+class Binding:
+    """One binding of a function: its wire name, the parameter it fills, and what function.json would say of it."""
+
+    type: str
+    name: str
+    out: bool
+    options: dict[str, Any]
+
+    def text(self, name: str, default: str = "") -> str:
+        """An option, its `%SETTING%` expressions resolved. Raises SettingMissing."""
+        return resolve(str(self.options.get(name, default)))
+
+
+@dataclass(frozen=True)
+class Function:
+    """One indexed function."""
+
+    name: str
+    call: Callable[..., Any]
+    trigger: Binding
+    inputs: tuple[Binding, ...]
+    outputs: tuple[Binding, ...]
+    parameters: frozenset[str]
+    is_async: bool
+    directory: Path
+    retry: dict[str, str] | None
+    annotations: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def wants_context(self) -> bool:
+        """Whether it has a parameter `context` that no binding fills."""
+        return "context" in self.parameters and self.trigger.name != "context"
+
+    @property
+    def disabled(self) -> bool:
+        return os.environ.get(f"AzureWebJobs.{self.name}.Disabled", "").lower() in ("1", "true")
+
+
+def load(app: Path) -> list[Function]:
+    """Import the app's function_app.py and index its functions. Raises InvalidApp or InvalidFunction."""
+    module = _import(app)
+    apps = [
+        value for value in vars(module).values() if isinstance(value, func.decorators.function_app.FunctionRegister)
+    ]
+    if len(apps) != 1:
+        raise InvalidApp(
+            f"{app / 'function_app.py'} must have exactly one FunctionApp at its top level, not {len(apps)}"
+        )
+    try:
+        found = apps[0].get_functions()
+    except Exception as exc:  # whatever the decorators object to
+        raise InvalidApp(f"the functions of {app} cannot be indexed: {exc}") from exc
+    functions: dict[str, Function] = {}
+    for item in found:
+        function = _index(item, app)
+        if function.name.lower() in functions:
+            raise InvalidFunction(function.name, "another function has the same name")
+        functions[function.name.lower()] = function
+    return list(functions.values())
+
+
+def _import(app: Path) -> ModuleType:
+    path = app / "function_app.py"
+    if not path.exists():
+        raise InvalidApp(f"{path} does not exist")
+    if str(app) not in sys.path:
+        sys.path.insert(0, str(app))
+    spec = importlib.util.spec_from_file_location("function_app", path)
+    assert spec is not None and spec.loader is not None, "a file that exists has a loader"
+    module = importlib.util.module_from_spec(spec)
+    sys.modules["function_app"] = module
+    try:
+        spec.loader.exec_module(module)
+    except Exception as exc:
+        raise InvalidApp(f"{path} cannot be imported: {type(exc).__name__}: {exc}") from exc
+    return module
+
+
+def _index(item: Any, app: Path) -> Function:
+    name = str(item.get_function_name())
+    bindings = [_binding(json.loads(raw)) for raw in item.get_raw_bindings()]
+    triggers = [binding for binding in bindings if binding.type.lower().endswith("trigger")]
+    if len(triggers) != 1:
+        raise InvalidFunction(name, f"it must have exactly one trigger, not {len(triggers)}")
+    for binding in bindings:
+        _check_kind(name, binding)
+    call = item.get_user_function()
+    parameters = inspect.signature(call).parameters
+    function = Function(
+        name=name,
+        call=call,
+        trigger=triggers[0],
+        inputs=tuple(binding for binding in bindings if not binding.out and binding is not triggers[0]),
+        outputs=tuple(binding for binding in bindings if binding.out),
+        parameters=frozenset(parameters),
+        is_async=inspect.iscoroutinefunction(call),
+        directory=app,
+        retry=item.get_settings_dict("retry_policy") or None,
+        annotations=_annotations(name, call),
+    )
+    _check_parameters(function)
+    return function
+
+
+def _binding(document: dict[str, Any]) -> Binding:
+    return Binding(document["type"], document["name"], str(document["direction"]).upper() == "OUT", document)
+
+
+def _check_kind(name: str, binding: Binding) -> None:
+    known = OUTPUTS if binding.out else TRIGGERS | INPUTS
+    if binding.type not in known:
+        raise Unsupported(
+            name, f"the binding type {binding.type} ('{binding.name}') is not supported by the local host"
+        )
+
+
+def _annotations(name: str, call: Callable[..., Any]) -> dict[str, Any]:
+    try:
+        return typing.get_type_hints(call)
+    except Exception as exc:
+        raise InvalidFunction(name, f"its annotations cannot be read: {exc}") from exc
+
+
+def _check_parameters(function: Function) -> None:
+    bound = {binding.name for binding in (function.trigger, *function.inputs, *function.outputs)} - {"$return"}
+    if missing := bound - function.parameters:
+        raise InvalidFunction(function.name, f"bindings without a parameter: {', '.join(sorted(missing))}")
+    if unbound := function.parameters - bound - {"context"}:
+        raise InvalidFunction(function.name, f"parameters without a binding: {', '.join(sorted(unbound))}")
+    registry: Any = func.get_binding_registry()  # type: ignore[no-untyped-call]  # untyped in the package
+    for binding in (function.trigger, *function.inputs):
+        annotation = function.annotations.get(binding.name)
+        if annotation is None:
+            continue
+        if not isinstance(annotation, type) and typing.get_origin(annotation) not in (list,):
+            raise InvalidFunction(function.name, f"the annotation of '{binding.name}' is not a type: {annotation}")
+        if not registry.get(binding.type).check_input_type_annotation(annotation):
+            raise InvalidFunction(
+                function.name, f"'{binding.name}' is annotated as {annotation}, which {binding.type} cannot provide"
+            )
+
+
+def connection_settings(function: Function) -> list[str]:
+    """The settings that hold the connections the function needs."""
+    return [
+        binding.options["connection"]
+        for binding in (function.trigger, *function.inputs, *function.outputs)
+        if binding.options.get("connection")
+    ]
+
+
+def check_settings(function: Function, connection: Callable[[str], str]) -> None:
+    """Raises InvalidFunction for a connection or a `%SETTING%` that does not exist."""
+    try:
+        for setting in connection_settings(function):
+            connection(setting)
+        for binding in (function.trigger, *function.inputs, *function.outputs):
+            for value in binding.options.values():
+                if isinstance(value, str):
+                    resolve(value)
+    except HostError as exc:
+        raise InvalidFunction(function.name, str(exc)) from exc
