@@ -13,7 +13,6 @@ from localazure.parts import FUNCTIONS, TABLE, PartError, check_options, load, p
 from localazure.supervisor import Launch
 
 WEBHOOK = "/api/v1/payments/webhooks/stripe"
-SETTINGS = ("local.settings.json", "local.settings.sample.json")
 
 
 class PortsInUse(Exception):
@@ -27,7 +26,10 @@ def plan(
     environment: Mapping[str, str],
     app: Path,
 ) -> list[Launch]:
-    """Raises PartError for a part or option that does not exist, PortsInUse before anything is started."""
+    """`app` is the app's directory.
+
+    Raises PartError for a part or option that does not exist, PortsInUse before anything is started.
+    """
     names = [name for name in TABLE if name in only] if only else list(TABLE)
     for name in (*only, *(name for name in chosen_ports if name != "all"), *chosen_options):
         if name not in TABLE:
@@ -39,7 +41,7 @@ def plan(
         options = {**_default_options(part, ports, app), **chosen_options.get(name, {})}
         check_options(part, options)
         host = name == FUNCTIONS
-        overrides = settings(ports, environment, app) if host else {}
+        overrides = settings(ports, environment, _settings_file(app, options)) if host else {}
         launches.append(Launch(name, name, part.summary, ports[name], options, overrides, host))
     return launches
 
@@ -79,12 +81,12 @@ def allocate(wanted: Mapping[str, int]) -> dict[str, int]:
     return ports
 
 
-def settings(ports: Mapping[str, int], environment: Mapping[str, str], app: Path) -> dict[str, str]:
+def settings(ports: Mapping[str, int], environment: Mapping[str, str], file: Path) -> dict[str, str]:
     """App settings that must name another port than the settings file does.
 
     One that the environment already sets, or that points somewhere else altogether, is left as it is.
     """
-    values = _settings_file(app)
+    values = _values(file)
     overrides: dict[str, str] = {}
     for name, port in ports.items():
         setting = TABLE[name].setting
@@ -97,16 +99,20 @@ def settings(ports: Mapping[str, int], environment: Mapping[str, str], app: Path
     return overrides
 
 
-def _settings_file(app: Path) -> dict[str, str]:
-    for name in SETTINGS:
-        path = app / name
-        if path.exists():
-            try:
-                values = json.loads(path.read_text())["Values"]
-            except (ValueError, LookupError, TypeError) as exc:
-                raise PartError(f"{path} is not a settings file: {exc!r}") from exc
-            return {str(name): str(value) for name, value in values.items()}
-    return {}
+def _settings_file(app: Path, options: Mapping[str, str]) -> Path:
+    """The file the functions host is going to read."""
+    return Path(options.get("settings") or app / "local.settings.json")
+
+
+def _values(file: Path) -> dict[str, str]:
+    """The app settings in a settings file, none where there is no file. Raises PartError for a malformed one."""
+    if not file.exists():
+        return {}
+    try:
+        values = json.loads(file.read_text())["Values"]
+    except (ValueError, LookupError, TypeError) as exc:
+        raise PartError(f"{file} is not a settings file: {exc!r}") from exc
+    return {str(name): str(value) for name, value in values.items()}
 
 
 def _default_options(part: Part, ports: Mapping[str, int], app: Path) -> dict[str, str]:
