@@ -1,0 +1,26 @@
+"""Azure Cosmos DB for NoSQL, as far as the official Python client can tell."""
+
+from __future__ import annotations
+
+from localazure.part import Config, Part, Server
+
+EMULATOR_KEY = "C2y6yDjf5/R+ob0N8A7Cgv30VRDJIWEHLM+4QDU5DE2nQ9nDuVTqobD4b8mGGyPMbIZnqyMsEcaGQy67XIw/Jw=="
+"""The well-known key of Microsoft's emulator: public, and good for nothing but a local server."""
+
+
+async def _start(config: Config) -> Server:
+    from localazure.cosmos.wire import start
+
+    return await start(config)
+
+
+PART = Part(
+    name="cosmos",
+    summary="Azure Cosmos DB for NoSQL",
+    default_port=8081,
+    start=_start,
+    options={
+        "containers": "JSON file of databases and containers to create where they are missing",
+        "key": "the account's master key (default: the well-known key of Microsoft's emulator)",
+    },
+)

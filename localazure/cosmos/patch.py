@@ -1,0 +1,112 @@
+"""Partial document update: add, set, replace, remove, incr and move, in order, all or none.
+
+Source: "Partial document update in Azure Cosmos DB"; paths are JSON Pointer (RFC 6901).
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Sequence
+from typing import Any
+
+from localazure.cosmos.errors import BadRequest
+
+MOST = 10
+_SYSTEM = frozenset({"/id", "/_ts", "/_etag", "/_rid", "/_self", "/_attachments"})
+
+
+def apply(document: dict[str, Any], operations: Sequence[dict[str, Any]], partition_path: str) -> dict[str, Any]:
+    """The changed document; the given one stays as it is. Raises BadRequest with the operation's place."""
+    if not isinstance(operations, list) or not 1 <= len(operations) <= MOST:
+        raise BadRequest(f"a patch has 1 to {MOST} operations")
+    changed = copy.deepcopy(document)
+    for place, operation in enumerate(operations):
+        try:
+            _apply(changed, operation, partition_path)
+        except BadRequest as exc:
+            raise BadRequest(f"patch operation {place}: {exc.message}") from exc
+    return changed
+
+
+def _apply(document: dict[str, Any], operation: dict[str, Any], partition_path: str) -> None:
+    kind, path = operation.get("op"), operation.get("path")
+    if not isinstance(path, str) or not path.startswith("/"):
+        raise BadRequest("path must begin with /")
+    if path in _SYSTEM or path == partition_path:
+        raise BadRequest(f"{path} cannot be patched")
+    if kind in ("add", "set", "replace"):
+        if "value" not in operation:
+            raise BadRequest(f"{kind} needs a value")
+        _put(document, path, operation["value"], kind)
+    elif kind == "remove":
+        _take(document, path)
+    elif kind == "incr":
+        _increment(document, path, operation.get("value"))
+    elif kind == "move":
+        source = operation.get("from")
+        if not isinstance(source, str):
+            raise BadRequest("move needs from")
+        _put(document, path, _take(document, source), "add")
+    else:
+        raise BadRequest(f"the operation {kind!r} does not exist")
+
+
+def _parent(document: dict[str, Any], path: str) -> tuple[Any, str]:
+    *steps, last = [part.replace("~1", "/").replace("~0", "~") for part in path[1:].split("/")]
+    target: Any = document
+    for step in steps:
+        if isinstance(target, dict) and step in target:
+            target = target[step]
+        elif isinstance(target, list) and step.isdigit() and int(step) < len(target):
+            target = target[int(step)]
+        else:
+            raise BadRequest(f"{path}: '{step}' does not exist")
+    if not isinstance(target, dict | list):
+        raise BadRequest(f"{path}: its parent is neither an object nor an array")
+    return target, last
+
+
+def _put(document: dict[str, Any], path: str, value: Any, kind: str) -> None:
+    target, last = _parent(document, path)
+    if isinstance(target, dict):
+        if kind == "replace" and last not in target:
+            raise BadRequest(f"{path} does not exist")
+        target[last] = value
+        return
+    if last == "-":
+        if kind == "replace":
+            raise BadRequest(f"{path} does not exist")
+        target.append(value)
+        return
+    place = _place(target, last, path, beyond=kind == "add")
+    if kind == "add":
+        target.insert(place, value)
+    else:
+        target[place] = value
+
+
+def _take(document: dict[str, Any], path: str) -> Any:
+    target, last = _parent(document, path)
+    if isinstance(target, dict):
+        if last not in target:
+            raise BadRequest(f"{path} does not exist")
+        return target.pop(last)
+    return target.pop(_place(target, last, path, beyond=False))
+
+
+def _increment(document: dict[str, Any], path: str, value: Any) -> None:
+    target, last = _parent(document, path)
+    if not isinstance(value, int | float) or isinstance(value, bool):
+        raise BadRequest("incr needs a number")
+    key: Any = last if isinstance(target, dict) else _place(target, last, path, beyond=False)
+    present = target.get(last, 0) if isinstance(target, dict) else target[key]
+    if not isinstance(present, int | float) or isinstance(present, bool):
+        raise BadRequest(f"{path} is not a number")
+    target[key] = present + value
+
+
+def _place(target: list[Any], last: str, path: str, beyond: bool) -> int:
+    most = len(target) if beyond else len(target) - 1
+    if not last.isdigit() or int(last) > most:
+        raise BadRequest(f"{path}: there is no such place in the array")
+    return int(last)

@@ -1,0 +1,123 @@
+"""What a request says in its headers and its body, and what an answer says in its own."""
+
+from __future__ import annotations
+
+import base64
+import json
+import uuid
+from dataclasses import dataclass
+from typing import Any
+
+from aiohttp import web
+
+from localazure.cosmos.engine import Operation, Result
+from localazure.cosmos.errors import BadRequest, CosmosError
+from localazure.cosmos.model import Container, canonical
+
+DEFAULT_PAGE = 100
+MOST_IN_PAGE = 10_000
+
+
+@dataclass(frozen=True)
+class Page:
+    """Which part of a result is asked for."""
+
+    offset: int
+    size: int
+
+
+def partition_key(request: web.Request) -> str | None:
+    """The partition key in its canonical form. Raises BadRequest."""
+    text = request.headers.get("x-ms-documentdb-partitionkey")
+    if text is None:
+        return None
+    try:
+        key = json.loads(text)
+    except ValueError as exc:
+        raise BadRequest("x-ms-documentdb-partitionkey is not JSON") from exc
+    if not isinstance(key, list) or len(key) != 1:
+        raise BadRequest("x-ms-documentdb-partitionkey must be an array of one value")
+    return canonical(key)
+
+
+async def body(request: web.Request) -> Any:
+    """The JSON body. Raises BadRequest."""
+    try:
+        return json.loads(await request.read())
+    except (ValueError, RecursionError) as exc:
+        raise BadRequest("the body is not valid JSON") from exc
+
+
+def page(request: web.Request) -> Page:
+    """Raises BadRequest for a continuation that this server did not give."""
+    text = request.headers.get("x-ms-max-item-count", str(DEFAULT_PAGE))
+    try:
+        size = int(text)
+        token = request.headers.get("x-ms-continuation", "")
+        offset = int(base64.b64decode(token, validate=True)) if token else 0
+    except ValueError as exc:
+        raise BadRequest("x-ms-max-item-count or x-ms-continuation is not valid") from exc
+    return Page(offset, DEFAULT_PAGE if size == -1 else max(1, min(size, MOST_IN_PAGE)))
+
+
+def continuation(offset: int) -> str:
+    return base64.b64encode(str(offset).encode()).decode()
+
+
+def batch_operations(document: Any) -> list[Operation]:
+    """Raises BadRequest."""
+    if not isinstance(document, list):
+        raise BadRequest("a batch is an array of operations")
+    return [
+        Operation(
+            kind=str(item.get("operationType")),
+            id=item.get("id"),
+            body=item.get("resourceBody"),
+            if_match=item.get("ifMatch"),
+            if_none_match=item.get("ifNoneMatch"),
+        )
+        for item in document
+    ]
+
+
+def headers(container: Container | None, charge: float, etag: str | None = None, **more: str) -> dict[str, str]:
+    """What every answer carries."""
+    lsn = container.lsn if container is not None else 1
+    found = {
+        "x-ms-activity-id": str(uuid.uuid4()),
+        "x-ms-request-charge": f"{charge:g}",
+        "x-ms-session-token": f"0:-1#{lsn}",
+        "x-ms-version": "2020-07-15",
+        **more,
+    }
+    if etag is not None:
+        found["etag"] = etag
+    return found
+
+
+def item_response(container: Container, result: Result) -> web.Response:
+    """One item, as it now is."""
+    item = result.item
+    return web.Response(
+        status=result.status,
+        text=None if item is None else item.text,
+        content_type="application/json",
+        headers=headers(container, result.charge, None if item is None else item.etag),
+    )
+
+
+def list_response(
+    container: Container | None, name: str, texts: list[str], charge: float, more: dict[str, str] | None = None
+) -> web.Response:
+    """A page of a feed: `texts` are the JSON of its entries."""
+    text = f'{{"_rid":"","{name}":[{",".join(texts)}],"_count":{len(texts)}}}'
+    more = {"x-ms-item-count": str(len(texts)), **(more or {})}
+    return web.Response(text=text, content_type="application/json", headers={**headers(container, charge), **more})
+
+
+def error_response(error: CosmosError, container: Container | None = None, charge: float = 1.0) -> web.Response:
+    """An error as the client wants it."""
+    more = {"x-ms-substatus": str(error.substatus)} if error.substatus else {}
+    return web.json_response(
+        {"code": error.code, "message": error.message}, status=error.status, headers=headers(container, charge, **more)
+    )

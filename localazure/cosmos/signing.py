@@ -1,0 +1,45 @@
+"""The authorization header: an HMAC over what is asked for, made with the account's master key.
+
+Source: "Access control on Azure Cosmos DB resources" (REST reference).
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+from urllib.parse import parse_qs, unquote
+
+from localazure.cosmos.errors import Unauthorized
+
+
+class Signatures:
+    """Checks requests against one master key (base64)."""
+
+    def __init__(self, key: str) -> None:
+        self._key = base64.b64decode(key)
+
+    def check(self, authorization: str, method: str, path: str, date: str) -> None:
+        """Raises Unauthorized. `path` is the request's, still percent-encoded."""
+        fields = parse_qs(unquote(authorization), keep_blank_values=True, separator="&")
+        kind = fields.get("type", [""])[0]
+        if kind == "aad":
+            raise Unauthorized("Microsoft Entra tokens are not supported by the local server; use the account's key")
+        if kind != "master":
+            raise Unauthorized("the authorization header is missing or is no master-key signature")
+        given = unquote(authorization).partition("&sig=")[2]
+        resource, link = signed_resource(path)
+        text = f"{method.lower()}\n{resource}\n{link}\n{date.lower()}\n\n"
+        expected = base64.b64encode(hmac.new(self._key, text.encode(), hashlib.sha256).digest()).decode()
+        if not hmac.compare_digest(given.encode(), expected.encode()):
+            raise Unauthorized("the MAC signature found in the HTTP request is not the same as the computed signature")
+
+
+def signed_resource(path: str) -> tuple[str, str]:
+    """The resource type and link that are signed: of a feed, its parent's link."""
+    parts = [part for part in path.strip("/").split("/") if part]
+    if not parts:
+        return "", ""
+    if len(parts) % 2:
+        return parts[-1].lower(), unquote("/".join(parts[:-1]))
+    return parts[-2].lower(), unquote("/".join(parts))

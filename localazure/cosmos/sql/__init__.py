@@ -1,0 +1,1 @@
+"""Cosmos DB's SQL: a grammar, and expressions compiled to functions."""

@@ -1,0 +1,271 @@
+"""A whole query: parsed and compiled once a text, then run over documents.
+
+The steps are those of the language: FROM and JOIN make rows, WHERE keeps some, GROUP BY or an aggregate folds them,
+ORDER BY sorts, SELECT shapes, DISTINCT drops repeats, OFFSET, LIMIT and TOP cut.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from lark import Lark, Token, Tree
+from lark.exceptions import LarkError
+
+from localazure.cosmos.errors import BadRequest
+from localazure.cosmos.sql.expressions import Compiler, Expression, Scope, unquote
+from localazure.cosmos.sql.values import UNDEFINED, identity, order_key
+
+_PARSER = Lark(
+    (Path(__file__).parent / "grammar.lark").read_text(),
+    parser="lalr",
+    maybe_placeholders=True,
+    start=["start", "expr"],
+)
+
+_LITERAL = re.compile(r"""'(?:\\.|[^'\\])*'|"(?:\\.|[^"\\])*"|(?<![\w.@$])\d+(?:\.\d+)?(?![\w.])""")
+
+Rows = Callable[[Iterable[Scope]], Iterator[Scope]]
+
+
+@dataclass(frozen=True)
+class Query:
+    """A compiled query. `root` is the name the documents go by; `""` for a query without FROM."""
+
+    root: str
+    rows: Rows
+    where: Expression | None
+    group: tuple[Expression, ...]
+    sort: tuple[tuple[Expression, bool], ...]
+    shape: Expression
+    distinct: bool
+    aggregates: bool
+    top: Expression | None
+    offset: Expression | None
+    limit: Expression | None
+    tree: Tree[Token]
+
+    def run(self, documents: Iterable[Any], parameters: Mapping[str, Any]) -> list[Any]:
+        """The results, in order. Raises BadRequest."""
+        scopes: Iterable[Scope]
+        if self.root:
+            scopes = (Scope({self.root: document}, parameters) for document in documents)
+        else:
+            scopes = [Scope({}, parameters)]
+        return self.results(scopes, Scope({}, parameters))
+
+    def results(self, scopes: Iterable[Scope], outer: Scope) -> list[Any]:
+        """As `run`, over scopes that the caller made."""
+        rows: Iterable[Scope] = self.rows(scopes)
+        if self.where is not None:
+            condition = self.where
+            rows = (row for row in rows if condition(row) is True)
+        if self.group or self.aggregates:
+            rows = self._folded(rows, outer)
+        if self.sort:
+            rows = list(rows)
+            for expression, descending in reversed(self.sort):
+                rows.sort(key=lambda row: order_key(expression(row)), reverse=descending)
+        found = [value for row in rows if (value := self.shape(row)) is not UNDEFINED]
+        if self.distinct:
+            found = list({identity(value): value for value in reversed(found)}.values())[::-1]
+        return self._cut(found, outer)
+
+    def _folded(self, rows: Iterable[Scope], outer: Scope) -> list[Scope]:
+        groups: dict[tuple[str, ...], list[Scope]] = {} if self.group else {(): []}
+        for row in rows:
+            key = tuple(identity(expression(row)) for expression in self.group)
+            groups.setdefault(key, []).append(row)
+        return [
+            Scope(members[0].names if members else outer.names, outer.parameters, members)
+            for members in groups.values()
+        ]
+
+    def _cut(self, found: list[Any], outer: Scope) -> list[Any]:
+        if self.top is not None:
+            found = found[: _count(self.top(outer), "TOP")]
+        if self.offset is not None and self.limit is not None:
+            first = _count(self.offset(outer), "OFFSET")
+            found = found[first : first + _count(self.limit(outer), "LIMIT")]
+        return found
+
+
+@lru_cache(maxsize=512)
+def parse(text: str) -> Query:
+    """Raises BadRequest with the place of the error."""
+    return _compile(_parsed(text, "start"))
+
+
+def parse_condition(text: str) -> tuple[Query, dict[str, Any]]:
+    """A patch condition (`from c where …`) and the parameters it is to be run with.
+
+    Conditions cannot have parameters, so callers write values into them and no two texts are the same. Taking the
+    literals out again makes them one text, which is parsed once.
+    """
+    values: dict[str, Any] = {}
+
+    def lift(match: re.Match[str]) -> str:
+        literal = match[0]
+        name = f"@lifted{len(values)}"
+        values[name] = unquote(literal) if literal[0] in "'\"" else json.loads(literal)
+        return name
+
+    return parse(f"SELECT VALUE true {_LITERAL.sub(lift, text)}"), values
+
+
+def _parsed(text: str, start: str) -> Tree[Token]:
+    try:
+        return _PARSER.parse(text, start=start)
+    except LarkError as exc:
+        place = f"line {getattr(exc, 'line', '?')}, column {getattr(exc, 'column', '?')}"
+        raise BadRequest(f"Syntax error in the query at {place}: {str(exc).splitlines()[0]}") from exc
+
+
+def _compile(tree: Tree[Token]) -> Query:
+    distinct, top, selection, source, where, group, order, page = tree.children
+    compiler = Compiler(_subquery)
+    root, rows = _source(source)
+    aliases: dict[str, Tree[Token]] = {}
+    shape = _shape(_tree(selection), compiler, root, aliases)
+    folds = compiler.aggregates
+    return Query(
+        root=root,
+        rows=rows,
+        where=None if where is None else compiler.compile(_tree(_tree(where).children[0])),
+        group=() if group is None else tuple(compiler.compile(_tree(item)) for item in _tree(group).children),
+        sort=() if order is None else tuple(_sort(_tree(item), compiler) for item in _tree(order).children),
+        shape=shape,
+        distinct=distinct is not None,
+        aggregates=folds,
+        top=None if top is None else compiler.compile(_tree(_tree(top).children[0])),
+        offset=None if page is None else compiler.compile(_tree(_tree(page).children[0])),
+        limit=None if page is None else compiler.compile(_tree(_tree(page).children[1])),
+        tree=tree,
+    )
+
+
+def _subquery(tree: Tree[Token]) -> Callable[[Scope], list[Any]]:
+    query = _compile(tree)
+
+    def run(scope: Scope) -> list[Any]:
+        return query.results([scope], scope)
+
+    return run
+
+
+def _shape(tree: Tree[Token], compiler: Compiler, root: str, aliases: dict[str, Tree[Token]]) -> Expression:
+    if tree.data == "select_all":
+        return lambda scope: scope.names[root]
+    if tree.data == "select_value":
+        return compiler.compile(_tree(tree.children[0]))
+    parts: list[tuple[str, Expression]] = []
+    for number, item in enumerate(map(_tree, tree.children), start=1):
+        expression, alias = item.children
+        name = str(alias) if alias is not None else _default_name(_tree(expression), number)
+        parts.append((name, compiler.compile(_tree(expression))))
+
+    def shaped(scope: Scope) -> Any:
+        return {name: value for name, part in parts if (value := part(scope)) is not UNDEFINED}
+
+    return shaped
+
+
+def _default_name(expression: Tree[Token], number: int) -> str:
+    if expression.data in ("member", "name"):
+        return str(expression.children[-1])
+    if expression.data == "index" and isinstance(expression.children[1], Tree):
+        inner = expression.children[1]
+        if inner.data == "string":
+            return unquote(str(inner.children[0]))
+    return f"${number}"
+
+
+def _sort(tree: Tree[Token], compiler: Compiler) -> tuple[Expression, bool]:
+    expression, direction = tree.children
+    return compiler.compile(_tree(expression)), direction is not None and str(direction).lower() == "desc"
+
+
+def _source(tree: Any) -> tuple[str, Rows]:
+    if tree is None:
+        return "", iter
+    source, *joins = tree.children
+    steps = [_join(str(join.children[0]), _path(join.children[1])) for join in joins]
+    if source.data == "from_in":
+        path = _path(source.children[1])
+        steps.insert(0, _join(str(source.children[0]), path))
+        root = path[0]
+    else:
+        path = _path(source.children[0])
+        alias = source.children[1]
+        root = path[0]
+        if alias is not None and len(path) == 1:
+            root = str(alias.children[0])
+        elif len(path) > 1:
+            name = str(alias.children[0]) if alias is not None else str(path[-1])
+            steps.insert(0, _descend(name, path))
+
+    def rows(scopes: Iterable[Scope]) -> Iterator[Scope]:
+        for step in steps:
+            scopes = step(scopes)
+        return iter(scopes)
+
+    return root, rows
+
+
+def _join(name: str, path: list[Any]) -> Callable[[Iterable[Scope]], Iterator[Scope]]:
+    def step(scopes: Iterable[Scope]) -> Iterator[Scope]:
+        for scope in scopes:
+            found = _follow(scope, path)
+            for item in found if isinstance(found, list) else ():
+                yield Scope({**scope.names, name: item}, scope.parameters)
+
+    return step
+
+
+def _descend(name: str, path: list[Any]) -> Callable[[Iterable[Scope]], Iterator[Scope]]:
+    def step(scopes: Iterable[Scope]) -> Iterator[Scope]:
+        for scope in scopes:
+            found = _follow(scope, path)
+            if found is not UNDEFINED:
+                yield Scope({**scope.names, name: found}, scope.parameters)
+
+    return step
+
+
+def _follow(scope: Scope, path: list[Any]) -> Any:
+    value: Any = scope.names.get(path[0], UNDEFINED)
+    for part in path[1:]:
+        if isinstance(value, dict):
+            value = value.get(part, UNDEFINED)
+        elif isinstance(value, list) and isinstance(part, int) and part < len(value):
+            value = value[part]
+        else:
+            return UNDEFINED
+    return value
+
+
+def _path(tree: Tree[Token]) -> list[Any]:
+    parts: list[Any] = []
+    for token in tree.children:
+        assert isinstance(token, Token), "a path is made of tokens"
+        if token.type == "STRING":
+            parts.append(unquote(str(token)))
+        else:
+            parts.append(int(token) if token.type == "INT" else str(token))
+    return parts
+
+
+def _count(value: Any, clause: str) -> int:
+    if type(value) is not int or value < 0:
+        raise BadRequest(f"{clause} must be a non-negative integer")
+    return value
+
+
+def _tree(value: Any) -> Tree[Token]:
+    assert isinstance(value, Tree), "the grammar has a tree here"
+    return value
