@@ -168,7 +168,8 @@ class Listener:
 
 def one(message: ServiceBusReceivedMessage) -> tuple[Datum, dict[str, Datum]]:
     """A message's body and metadata as the converter for cardinality one wants them."""
-    return Datum(_body(message), "bytes"), {name: _datum(value) for name, value in _metadata(message).items()}
+    described = {name: value for name, value in _metadata(message).items() if value is not None}
+    return Datum(_body(message), "bytes"), {name: _datum(value) for name, value in described.items()}
 
 
 def many(messages: Sequence[ServiceBusReceivedMessage]) -> tuple[Datum, dict[str, Datum]]:

@@ -105,7 +105,7 @@ def target_of(fields: Sequence[Any] | None) -> Any:
 
 
 def flow(session: tuple[int, int, int, int], link: tuple[int, int, int] | None, drain: bool = False) -> bytes:
-    """`session`: next incoming id, incoming window, next outgoing id, outgoing window; `link`: handle, count, credit."""
+    """`session`: next incoming id and window, next outgoing id and window; `link`: handle, count, credit."""
     handle, count, credit = link or (None, None, None)
     return encode_frame(performatives.FlowFrame(*session, handle, count, credit, None, drain, False, None))
 
