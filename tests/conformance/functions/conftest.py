@@ -1,0 +1,97 @@
+"""Function apps written to a directory, run by the real host on a port of its own.
+
+An app runs in the test's own event loop, so a test waits for it with the queues that the app itself fills.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import sys
+import textwrap
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+from typing import Any, cast
+
+import aiohttp
+import pytest
+
+from localazure.clock import Clock, SystemClock
+from localazure.functions import PART
+from localazure.functions.wire import Host
+from localazure.part import Config
+
+HEADER = """
+import asyncio
+import azure.functions as func
+
+app = func.FunctionApp(http_auth_level=func.AuthLevel.ANONYMOUS)
+seen = asyncio.Queue()
+"""
+
+
+class App:
+    """A directory with a function app in it, and whatever hosts run it."""
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+        self.settings: dict[str, str] = {}
+        self.host_file: dict[str, Any] = {"version": "2.0"}
+        self._hosts: list[Host] = []
+
+    def write(self, code: str, header: str = HEADER) -> None:
+        """The app's code, below imports, an `app` and a queue `seen`."""
+        text = textwrap.dedent(header) + textwrap.dedent(code)
+        (self.directory / "function_app.py").write_text(text, encoding="utf-8")
+
+    async def start(self, clock: Clock | None = None) -> Host:
+        (self.directory / "host.json").write_text(json.dumps(self.host_file), encoding="utf-8")
+        settings = {"IsEncrypted": False, "Values": self.settings}
+        (self.directory / "local.settings.json").write_text(json.dumps(settings), encoding="utf-8")
+        options = {"app": str(self.directory)}
+        config = Config(state=self.directory / "state", options=options, clock=clock or SystemClock())
+        host = cast(Host, await PART.start(config))
+        self._hosts.append(host)
+        return host
+
+    async def stop(self) -> None:
+        """Stop what is still running."""
+        while self._hosts:
+            await self._hosts.pop().stop()
+
+    async def seen(self, count: int = 1) -> list[Any]:
+        """The next things that the app put into its queue."""
+        queue = sys.modules["function_app"].seen
+        async with asyncio.timeout(15):
+            return [await queue.get() for _ in range(count)]
+
+    @property
+    def module(self) -> Any:
+        return sys.modules["function_app"]
+
+
+@pytest.fixture
+def process() -> Iterator[None]:
+    """What importing an app and reading its settings changes in this process, changed back."""
+    path, modules, environment = list(sys.path), set(sys.modules), dict(os.environ)
+    yield
+    sys.path[:] = path
+    for name in set(sys.modules) - modules:
+        if name == "function_app" or name.startswith("greetings"):
+            del sys.modules[name]
+    os.environ.clear()
+    os.environ.update(environment)
+
+
+@pytest.fixture
+async def app(tmp_path: Path, process: None) -> AsyncIterator[App]:
+    made = App(tmp_path)
+    yield made
+    await made.stop()
+
+
+@pytest.fixture
+async def http() -> AsyncIterator[aiohttp.ClientSession]:
+    async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=20)) as session:
+        yield session
