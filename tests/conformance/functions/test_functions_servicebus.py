@@ -1,0 +1,294 @@
+"""Service Bus triggers and outputs: the real host between the local broker and the official clients."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import json
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+from azure.servicebus import ServiceBusClient as BlockingClient
+from azure.servicebus import ServiceBusMessage, ServiceBusSubQueue
+from azure.servicebus.aio import ServiceBusClient
+
+from localazure.part import Config
+from localazure.servicebus import PART
+from localazure.servicebus.wire import ServiceBusServer
+
+from .conftest import App
+
+# The client leaves the socket of a connection that its peer broke to the garbage collector.
+pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+
+QUEUE = '@app.service_bus_queue_trigger(arg_name="msg", queue_name="{}", connection="BUS"{})'
+BODIES = f"""
+{QUEUE.format("plain", "")}
+async def record(msg: func.ServiceBusMessage) -> None:
+    seen.put_nowait(msg.get_body().decode())
+"""
+
+
+def _entities(path: Path) -> Path:
+    queues = [
+        {"Name": "plain", "Properties": {"MaxDeliveryCount": 3}},
+    ]
+    topics = [{"Name": "events", "Properties": {}, "Subscriptions": [{"Name": "mine", "Properties": {}}]}]
+    namespaces = [{"Name": "ns", "Queues": queues, "Topics": topics}]
+    path.write_text(json.dumps({"UserConfig": {"Namespaces": namespaces}}))
+    return path
+
+
+class Bus:
+    """The broker, which can be stopped and started again on its port and its file."""
+
+    def __init__(self, directory: Path) -> None:
+        self._state = directory / "bus"
+        self._options = {"entities": str(_entities(directory / "entities.json"))}
+        self.server: ServiceBusServer | None = None
+
+    async def start(self, port: int = 0) -> ServiceBusServer:
+        config = Config(port=port, state=self._state, options=self._options)
+        self.server = cast(ServiceBusServer, await PART.start(config))
+        return self.server
+
+    async def stop(self) -> int:
+        """The port that it had."""
+        assert self.server is not None
+        server, self.server = self.server, None
+        await server.stop()
+        return server.port
+
+    def client(self) -> ServiceBusClient:
+        assert self.server is not None
+        return ServiceBusClient.from_connection_string(self.server.connection_string)
+
+    async def send(self, entity: str, *messages: ServiceBusMessage) -> None:
+        async with self.client() as client, client.get_queue_sender(entity) as sender:
+            await sender.send_messages(list(messages))
+
+    async def receive(self, entity: str, count: int, **options: Any) -> list[str]:
+        async with self.client() as client, client.get_queue_receiver(entity, max_wait_time=10, **options) as receiver:
+            taken: list[str] = []
+            async with asyncio.timeout(15):
+                while len(taken) < count:
+                    for message in await receiver.receive_messages(1):
+                        taken.append(str(message))
+                        await receiver.complete_message(message)
+            return taken
+
+    def depth(self, entity: str) -> int:
+        """Messages that have not been settled, locked ones included."""
+        assert self.server is not None
+        return sum(self.server.broker.depths()[entity].values())
+
+
+@pytest.fixture
+async def bus(tmp_path: Path, app: App) -> AsyncIterator[Bus]:
+    made = Bus(tmp_path)
+    server = await made.start()
+    app.settings["BUS"] = server.connection_string
+    yield made
+    await app.stop()
+    if made.server is not None:
+        await made.stop()
+    gc.collect()  # here, where its warnings are expected, and not in the middle of another module
+
+
+async def test_a_message_is_completed_once_its_function_has_returned(app: App, bus: Bus) -> None:
+    app.write(BODIES)
+    await app.start()
+    await bus.send("plain", ServiceBusMessage("one"), ServiceBusMessage("two"))
+    assert sorted(await app.seen(2)) == ["one", "two"]
+    await app.stop()
+    assert bus.depth("plain") == 0
+
+
+async def test_the_blocking_client_is_heard_as_well(app: App, bus: Bus) -> None:
+    app.write(BODIES)
+    await app.start()
+    assert bus.server is not None
+    connection = bus.server.connection_string
+
+    def send() -> None:
+        with BlockingClient.from_connection_string(connection) as client, client.get_queue_sender("plain") as sender:
+            sender.send_messages(ServiceBusMessage("from a thread"))
+
+    await asyncio.to_thread(send)
+    assert await app.seen() == ["from a thread"]
+
+
+async def test_a_message_whose_function_raises_comes_again_and_at_last_is_dead_lettered(app: App, bus: Bus) -> None:
+    app.write(f"""
+{QUEUE.format("plain", "")}
+async def fail(msg: func.ServiceBusMessage) -> None:
+    seen.put_nowait(msg.delivery_count)
+    raise RuntimeError("never")
+""")
+    await app.start()
+    await bus.send("plain", ServiceBusMessage("poison", message_id="p1"))
+    assert await app.seen(3) == [1, 2, 3]
+    assert await bus.receive("plain", 1, sub_queue=ServiceBusSubQueue.DEAD_LETTER) == ["poison"]
+
+
+async def test_a_poison_message_does_not_hold_up_the_others(app: App, bus: Bus) -> None:
+    app.write(f"""
+{QUEUE.format("plain", "")}
+async def picky(msg: func.ServiceBusMessage) -> None:
+    body = msg.get_body().decode()
+    if body == "poison":
+        raise RuntimeError(body)
+    seen.put_nowait(body)
+""")
+    await app.start()
+    await bus.send("plain", ServiceBusMessage("poison"), *(ServiceBusMessage(str(n)) for n in range(20)))
+    assert sorted(map(int, await app.seen(20))) == list(range(20))
+
+
+async def test_the_function_gets_everything_that_was_said_of_the_message(app: App, bus: Bus) -> None:
+    app.write(f"""
+{QUEUE.format("plain", "")}
+async def tell(msg: func.ServiceBusMessage) -> None:
+    seen.put_nowait(msg)
+""")
+    await app.start()
+    sent = ServiceBusMessage(
+        b"\x00\xff",
+        message_id="m-1",
+        correlation_id="c-1",
+        subject="thing.made",
+        content_type="application/octet-stream",
+        reply_to="answers",
+        reply_to_session_id="s-9",
+        to="somebody",
+        application_properties={"text": "ü", "count": 7, "yes": True},
+    )
+    await bus.send("plain", sent)
+    (message,) = await app.seen()
+    assert message.get_body() == b"\x00\xff"
+    assert (message.message_id, message.correlation_id) == ("m-1", "c-1")
+    assert (message.subject, message.label) == ("thing.made", "thing.made")
+    assert (message.content_type, message.to) == ("application/octet-stream", "somebody")
+    assert (message.reply_to, message.reply_to_session_id) == ("answers", "s-9")
+    assert message.application_properties == message.user_properties == {"text": "ü", "count": 7, "yes": True}
+    assert (message.delivery_count, message.sequence_number) == (1, 1)
+    assert message.enqueued_time_utc < message.expires_at_utc
+    assert message.lock_token
+
+
+async def test_what_was_not_said_of_a_message_is_none(app: App, bus: Bus) -> None:
+    app.write(f"""
+{QUEUE.format("plain", "")}
+async def tell(msg: func.ServiceBusMessage) -> None:
+    seen.put_nowait(msg)
+""")
+    await app.start()
+    await bus.send("plain", ServiceBusMessage(b""))
+    (message,) = await app.seen()
+    assert message.get_body() == b""
+    assert [message.correlation_id, message.session_id, message.subject, message.reply_to] == [None] * 4
+    assert message.dead_letter_reason is None
+
+
+async def test_a_subscription_is_listened_to_like_a_queue(app: App, bus: Bus) -> None:
+    app.settings["TOPIC"] = "events"
+    app.write("""
+@app.service_bus_topic_trigger(arg_name="msg", topic_name="%TOPIC%", subscription_name="mine", connection="BUS")
+async def on_event(msg: func.ServiceBusMessage) -> None:
+    seen.put_nowait(msg.get_body().decode())
+""")
+    await app.start()
+    async with bus.client() as client, client.get_topic_sender("events") as sender:
+        await sender.send_messages(ServiceBusMessage("published"))
+    assert await app.seen() == ["published"]
+
+
+async def test_no_more_calls_run_at_once_than_host_json_allows(app: App, bus: Bus) -> None:
+    app.host_file["extensions"] = {"serviceBus": {"maxConcurrentCalls": 3, "prefetchCount": 10}}
+    app.write(f"""
+running = 0
+together = asyncio.Semaphore(0)
+
+{QUEUE.format("plain", "")}
+async def slow(msg: func.ServiceBusMessage) -> None:
+    global running
+    running += 1
+    seen.put_nowait(running)
+    await together.acquire()
+    running -= 1
+""")
+    await app.start()
+    await bus.send("plain", *(ServiceBusMessage(str(n)) for n in range(9)))
+    assert await app.seen(3) == [1, 2, 3]
+    for _ in range(9):
+        app.module.together.release()
+    assert max(await app.seen(6)) <= 3
+
+
+async def test_cardinality_many_gives_what_has_come_in_as_one_list(app: App, bus: Bus) -> None:
+    app.write(f"""
+from typing import List
+
+{QUEUE.format("plain", ', cardinality="many"')}
+async def batch(msg: List[func.ServiceBusMessage]) -> None:
+    seen.put_nowait([(item.message_id, item.get_body().decode(), dict(item.user_properties)) for item in msg])
+""")
+    sent = [ServiceBusMessage(str(n), message_id=f"m{n}", application_properties={"n": n}) for n in range(5)]
+    await bus.send("plain", *sent)
+    await app.start()
+    taken: list[Any] = []
+    while len(taken) < 5:
+        taken += (await app.seen())[0]
+    assert sorted(taken) == [(f"m{n}", str(n), {"n": n}) for n in range(5)]
+    await app.stop()
+    assert bus.depth("plain") == 0
+
+
+async def test_a_broker_that_restarts_is_listened_to_again(app: App, bus: Bus) -> None:
+    app.write(BODIES)
+    await app.start()
+    await bus.send("plain", ServiceBusMessage("before"))
+    assert await app.seen() == ["before"]
+    await bus.start(await bus.stop())
+    await bus.send("plain", ServiceBusMessage("after"))
+    assert await app.seen() == ["after"]
+
+
+async def test_a_host_that_starts_before_the_broker_finds_it_later(app: App, bus: Bus) -> None:
+    port = await bus.stop()
+    app.write(BODIES)
+    await app.start()
+    await bus.start(port)
+    await bus.send("plain", ServiceBusMessage("at last"))
+    assert await app.seen() == ["at last"]
+
+
+async def test_a_call_under_way_is_finished_and_settled_while_the_host_stops(app: App, bus: Bus) -> None:
+    app.write(f"""
+go = asyncio.Event()
+
+{QUEUE.format("plain", "")}
+async def slow(msg: func.ServiceBusMessage) -> None:
+    seen.put_nowait("started")
+    await go.wait()
+    seen.put_nowait("ended")
+""")
+    await app.start()
+    await bus.send("plain", ServiceBusMessage("work"))
+    assert await app.seen() == ["started"]
+    stopping = asyncio.create_task(app.stop())
+    app.module.go.set()
+    await stopping
+    assert await app.seen() == ["ended"]
+    assert bus.depth("plain") == 0
+
+
+async def test_what_was_not_handled_before_the_host_stopped_is_there_for_the_next_one(app: App, bus: Bus) -> None:
+    app.write(BODIES)
+    await app.start()
+    await app.stop()
+    await bus.send("plain", ServiceBusMessage("kept"))
+    await app.start()
+    assert await app.seen() == ["kept"]
