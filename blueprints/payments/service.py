@@ -63,6 +63,8 @@ async def authorize(event: Event, placed: OrderPlaced) -> None:
         if intent.fate == "unconfirmed":
             intent = await provider.confirm(order_id, payment.intent_id, placed.payment_method)
     else:
+        if payment.amount is None:
+            await store.describe(payment, placed.customer_id, placed.total)
         return
     await _learn(payment, intent)
 
@@ -131,9 +133,9 @@ async def _begun(payment: Payment, intent: Intent) -> bool:
             await store.add(refused, PaymentDeclined(order_id=order_id, code=intent.decline_code))
             return False
         await store.add(payment)
-    except AlreadyExists:
+    except AlreadyExists as exc:
         await _lost_race(order_id, intent.id)
-        return False
+        raise Transient("someone else wrote first; look again") from exc
     return True
 
 

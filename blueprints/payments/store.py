@@ -8,6 +8,7 @@ import msgspec
 
 from blueprints.payments.domain import Payment, Status
 from shared.contracts.event import EventData
+from shared.money import Money
 from shared.persistence.cosmos import Container, create, patch
 from shared.persistence.outbox import tell
 
@@ -40,3 +41,13 @@ async def advance(payment: Payment, status: Status, told: EventData, decline_cod
     await PAYMENTS.batch(
         order_id, [patch(order_id, changes, unchanged), tell(PAYMENTS, order_id, told, version=version)]
     )
+
+
+async def describe(payment: Payment, customer_id: str, amount: Money) -> None:
+    """Say whose payment it is, and of how much, where a cancellation came before anything was known of it."""
+    order_id = payment.order_id
+    changes: list[dict[str, Any]] = [
+        {"op": "set", "path": "/customer_id", "value": customer_id},
+        {"op": "set", "path": "/amount", "value": msgspec.to_builtins(amount)},
+    ]
+    await PAYMENTS.patch(order_id, order_id, changes)

@@ -33,6 +33,8 @@ log = logging.getLogger("localazure.functions")
 
 GRACE = 30.0
 """Seconds that invocations may take to end when the host stops."""
+LARGEST_HEADER = 32_768
+"""Bytes: what the real host takes of a request's line and of one header."""
 VERSION = "4.0.0-localazure"
 
 
@@ -138,7 +140,9 @@ class Host:
         if self._hub is not None:
             app.add_routes(routes(self._hub))
         app.router.add_route("*", "/{path:.*}", self._router.handle)
-        self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=GRACE)
+        self._runner = web.AppRunner(
+            app, access_log=None, shutdown_timeout=GRACE, max_line_size=LARGEST_HEADER, max_field_size=LARGEST_HEADER
+        )
         await self._runner.setup()
         listening = socket.create_server((HOST, self._config.port), backlog=1024)
         self.port = int(listening.getsockname()[1])
