@@ -87,7 +87,7 @@ class Listener:
                 await self._clock.sleep(_LONGEST_PAUSE)
 
     def _receiver(self, client: ServiceBusClient, **options: Any) -> ServiceBusReceiver:
-        options["prefetch_count"] = self._options.prefetch
+        options["prefetch_count"] = max(self._options.prefetch, 0 if self._sessions else self._options.concurrent_calls)
         if self._queue:
             return client.get_queue_receiver(self._queue, **options)
         return client.get_subscription_receiver(self._topic, self._subscription, **options)
@@ -104,23 +104,19 @@ class Listener:
 
     async def _receive(self, receiver: ServiceBusReceiver, renewer: AutoLockRenewer, at_once: int) -> None:
         places = asyncio.Semaphore(at_once)
+        # asked for one message, the client answers as soon as it has one; asked for more, it waits for more
+        wanted = self._options.batch if self._many else 1
         async with receiver:
             while not self._stopping.is_set():
                 await places.acquire()
-                free = 1
-                while free < at_once and not places.locked():
-                    await places.acquire()
-                    free += 1
                 messages: list[ServiceBusReceivedMessage] = []
                 try:
-                    wanted = self._options.batch if self._many else free
                     messages = await receiver.receive_messages(wanted, max_wait_time=_WAIT)
                 finally:
-                    groups = [messages] if self._many and messages else [[message] for message in messages]
-                    for _ in range(free - len(groups)):
+                    if not messages:
                         places.release()
-                for group in groups:
-                    self._call(receiver, group, renewer, places)
+                if messages:
+                    self._call(receiver, messages, renewer, places)
 
     def _call(
         self,

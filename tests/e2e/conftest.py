@@ -118,14 +118,15 @@ class Client:
 
     async def placed(self, body: Any, key: str | None = None) -> Any:
         """The order; an answer that a product or a cart is unknown is asked again, until the news has arrived."""
-        key, deadline = key or secrets.token_hex(8), time.monotonic() + PATIENCE
+        key, deadline, pause = key or secrets.token_hex(8), time.monotonic() + PATIENCE, 0.02
         while True:
             answer = await self.order(body, key)
             if answer.status == 202:
                 return answer.json
             assert answer.problem in ("unknown-sku", "cart-not-found", "cart-version"), answer.text
             assert time.monotonic() < deadline, answer.text
-            await asyncio.sleep(0.05)
+            await asyncio.sleep(pause)
+            pause = min(1.0, pause * 2)
 
     async def settled(self, order_id: str) -> Any:
         """The order once it is confirmed or cancelled."""
