@@ -1,0 +1,220 @@
+"""Queries and the change feed, by both clients; the evaluator against a naive model."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from azure.cosmos import exceptions
+from hypothesis import given
+from hypothesis import strategies as st
+
+from localazure.clock import ManualClock
+from localazure.cosmos.errors import BadRequest
+from localazure.cosmos.sql.pushdown import candidate_ids
+from localazure.cosmos.sql.query import parse
+
+ITEMS: list[dict[str, Any]] = [
+    {"id": "1", "kind": "a", "n": 3, "name": "Alpha", "tags": ["x", "y"], "inner": {"order": 1}},
+    {"id": "2", "kind": "a", "n": 1, "name": "Beta", "tags": ["y"]},
+    {"id": "3", "kind": "b", "n": 2, "name": "gamma", "value": None},
+    {"id": "4", "kind": "b", "name": "delta", "n": "text"},
+]
+
+
+@pytest.fixture
+def filled(things: Any) -> Any:
+    for item in ITEMS:
+        things.create_item(item)
+    return things
+
+
+def run(container: Any, query: str, **parameters: Any) -> list[Any]:
+    given = [{"name": f"@{name}", "value": value} for name, value in parameters.items()]
+    return list(container.query_items(query, parameters=given, enable_cross_partition_query=True))
+
+
+@pytest.mark.parametrize(
+    ("query", "expected"),
+    [
+        ("SELECT VALUE c.id FROM c WHERE c.n > 1", ["1", "3"]),
+        ("SELECT VALUE c.id FROM c WHERE c.n != 3", ["2", "3"]),
+        ("SELECT VALUE c.id FROM c WHERE NOT (c.n > 1)", ["2"]),
+        ("SELECT VALUE c.id FROM c WHERE c.missing = 1 OR c.id = '4'", ["4"]),
+        ("SELECT VALUE c.id FROM c WHERE c.n BETWEEN 1 AND 2", ["2", "3"]),
+        ("SELECT VALUE c.id FROM c WHERE c.id IN ('1', '4')", ["1", "4"]),
+        ("SELECT VALUE c.id FROM c WHERE c.id NOT IN ('1', '4')", ["2", "3"]),
+        ("SELECT VALUE c.id FROM c WHERE c.name LIKE '%a' AND STARTSWITH(c.name, 'A')", ["1"]),
+        ("SELECT VALUE c.id FROM c WHERE CONTAINS(c.name, 'ETA', true)", ["2"]),
+        ("SELECT VALUE c.id FROM c WHERE IS_NULL(c['value'])", ["3"]),
+        ("SELECT VALUE c.id FROM c WHERE is_defined(c.tags) AND ARRAY_CONTAINS(c.tags, 'x')", ["1"]),
+        ("SELECT VALUE c.id FROM c WHERE EXISTS(SELECT VALUE t FROM t IN c.tags WHERE t = 'x')", ["1"]),
+        ("SELECT VALUE c.inner.order FROM c", [1]),
+        ("SELECT VALUE t FROM c JOIN t IN c.tags ORDER BY t DESC", ["y", "y", "x"]),
+        ("SELECT c.id, c.n * 2 AS double FROM c WHERE c.id = '1'", [{"id": "1", "double": 6}]),
+        ("SELECT VALUE {'id': c.id, tags: [c.n]} FROM c WHERE c.id = '1'", [{"id": "1", "tags": [3]}]),
+        ("SELECT VALUE c.n >= 2 ? 'many' : 'few' FROM c WHERE c.kind = 'a'", ["many", "few"]),
+        ("SELECT VALUE c.missing ?? 'none' FROM c WHERE c.id = '1'", ["none"]),
+        ("SELECT VALUE UPPER(c.name) || '!' FROM c WHERE c.id = '1'", ["ALPHA!"]),
+        ("SELECT TOP 1 VALUE c.id FROM c ORDER BY c.name DESC", ["3"]),
+        ("SELECT VALUE c.id FROM c WHERE IS_NUMBER(c.n) ORDER BY c.kind DESC, c.n ASC", ["3", "2", "1"]),
+        ("SELECT VALUE c.id FROM c ORDER BY c.id OFFSET 1 LIMIT 2", ["2", "3"]),
+        ("SELECT DISTINCT VALUE c.kind FROM c", ["a", "b"]),
+        ("SELECT VALUE COUNT(1) FROM c", [4]),
+        ("SELECT VALUE MAX(c.n) FROM c WHERE IS_NUMBER(c.n)", [3]),
+        (
+            "SELECT c.kind, COUNT(1) AS many FROM c GROUP BY c.kind",
+            [{"kind": "a", "many": 2}, {"kind": "b", "many": 2}],
+        ),
+    ],
+)
+def test_a_query_answers_as_the_language_says(filled: Any, query: str, expected: list[Any]) -> None:
+    assert run(filled, query) == expected
+
+
+def test_parameters_are_values_and_never_text(filled: Any) -> None:
+    assert run(filled, "SELECT VALUE c.id FROM c WHERE c.name = @name", name="' OR 1=1 --") == []
+    assert run(filled, "SELECT VALUE c.id FROM c WHERE c.n = @n", n=3) == ["1"]
+
+
+def test_a_query_with_a_partition_key_sees_that_partition_alone(filled: Any) -> None:
+    assert list(filled.query_items("SELECT VALUE c.id FROM c", partition_key="b")) == ["3", "4"]
+
+
+def test_pages_follow_each_other_and_a_token_can_be_kept(filled: Any) -> None:
+    pages = filled.query_items("SELECT VALUE c.id FROM c", partition_key="a", max_item_count=1).by_page()
+    assert list(next(pages)) == ["1"]
+    rest = filled.query_items("SELECT VALUE c.id FROM c", partition_key="a", max_item_count=1)
+    assert [item for page in rest.by_page(pages.continuation_token) for item in page] == ["2"]
+
+
+async def test_many_items_are_read_at_once(athings: Any) -> None:
+    for item in ITEMS:
+        await athings.create_item(item)
+    found = await athings.read_items([("1", "a"), ("3", "b"), ("nothing", "a"), ("3", "a")])
+    assert sorted(item["id"] for item in found) == ["1", "3"]
+
+
+@pytest.mark.parametrize(
+    ("query", "named"),
+    [
+        ("SELECT * FROM c WHERE udf.f(c.n)", "user-defined"),
+        ("SELECT VALUE ST_DISTANCE(c.a, c.b) FROM c", "ST_DISTANCE"),
+        ("SELECT * FROM c WHERE", "line 1"),
+        ("SELECT * FROM c WHERE c.n = @missing", "@missing"),
+    ],
+)
+def test_what_is_not_supported_is_refused_by_name(filled: Any, query: str, named: str) -> None:
+    with pytest.raises(exceptions.CosmosHttpResponseError, match=named):
+        run(filled, query)
+
+
+def test_the_change_feed_ends_and_goes_on_where_it_was(things: Any) -> None:
+    things.create_item(ITEMS[0])
+    things.create_item(ITEMS[2])
+    assert [item["id"] for item in things.query_items_change_feed(start_time="Beginning")] == ["1", "3"]
+    token = things.client_connection.last_response_headers["etag"]
+    assert list(things.query_items_change_feed(continuation=token)) == []
+    things.upsert_item({**ITEMS[0], "n": 9})
+    assert [(item["id"], item["n"]) for item in things.query_items_change_feed(continuation=token)] == [("1", 9)]
+
+
+def test_the_change_feed_of_one_partition_key_is_refused_by_name(things: Any) -> None:
+    with pytest.raises(exceptions.CosmosHttpResponseError, match="part of a partition range"):
+        list(things.query_items_change_feed(start_time="Beginning", partition_key="a"))
+
+
+def test_a_change_feed_from_now_shows_what_comes(things: Any) -> None:
+    things.create_item(ITEMS[0])
+    assert list(things.query_items_change_feed(start_time="Now")) == []
+
+
+async def test_a_change_feed_from_a_moment(athings: Any, clock: ManualClock) -> None:
+    await athings.create_item(ITEMS[0])
+    await clock.advance(100)
+    await athings.create_item(ITEMS[2])
+    moment = datetime.fromtimestamp(clock.time(), UTC) - timedelta(seconds=50)
+    assert [item["id"] async for item in athings.query_items_change_feed(start_time=moment)] == ["3"]
+
+
+def test_there_is_one_feed_range_and_reading_them_ends(things: Any) -> None:
+    assert len(list(things.read_feed_ranges())) == 1
+
+
+async def test_a_feed_that_is_asked_to_wait_answers_when_something_changes(server: Any, athings: Any) -> None:
+    import aiohttp
+
+    from localazure.functions.cosmos_feed import Account
+
+    await athings.create_item(ITEMS[0])
+    async with aiohttp.ClientSession() as session:
+        from localazure.cosmos import EMULATOR_KEY
+
+        account = Account(f"AccountEndpoint={server.url}/;AccountKey={EMULATOR_KEY};", session)
+        link = "dbs/shop/colls/things"
+        headers = {"A-IM": "Incremental Feed", "If-None-Match": "*", "x-localazure-wait-ms": "20000"}
+        waiting = asyncio.create_task(account.call("GET", "docs", link, f"{link}/docs", headers))
+        await asyncio.sleep(0)
+        await athings.read_item("1", "a")
+        await athings.create_item(ITEMS[1])
+        status, _, document = await waiting
+    assert status == 200
+    assert [item["id"] for item in document["Documents"]] == ["2"]
+
+
+VALUES = st.one_of(st.none(), st.booleans(), st.integers(-3, 3), st.sampled_from(["", "a", "b"]))
+DOCUMENTS = st.lists(st.dictionaries(st.sampled_from("xyz"), VALUES, max_size=3), max_size=6)
+OPERATORS = {"=": lambda a, b: a == b, "!=": lambda a, b: a != b, "<": lambda a, b: a < b, ">=": lambda a, b: a >= b}
+
+
+def _same_kind(left: Any, right: Any) -> bool:
+    kinds = [bool if isinstance(v, bool) else int if isinstance(v, int) else type(v) for v in (left, right)]
+    return kinds[0] == kinds[1]
+
+
+def _test(document: dict[str, Any], name: str, operator: str, value: Any) -> bool | None:
+    if name not in document or not _same_kind(document[name], value):
+        return None
+    if value is None:
+        return operator in ("=", ">=")
+    return bool(OPERATORS[operator](document[name], value))
+
+
+@given(
+    DOCUMENTS,
+    st.lists(st.tuples(st.sampled_from("xyz"), st.sampled_from(list(OPERATORS)), VALUES), min_size=1, max_size=4),
+    st.booleans(),
+)
+def test_filters_agree_with_three_valued_logic(
+    documents: list[dict[str, Any]], terms: list[tuple[str, str, Any]], conjunction: bool
+) -> None:
+    word = " AND " if conjunction else " OR "
+    text = word.join(f"c.{name} {operator} @p{place}" for place, (name, operator, _) in enumerate(terms))
+    parameters = {f"@p{place}": value for place, (_, _, value) in enumerate(terms)}
+    found = parse(f"SELECT * FROM c WHERE {text}").run(documents, parameters)
+    results = [[_test(document, *term) for term in terms] for document in documents]
+    wanted = all if conjunction else any
+    assert found == [d for d, row in zip(documents, results, strict=True) if wanted(value is True for value in row)]
+
+
+@given(st.lists(st.sampled_from("abcd"), min_size=1, max_size=4), st.booleans())
+def test_an_index_on_id_leaves_nothing_out(ids: list[str], listed: bool) -> None:
+    terms = [f"(c.id = '{item}' AND c.n = 1)" for item in ids]
+    text = f"c.id IN ({', '.join(repr(item) for item in ids)})" if listed else " OR ".join(terms)
+    query = parse(f"SELECT * FROM c WHERE {text}")
+    assert candidate_ids(query, {}) == set(ids)
+    assert candidate_ids(parse(f"SELECT * FROM c WHERE {text} OR c.n = 2"), {}) is None
+
+
+def test_a_query_of_hundreds_of_terms_does_not_overflow() -> None:
+    text = " OR ".join(f"(c.id = @p{n} AND c.kind = @k{n})" for n in range(900))
+    query = parse(f"SELECT * FROM c WHERE {text}")
+    parameters = {f"@p{n}": str(n) for n in range(900)} | {f"@k{n}": "k" for n in range(900)}
+    assert query.run([{"id": "899", "kind": "k"}, {"id": "x", "kind": "k"}], parameters) == [{"id": "899", "kind": "k"}]
+
+
+def test_a_syntax_error_says_where() -> None:
+    with pytest.raises(BadRequest, match="line 1, column"):
+        parse("SELECT * FORM c")
