@@ -60,7 +60,7 @@ def route_of(function: Function, prefix: str) -> Route:
         rank.append(place)
     methods = [str(getattr(method, "value", method)).upper() for method in options.get("methods") or _ALL_METHODS]
     level = str(getattr(options.get("authLevel"), "value", options.get("authLevel") or "FUNCTION")).upper()
-    return Route(function, frozenset(methods), re.compile(pattern + "/?"), tuple(rank), level)
+    return Route(function, frozenset(methods), re.compile(pattern + "/?", re.IGNORECASE), tuple(rank), level)
 
 
 def _segment(name: str, segment: str) -> tuple[str, int]:
@@ -114,7 +114,7 @@ class Router:
                 _request_datum(request, params, body),
                 traceparent=request.headers.get("traceparent", ""),
             )
-            return _response(self._invoker.encode("http", result.value) if result.value is not None else None)
+            return _response(self._invoker.encode("http", result.value))
         except Exception:
             log.exception("function '%s' failed", route.function.name)
             return web.Response(status=500)

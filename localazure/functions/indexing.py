@@ -33,7 +33,7 @@ TRIGGERS = frozenset(
     }
 )
 INPUTS = frozenset({"durableClient"})
-OUTPUTS = frozenset({"http", "serviceBus"})
+OUTPUTS = frozenset({"http"})
 _IMPLICIT = {"httpTrigger": "http"}
 
 

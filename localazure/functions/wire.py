@@ -214,7 +214,11 @@ async def start(config: Config) -> Host:
     """Index the app and serve it. Raises HostError, and OSError for a port in use."""
     logging.getLogger("azure").setLevel(logging.WARNING)
     host = Host(config)
-    await host.start()
+    try:
+        await host.start()
+    except BaseException:
+        await host.stop()
+        raise
     log.info("%d functions are running on %s (Python %s)", len(host.functions), host.url, sys.version.split()[0])
     return host
 

@@ -168,13 +168,10 @@ class Session:
         task.add_done_callback(lambda _: self._waiting.pop(handle, None))
 
     async def _accept(self, fields: list[Any], link: OutgoingLink, wanted: str | None, seconds: float) -> None:
-        clock = self._connection.clock
-        deadline = clock.time() + seconds
         try:
-            while (session_id := link.queue.accept_session(wanted, link)) is None:
-                if clock.time() >= deadline:
-                    raise NoSession("There is no session available within the time given.")
-                await clock.sleep(0.02)
+            session_id = link.queue.accept_session(wanted, link)
+            if session_id is None:
+                session_id = await self._next_session(link, seconds)
         except BrokerError as exc:
             self._refuse(fields, exc)
             return
@@ -183,8 +180,24 @@ class Session:
         until = link.queue.session_until(session_id, link)
         source = codec.source_of(fields[5], {_SESSION_FILTER: codec.string(session_id)})
         ticks = int(until * 10_000_000) + _TICKS_AT_EPOCH
-        self._reply(fields, source, {b"com.microsoft:locked-until-utc": ticks})
+        self._reply(fields, source, {b"com.microsoft:locked-until-utc": codec.long(ticks)})
         link.queue.pump()
+
+    async def _next_session(self, link: OutgoingLink, seconds: float) -> str:
+        """Wait for a session that has messages and no holder. Raises NoSession when the time is over."""
+        over = asyncio.ensure_future(self._connection.clock.sleep(seconds))
+        try:
+            while True:
+                news = asyncio.ensure_future(link.queue.session_news())
+                await asyncio.wait({over, news}, return_when=asyncio.FIRST_COMPLETED)
+                news.cancel()
+                session_id = link.queue.accept_session(None, link)
+                if session_id is not None:
+                    return session_id
+                if over.done():
+                    raise NoSession("There is no session available within the time given.")
+        finally:
+            over.cancel()
 
     def flow(self, fields: list[Any]) -> None:
         handle = fields[4]

@@ -6,6 +6,7 @@ handed them as soon as there are any: nothing is polled.
 
 from __future__ import annotations
 
+import asyncio
 import heapq
 import itertools
 import uuid
@@ -72,6 +73,7 @@ class Queue:
         self._due: list[tuple[float, int, int]] = []
         self._tie = itertools.count()
         self._consumers: list[Consumer] = []
+        self._session_news = asyncio.Event()
         self._last = store.last_number(name)
         self.session_states = store.sessions(name)
         for message in store.messages(name):
@@ -100,6 +102,7 @@ class Queue:
         waiting = self._waiting
         if self.options.sessions:
             waiting = self._sessions.setdefault(message.session_id or "", _Session()).waiting
+            self._tell_waiting()
         heapq.heappush(waiting, message.seq)
 
     def _wake_at(self, moment: float, seq: int) -> None:
@@ -116,6 +119,15 @@ class Queue:
         for session in self._sessions.values():
             if session.holder is consumer:
                 session.holder = None
+                self._tell_waiting()
+
+    async def session_news(self) -> None:
+        """Wait until a session may have become free, or may have got its first message."""
+        await self._session_news.wait()
+
+    def _tell_waiting(self) -> None:
+        self._session_news.set()
+        self._session_news = asyncio.Event()
 
     def accept_session(self, wanted: str | None, consumer: Consumer) -> str | None:
         """Lock a session, the next that has messages for `None`. `None`: there is none now.
@@ -278,6 +290,7 @@ class Queue:
             if session.holder is not None and session.until <= now:
                 holder, session.holder = session.holder, None
                 holder.lost()
+                self._tell_waiting()
         while self._due and self._due[0][0] <= now:
             _, _, seq = heapq.heappop(self._due)
             message = self.messages.get(seq)
