@@ -20,7 +20,7 @@ from shared.money import Money
 from shared.settings import settings
 
 if TYPE_CHECKING:
-    from stripe import StripeClient, StripeObject
+    from stripe import AIOHTTPClient, StripeClient, StripeObject
 
 UNEXPECTED_STATE = "payment_intent_unexpected_state"
 
@@ -142,6 +142,21 @@ def read_webhook(payload: bytes, signature: str) -> Notice:
     return Notice(kind, subject.get("metadata", {}).get("order_id"), Intent(subject["id"], fate, _last_error(subject)))
 
 
+async def close() -> None:
+    """Give the connections back; the next call makes new ones."""
+    if _transport.cache_info().currsize:
+        await _transport().close_async()  # type: ignore[no-untyped-call]  # untyped in the package
+    _transport.cache_clear()
+    _client.cache_clear()
+
+
+@cache
+def _transport() -> AIOHTTPClient:
+    import stripe
+
+    return stripe.AIOHTTPClient(timeout=settings().seconds("STRIPE_TIMEOUT_SECONDS"))
+
+
 @cache
 def _client() -> StripeClient:
     import stripe
@@ -149,7 +164,7 @@ def _client() -> StripeClient:
     return stripe.StripeClient(
         settings().text("STRIPE_API_KEY"),
         base_addresses={"api": settings().text("STRIPE_API_BASE")},
-        http_client=stripe.AIOHTTPClient(timeout=settings().seconds("STRIPE_TIMEOUT_SECONDS")),
+        http_client=_transport(),
         max_network_retries=0,
     )
 

@@ -26,7 +26,7 @@ from localazure.clock import Clock
 from localazure.functions.engine import Invoker
 from localazure.functions.errors import InvalidFunction
 from localazure.functions.indexing import Function
-from localazure.functions.retry import invoke_with_retries, policy_of
+from localazure.functions.retry import Interrupted, invoke_with_retries, policy_of
 from localazure.functions.settings import connection
 
 log = logging.getLogger("localazure.functions")
@@ -119,6 +119,8 @@ class Feed:
                 pause = 0.1
                 while not self._stopping.is_set():
                     lease = await self._step(lease)
+            except Interrupted:
+                return
             except FeedError as exc:
                 log.warning("the change feed of '%s' waits for Cosmos DB: %s", self._function.name, exc)
                 await self._clock.sleep(pause)
@@ -135,12 +137,9 @@ class Feed:
             raise FeedError(f"{self._container}: {status} {document}")
         async with self._batch:
             if status == 200 and document["Documents"]:
+                batch = Datum(json.dumps(document["Documents"]), "json")
                 await invoke_with_retries(
-                    self._invoker,
-                    self._clock,
-                    self._function,
-                    self._policy,
-                    Datum(json.dumps(document["Documents"]), "json"),
+                    self._invoker, self._clock, self._function, self._policy, batch, self._stopping
                 )
             token = headers.get("etag")
             if token and token != lease["ContinuationToken"] and not (self._stopping.is_set() and status == 304):

@@ -5,9 +5,9 @@ Source: "Azure Functions error handling and retries", retry policies.
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import random
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 from azure.functions.meta import Datum
@@ -19,6 +19,10 @@ from localazure.functions.indexing import Function
 from localazure.functions.settings import seconds
 
 log = logging.getLogger("localazure.functions")
+
+
+class Interrupted(Exception):
+    """The host stops; the function is called again after the next start."""
 
 
 @dataclass(frozen=True)
@@ -60,15 +64,18 @@ async def invoke_with_retries(
     function: Function,
     policy: Policy,
     data: Datum,
-    metadata: Mapping[str, Datum] | None = None,
+    stopping: asyncio.Event | None = None,
 ) -> bool:
-    """Call the function until it succeeds or the policy is used up; whether it succeeded."""
+    """Call the function until it succeeds or the policy is used up; whether it succeeded.
+
+    Raises Interrupted where `stopping` is set while a pause is under way.
+    """
     failures = 0
     error: Exception | None = None
     while True:
         context = RetryContext(failures, policy.most, error)
         try:
-            await invoker.invoke(function, data, metadata, retry=context)
+            await invoker.invoke(function, data, retry=context)
             return True
         except Exception as exc:
             failures, error = failures + 1, exc
@@ -77,4 +84,18 @@ async def invoke_with_retries(
                 return False
             pause = policy.pause(failures)
             log.warning("function '%s' failed (%r); attempt %d in %.1f s", function.name, exc, failures + 1, pause)
-        await clock.sleep(pause)
+        await _pause(clock, pause, stopping)
+
+
+async def _pause(clock: Clock, seconds: float, stopping: asyncio.Event | None) -> None:
+    if stopping is None:
+        await clock.sleep(seconds)
+        return
+    over, stopped = asyncio.ensure_future(clock.sleep(seconds)), asyncio.ensure_future(stopping.wait())
+    try:
+        await asyncio.wait({over, stopped}, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        over.cancel()
+        stopped.cancel()
+    if stopping.is_set():
+        raise Interrupted

@@ -178,7 +178,7 @@ class Session:
         link.session_id = session_id
         link.queue.attach(link)
         until = link.queue.session_until(session_id, link)
-        source = codec.source_of(fields[5], {_SESSION_FILTER: codec.string(session_id)})
+        source = codec.source_of(fields[5], {_SESSION_FILTER: session_id})
         ticks = int(until * 10_000_000) + _TICKS_AT_EPOCH
         self._reply(fields, source, {b"com.microsoft:locked-until-utc": codec.long(ticks)})
         link.queue.pump()
