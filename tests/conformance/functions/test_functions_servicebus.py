@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any, cast
 
 import pytest
+from azure.servicebus import NEXT_AVAILABLE_SESSION, ServiceBusMessage, ServiceBusSubQueue
 from azure.servicebus import ServiceBusClient as BlockingClient
-from azure.servicebus import ServiceBusMessage, ServiceBusSubQueue
 from azure.servicebus.aio import ServiceBusClient
 
 from localazure.part import Config
@@ -292,3 +292,46 @@ async def test_what_was_not_handled_before_the_host_stopped_is_there_for_the_nex
     await bus.send("plain", ServiceBusMessage("kept"))
     await app.start()
     assert await app.seen() == ["kept"]
+
+
+async def test_a_session_can_be_taken_by_a_client_once_the_host_has_stopped(app: App, bus: Bus) -> None:
+    app.host_file["extensions"] = {"serviceBus": {"maxConcurrentSessions": 1}}
+    app.write(f"""
+{QUEUE.format("sessions", ", is_sessions_enabled=True")}
+async def take(msg: func.ServiceBusMessage) -> None:
+    seen.put_nowait(msg.session_id)
+""")
+    await app.start()
+    await bus.send("sessions", ServiceBusMessage("1", session_id="a"))
+    assert await app.seen() == ["a"]
+    await app.stop()
+    await bus.send("sessions", ServiceBusMessage("2", session_id="a"))
+    assert await bus.receive("sessions", 1, session_id=NEXT_AVAILABLE_SESSION) == ["2"]
+
+
+async def test_a_session_is_handled_in_its_order_while_others_go_on(app: App, bus: Bus) -> None:
+    app.host_file["extensions"] = {"serviceBus": {"maxConcurrentSessions": 2, "sessionIdleTimeout": "00:00:01"}}
+    app.write(f"""
+{QUEUE.format("sessions", ", is_sessions_enabled=True")}
+async def in_order(msg: func.ServiceBusMessage) -> None:
+    seen.put_nowait((msg.session_id, msg.get_body().decode()))
+""")
+    await bus.send("sessions", *(ServiceBusMessage(str(n), session_id="ab"[n % 2]) for n in range(10)))
+    await app.start()
+    taken = await app.seen(10)
+    for session in "ab":
+        assert [int(body) for name, body in taken if name == session] == list(range("ab".index(session), 10, 2))
+    await app.stop()
+    assert bus.depth("sessions") == 0
+
+
+async def test_more_sessions_than_slots_are_all_handled(app: App, bus: Bus) -> None:
+    app.host_file["extensions"] = {"serviceBus": {"maxConcurrentSessions": 1, "sessionIdleTimeout": "00:00:01"}}
+    app.write(f"""
+{QUEUE.format("sessions", ", is_sessions_enabled=True")}
+async def take(msg: func.ServiceBusMessage) -> None:
+    seen.put_nowait(msg.session_id)
+""")
+    await bus.send("sessions", *(ServiceBusMessage("x", session_id=name) for name in ("a", "b", "c")))
+    await app.start()
+    assert sorted(await app.seen(3)) == ["a", "b", "c"]
