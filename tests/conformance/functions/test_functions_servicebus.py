@@ -34,6 +34,7 @@ async def record(msg: func.ServiceBusMessage) -> None:
 def _entities(path: Path) -> Path:
     queues = [
         {"Name": "plain", "Properties": {"MaxDeliveryCount": 3}},
+        {"Name": "sessions", "Properties": {"RequiresSession": True}},
     ]
     topics = [{"Name": "events", "Properties": {}, "Subscriptions": [{"Name": "mine", "Properties": {}}]}]
     namespaces = [{"Name": "ns", "Queues": queues, "Topics": topics}]
