@@ -22,8 +22,9 @@ $(READY): requirements.txt requirements-dev.txt
 	@$(PY) -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
 	@rm -f $(VENV)/.ready-* && touch $@
 
-local.settings.json: local.settings.sample.json
-	@cp $< $@
+# made once; from then on it is yours
+local.settings.json: | local.settings.sample.json
+	@cp local.settings.sample.json $@
 
 run: setup  ## set up, start everything, fill the shop, buy one real basket, serve until Ctrl-C
 	@exec $(PY) -m scripts.run

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 from localazure.cosmos.model import Container, Item
-from localazure.storage import open_database
+from localazure.storage import open_database, transaction
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS databases (id TEXT PRIMARY KEY) WITHOUT ROWID;
@@ -32,16 +32,9 @@ class Store:
     def close(self) -> None:
         self._db.close()
 
-    @contextmanager
-    def transaction(self) -> Iterator[None]:
+    def transaction(self) -> AbstractContextManager[None]:
         """All of the block, or nothing of it."""
-        self._db.execute("BEGIN IMMEDIATE")
-        try:
-            yield
-        except BaseException:
-            self._db.execute("ROLLBACK")
-            raise
-        self._db.execute("COMMIT")
+        return transaction(self._db)
 
     def databases(self) -> list[str]:
         return [row[0] for row in self._db.execute("SELECT id FROM databases")]

@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 
 from localazure.durable.model import HistoryEvent, Instance, instance_of
-from localazure.storage import open_database
+from localazure.storage import open_database, transaction
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS instances (
@@ -65,16 +65,9 @@ class Store:
     def close(self) -> None:
         self._db.close()
 
-    @contextmanager
-    def transaction(self) -> Iterator[None]:
+    def transaction(self) -> AbstractContextManager[None]:
         """All of the block, or nothing of it."""
-        self._db.execute("BEGIN IMMEDIATE")
-        try:
-            yield
-        except BaseException:
-            self._db.execute("ROLLBACK")
-            raise
-        self._db.execute("COMMIT")
+        return transaction(self._db)
 
     def load(self, instance_id: str) -> Instance | None:
         row = self._db.execute("SELECT record FROM instances WHERE id = ?", (instance_id,)).fetchone()

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from localazure.storage import open_database
+from localazure.storage import open_database, transaction
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS messages (
@@ -90,10 +90,9 @@ class Store:
         changes, self._changes = self._changes, []
         afterwards, self._afterwards = self._afterwards, []
         if changes:
-            self._db.execute("BEGIN IMMEDIATE")
-            for statement, values in changes:
-                self._db.execute(statement, values)
-            self._db.execute("COMMIT")
+            with transaction(self._db):
+                for statement, values in changes:
+                    self._db.execute(statement, values)
         for call in afterwards:
             call()
 

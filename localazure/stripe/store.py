@@ -7,13 +7,14 @@ exist together or not at all.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
 import msgspec
 
+from localazure.storage import transaction
 from localazure.stripe.commands import Page
 from localazure.stripe.errors import ResourceMissing
 from localazure.stripe.model import Charge, Event, Intent, Refund
@@ -83,15 +84,9 @@ class Store:
     def close(self) -> None:
         self._database.close()
 
-    @contextmanager
-    def transaction(self) -> Iterator[None]:
-        self._database.execute("BEGIN IMMEDIATE")
-        try:
-            yield
-        except BaseException:
-            self._database.execute("ROLLBACK")
-            raise
-        self._database.execute("COMMIT")
+    def transaction(self) -> AbstractContextManager[None]:
+        """All of the block, or nothing of it."""
+        return transaction(self._database)
 
     # Objects
 
