@@ -30,8 +30,7 @@ async def buy(shop: Shop, basket: Basket, payment_method: str) -> dict[str, Any]
     cart = await shop.call("POST", "/carts")
     for sku, quantity in basket.lines:
         cart = await shop.call("PUT", f"/carts/{cart['id']}/items/{sku}", {"quantity": quantity})
-    started = time.monotonic()
-    order = await place(
+    order, started = await place(
         shop,
         {
             "cart_id": cart["id"],
@@ -47,17 +46,24 @@ async def buy(shop: Shop, basket: Basket, payment_method: str) -> dict[str, Any]
     return await follow(shop, order["id"], started)
 
 
-async def place(shop: Shop, request: dict[str, Any]) -> dict[str, Any]:
-    """Place an order; where orders has not heard of a product or of the cart yet, give it a moment."""
-    key, deadline = secrets.token_hex(8), time.monotonic() + PATIENCE
+async def place(shop: Shop, request: dict[str, Any]) -> tuple[dict[str, Any], float]:
+    """Place an order; answers it, and when the request that was accepted was sent.
+
+    Where orders has not heard of a product or of the cart yet, it is given a moment.
+    """
+    key, deadline, told = secrets.token_hex(8), time.monotonic() + PATIENCE, False
     while True:
+        started = time.monotonic()
         try:
             order: dict[str, Any] = await shop.call("POST", "/orders", request, {"Idempotency-Key": key})
-            return order
+            return order, started
         except ApiError as exc:
             early = exc.code in ("unknown-sku", "cart-not-found", "cart-version")
             if not early or time.monotonic() > deadline:
                 raise
+            if not told:
+                print("  orders has not heard of every product yet; waiting for the catalog's events")
+                told = True
         await asyncio.sleep(0.2)
 
 
