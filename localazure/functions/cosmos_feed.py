@@ -116,9 +116,9 @@ class Feed:
         while not self._stopping.is_set():
             try:
                 lease = await self._lease()
-                pause = 0.1
                 while not self._stopping.is_set():
                     lease = await self._step(lease)
+                    pause = 0.1
             except Interrupted:
                 return
             except FeedError as exc:
@@ -130,6 +130,7 @@ class Feed:
                 await self._clock.sleep(_LONGEST_PAUSE)
 
     async def _step(self, lease: dict[str, Any]) -> dict[str, Any]:
+        from_now = lease["ContinuationToken"] is None and not self._from_beginning
         status, headers, document = await self._account.call(
             "GET", "docs", self._container, f"{self._container}/docs", self._feed_headers(lease["ContinuationToken"])
         )
@@ -144,7 +145,7 @@ class Feed:
             token = headers.get("etag")
             if token and token != lease["ContinuationToken"] and not (self._stopping.is_set() and status == 304):
                 lease = await self._checkpoint(lease, token)
-        if status == 304 and "x-localazure-waited" not in headers:
+        if status == 304 and not from_now and "x-localazure-waited" not in headers:
             await self._clock.sleep(self._delay)
         return lease
 
@@ -153,12 +154,13 @@ class Feed:
             "A-IM": "Incremental Feed",
             "x-ms-documentdb-partitionkeyrangeid": "0",
             "x-ms-max-item-count": str(self._most),
-            "x-localazure-wait-ms": WAIT,
         }
+        if token is None and not self._from_beginning:
+            # answered at once: where "now" is must be in the lease before the host can stop
+            return {**headers, "If-None-Match": "*"}
+        headers["x-localazure-wait-ms"] = WAIT
         if token is not None:
             headers["If-None-Match"] = token
-        elif not self._from_beginning:
-            headers["If-None-Match"] = "*"
         return headers
 
     async def _lease(self) -> dict[str, Any]:

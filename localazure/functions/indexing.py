@@ -32,9 +32,9 @@ TRIGGERS = frozenset(
         "activityTrigger",
     }
 )
+RETRIED = frozenset({"cosmosDBTrigger", "timerTrigger"})
 INPUTS = frozenset({"durableClient"})
 OUTPUTS = frozenset({"http"})
-_IMPLICIT = {"httpTrigger": "http"}
 
 
 @dataclass(frozen=True)
@@ -138,6 +138,8 @@ def _index(item: Any, app: Path) -> Function:
         retry=item.get_settings_dict("retry_policy") or None,
         annotations=_annotations(name, call),
     )
+    if function.retry is not None and function.trigger.type not in RETRIED:
+        raise Unsupported(name, f"a retry policy on a {function.trigger.type}, which has none in Azure either")
     _check_parameters(function)
     return function
 

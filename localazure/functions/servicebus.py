@@ -97,10 +97,15 @@ class Listener:
         async with receiver:
             renewer.register(receiver, receiver.session, self._options.renewal)
             while not self._stopping.is_set():
-                messages = await receiver.receive_messages(1, max_wait_time=self._options.session_idle)
+                most = self._options.batch if self._many else 1
+                messages = await receiver.receive_messages(most, max_wait_time=self._options.session_idle)
                 if not messages:
                     return
-                await self._handle(receiver, messages, None)
+                # a call of its own, so that a host that stops lets it end
+                call = asyncio.get_running_loop().create_task(self._handle(receiver, messages, None))
+                self._calls.add(call)
+                call.add_done_callback(self._calls.discard)
+                await asyncio.shield(call)
 
     async def _receive(self, receiver: ServiceBusReceiver, renewer: AutoLockRenewer, at_once: int) -> None:
         places = asyncio.Semaphore(at_once)

@@ -15,8 +15,10 @@ from localazure.clock import Clock
 from localazure.functions.engine import Invoker
 from localazure.functions.errors import InvalidFunction
 from localazure.functions.indexing import Function
-from localazure.functions.retry import invoke_with_retries, policy_of
+from localazure.functions.retry import Interrupted, invoke_with_retries, policy_of
 from localazure.functions.settings import seconds
+
+_GRACE = 25.0
 
 log = logging.getLogger("localazure.functions")
 
@@ -55,14 +57,19 @@ class Timer:
         self._path = path if monitored else None
         self._task: asyncio.Task[None] | None = None
         self._running = asyncio.Lock()
+        self._stopping = asyncio.Event()
 
     def start(self) -> None:
         self._task = asyncio.get_running_loop().create_task(self._run())
 
     async def stop(self) -> None:
-        """Let a run that is under way end."""
+        """Let a run that is under way end, but no further attempt begin."""
+        self._stopping.set()
         if self._task is not None:
-            async with self._running:
+            try:
+                async with asyncio.timeout(_GRACE), self._running:
+                    self._task.cancel()
+            except TimeoutError:
                 self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
 
@@ -87,9 +94,13 @@ class Timer:
                 "LastUpdated": _iso(now),
             }
             info = {"IsPastDue": past_due, "Schedule": {"AdjustForDST": True}, "ScheduleStatus": status}
-            await invoke_with_retries(
-                self._invoker, self._clock, self._function, self._policy, Datum(json.dumps(info), "json")
-            )
+            data = Datum(json.dumps(info), "json")
+            try:
+                await invoke_with_retries(
+                    self._invoker, self._clock, self._function, self._policy, data, self._stopping
+                )
+            except Interrupted:
+                return
             if self._path is not None:
                 self._path.parent.mkdir(parents=True, exist_ok=True)
                 self._path.write_text(repr(now))
