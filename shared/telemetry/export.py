@@ -76,7 +76,7 @@ def _exporter() -> _Exporter | None:
 
 
 @contextmanager
-def span(name: str, traceparent: str | None, *, server: bool = True, **attributes: str) -> Iterator[trace.TraceContext]:
+def span(name: str, traceparent: str | None, *, server: bool = True) -> Iterator[trace.TraceContext]:
     """One piece of work: continues `traceparent` for the length of the block, and reports it if anyone listens.
 
     `server` says whether the work was asked for from outside (a request, a message) or is a call to another.
@@ -97,7 +97,8 @@ def span(name: str, traceparent: str | None, *, server: bool = True, **attribute
                     name=name,
                     context=context,
                     parent_span_id=parent.span_id if parent else None,
-                    attributes=dict(attributes),
+                    # Application Insights names a request by its method and route, whatever kind of request it is
+                    attributes={"http.method": name},
                     start_time=started,
                     end_time=timestamp(),
                     span_kind=_SERVER if server else _CLIENT,

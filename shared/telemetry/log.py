@@ -47,13 +47,13 @@ class Log:
     def _write(self, level: int, event: str, fields: dict[str, Field], exc_info: BaseException | None = None) -> None:
         if not self._logger.isEnabledFor(level):
             return
+        context = trace.current()
         entry = {
             "event": event,
             "service": self._service,
-            "trace_id": trace.current().trace_id,
+            "trace_id": context.trace_id,
             **_fields.get({}),
             **fields,
         }
-        self._logger.log(
-            level, json.dumps(entry, ensure_ascii=False), exc_info=exc_info, extra={"custom_dimensions": entry}
-        )
+        extra = {"custom_dimensions": entry, "traceId": context.trace_id, "spanId": context.span_id}
+        self._logger.log(level, json.dumps(entry, ensure_ascii=False), exc_info=exc_info, extra=extra)
