@@ -163,7 +163,7 @@ class Account:
                 failed[len(results)] = Result(exc.status, None, charges.FAILED_WRITE)
                 return False, failed
             item = results[-1].item
-            size += 0 if item is None else len(item.text)
+            size += 0 if item is None else len(item.text.encode())
         if size > LARGEST_BATCH:
             raise TooLarge(f"a batch may have at most {LARGEST_BATCH} bytes")
         self._commit(container, staged)
@@ -327,7 +327,7 @@ class Account:
             "_ts": int(now),
         }
         text = json.dumps(full, separators=(",", ":"), ensure_ascii=False)
-        if len(text) > LARGEST_ITEM:
+        if len(text.encode()) > LARGEST_ITEM:
             raise TooLarge(f"an item may have at most {LARGEST_ITEM} bytes")
         item = Item(key, document["id"], staged.lsn, etag, int(now), self._expiry(container, document, now), text)
         staged.puts[key, item.id] = item
@@ -344,6 +344,9 @@ class Account:
         for paths in container.unique:
             wanted = [_value(document, path) for path in paths]
             others = {item.id: item for item in container.visible(key, self._clock.time())}
+            for partition, item_id in staged.drops:
+                if partition == key:
+                    others.pop(item_id, None)
             others |= {item.id: item for (partition, _), item in staged.puts.items() if partition == key}
             for item in others.values():
                 if item.id != document["id"] and [_value(item.document, path) for path in paths] == wanted:

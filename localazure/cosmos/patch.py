@@ -29,11 +29,9 @@ def apply(document: dict[str, Any], operations: Sequence[dict[str, Any]], partit
 
 
 def _apply(document: dict[str, Any], operation: dict[str, Any], partition_path: str) -> None:
-    kind, path = operation.get("op"), operation.get("path")
-    if not isinstance(path, str) or not path.startswith("/"):
-        raise BadRequest("path must begin with /")
-    if path in _SYSTEM or path == partition_path:
-        raise BadRequest(f"{path} cannot be patched")
+    if not isinstance(operation, dict):
+        raise BadRequest("it is not an object")
+    kind, path = operation.get("op"), _changeable(operation.get("path"), "path", partition_path)
     if kind in ("add", "set", "replace"):
         if "value" not in operation:
             raise BadRequest(f"{kind} needs a value")
@@ -43,12 +41,21 @@ def _apply(document: dict[str, Any], operation: dict[str, Any], partition_path: 
     elif kind == "incr":
         _increment(document, path, operation.get("value"))
     elif kind == "move":
-        source = operation.get("from")
-        if not isinstance(source, str):
-            raise BadRequest("move needs from")
+        source = _changeable(operation.get("from"), "from", partition_path)
         _put(document, path, _take(document, source), "add")
     else:
         raise BadRequest(f"the operation {kind!r} does not exist")
+
+
+def _changeable(path: Any, name: str, partition_path: str) -> str:
+    """The path, unless what it names, holds or lies in decides which item this is."""
+    if not isinstance(path, str) or not path.startswith("/"):
+        raise BadRequest(f"{name} must begin with /")
+    if any(path == fixed or path.startswith(f"{fixed}/") for fixed in (*_SYSTEM, partition_path)):
+        raise BadRequest(f"{path} cannot be patched")
+    if partition_path.startswith(f"{path}/"):
+        raise BadRequest(f"{path} holds the partition key and cannot be patched")
+    return path
 
 
 def _parent(document: dict[str, Any], path: str) -> tuple[Any, str]:
@@ -57,7 +64,7 @@ def _parent(document: dict[str, Any], path: str) -> tuple[Any, str]:
     for step in steps:
         if isinstance(target, dict) and step in target:
             target = target[step]
-        elif isinstance(target, list) and step.isdigit() and int(step) < len(target):
+        elif isinstance(target, list) and step.isdecimal() and int(step) < len(target):
             target = target[int(step)]
         else:
             raise BadRequest(f"{path}: '{step}' does not exist")
@@ -107,6 +114,6 @@ def _increment(document: dict[str, Any], path: str, value: Any) -> None:
 
 def _place(target: list[Any], last: str, path: str, beyond: bool) -> int:
     most = len(target) if beyond else len(target) - 1
-    if not last.isdigit() or int(last) > most:
+    if not last.isdecimal() or int(last) > most:
         raise BadRequest(f"{path}: there is no such place in the array")
     return int(last)

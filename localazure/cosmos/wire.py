@@ -20,7 +20,7 @@ from aiohttp import web
 from localazure.cosmos import EMULATOR_KEY, requests
 from localazure.cosmos.charges import FAILED_WRITE, feed, point_read
 from localazure.cosmos.engine import Account, Operation, Result
-from localazure.cosmos.errors import BadRequest, Conflict, CosmosError, NotFound
+from localazure.cosmos.errors import BadRequest, Conflict, CosmosError, NotFound, TooLarge
 from localazure.cosmos.faults import Faults
 from localazure.cosmos.model import Container
 from localazure.cosmos.requests import error_response, headers, item_response, list_response, partition_key
@@ -126,7 +126,7 @@ class CosmosServer:
                 self._charge(request, "failed", FAILED_WRITE)
                 return error_response(exc)
             except web.HTTPRequestEntityTooLarge:
-                return error_response(BadRequest("the request is too large"))
+                return error_response(TooLarge("the request is too large"))
 
         return guard
 

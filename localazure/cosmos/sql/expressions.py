@@ -291,7 +291,10 @@ def unquote(text: str) -> str:
     inner = text[1:-1].replace("\\'", "'")
     if text[0] == "'":
         inner = re.sub(r'(?<!\\)"', r"\"", inner)
-    value: str = json.loads(f'"{inner}"')
+    try:
+        value: str = json.loads(f'"{inner}"')
+    except ValueError as exc:
+        raise BadRequest(f"the string literal {text} has an escape or a character that JSON does not allow") from exc
     return value
 
 

@@ -36,7 +36,8 @@ def _numbers(function: Scalar) -> Scalar:
         if not all(is_number(argument) for argument in arguments):
             return UNDEFINED
         try:
-            return function(*arguments)
+            result = function(*arguments)
+            return UNDEFINED if isinstance(result, complex) else result
         except (ValueError, ZeroDivisionError, OverflowError):
             return UNDEFINED
 
@@ -144,7 +145,7 @@ FUNCTIONS: dict[str, Scalar] = {
     "REPLICATE": lambda text, times: text * int(times) if isinstance(text, str) and is_number(times) else UNDEFINED,
     "REVERSE": _strings(lambda text: text[::-1]),
     "RIGHT": lambda text, length: (
-        text[-int(length) :] if isinstance(text, str) and is_number(length) and length else UNDEFINED
+        text[max(0, len(text) - max(0, int(length))) :] if isinstance(text, str) and is_number(length) else UNDEFINED
     ),
     "ROUND": _numbers(lambda number: math.floor(number + 0.5) if number >= 0 else math.ceil(number - 0.5)),
     "RTRIM": _strings(str.rstrip),

@@ -42,9 +42,17 @@ def identity(value: Any) -> str:
     """The same text for equal values: 1 and 1.0 are equal, an object's order of properties does not matter."""
     if value is UNDEFINED:
         return "undefined"
+    return json.dumps(_whole(value), sort_keys=True)
+
+
+def _whole(value: Any) -> Any:
     if isinstance(value, float) and value.is_integer():
-        value = int(value)
-    return json.dumps(value, sort_keys=True)
+        return int(value)
+    if isinstance(value, list):
+        return [_whole(inner) for inner in value]
+    if isinstance(value, dict):
+        return {name: _whole(inner) for name, inner in value.items()}
+    return value
 
 
 def compare(operator: str, left: Any, right: Any) -> Any:
@@ -54,10 +62,10 @@ def compare(operator: str, left: Any, right: Any) -> Any:
     kind = rank(left)
     if kind != rank(right):
         return UNDEFINED
-    if operator == "=":
-        return bool(left == right)
-    if operator in ("!=", "<>"):
-        return bool(left != right)
+    if operator in ("=", "!=", "<>"):
+        # Python holds [1] and [true] to be equal; JSON does not
+        equal = identity(left) == identity(right) if kind >= 6 else bool(left == right)
+        return equal is (operator == "=")
     if kind >= 6:
         return UNDEFINED
     if kind == 1:

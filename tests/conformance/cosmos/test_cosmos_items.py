@@ -324,3 +324,19 @@ def test_stock_moved_by_conditional_patches_never_goes_below_zero(moves: list[tu
             assert not holds
         assert account.read(container, '["s"]', "s").item.document["n"] == expected >= 0  # type: ignore[union-attr]  # it exists
     account.close()
+
+
+@pytest.mark.parametrize("path", ["/kind", "/id", "/_etag"])
+def test_what_decides_which_item_this_is_cannot_be_patched_or_moved_away(things: Any, path: str) -> None:
+    before = things.create_item(CUP)
+    for operation in ({"op": "remove", "path": path}, {"op": "move", "from": path, "path": "/elsewhere"}):
+        with pytest.raises(exceptions.CosmosHttpResponseError, match="cannot be patched") as caught:
+            things.patch_item("cup", "china", [operation])
+        assert caught.value.status_code == 400
+    assert things.read_item("cup", "china") == before
+
+
+def test_a_size_is_counted_in_bytes(things: Any) -> None:
+    with pytest.raises(exceptions.CosmosHttpResponseError) as caught:
+        things.create_item({**CUP, "text": "é" * 1_200_000})
+    assert caught.value.status_code == 413

@@ -57,6 +57,8 @@ def run(container: Any, query: str, **parameters: Any) -> list[Any]:
         ("SELECT VALUE {'id': c.id, tags: [c.n]} FROM c WHERE c.id = '1'", [{"id": "1", "tags": [3]}]),
         ("SELECT VALUE c.n >= 2 ? 'many' : 'few' FROM c WHERE c.kind = 'a'", ["many", "few"]),
         ("SELECT VALUE c.missing ?? 'none' FROM c WHERE c.id = '1'", ["none"]),
+        ("SELECT VALUE [1] = [true] FROM c WHERE c.id = '1'", [False]),
+        ("SELECT VALUE RIGHT(c.name, 0) FROM c WHERE c.id = '1'", [""]),
         ("SELECT VALUE UPPER(c.name) || '!' FROM c WHERE c.id = '1'", ["ALPHA!"]),
         ("SELECT TOP 1 VALUE c.id FROM c ORDER BY c.name DESC", ["3"]),
         ("SELECT VALUE c.id FROM c WHERE IS_NUMBER(c.n) ORDER BY c.kind DESC, c.n ASC", ["3", "2", "1"]),
