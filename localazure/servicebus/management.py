@@ -68,7 +68,7 @@ class Management:
 
     def __init__(self, broker: Broker, entity: str) -> None:
         self._broker, self._entity = broker, entity
-        self._operations: dict[str, Callable[[Body, Callable[[], None]], Any]] = {
+        self._operations: dict[str, Callable[[Body], Any]] = {
             "renew-lock": self._renew_lock,
             "renew-session-lock": self._renew_session_lock,
             "peek-message": self._peek,
@@ -91,7 +91,7 @@ class Management:
             handler = self._operations.get(operation)
             if handler is None:
                 raise Unsupported(f"the operation '{operation}' is not supported by the local server")
-            value = handler(body, lambda: None)
+            value = handler(body)
         except BrokerError as exc:
             send(_failed(identifier, exc))
             return
@@ -105,17 +105,17 @@ class Management:
     def _queue(self) -> Queue:
         return self._broker.queue(self._entity)
 
-    def _renew_lock(self, body: Body, _: Any) -> Any:
+    def _renew_lock(self, body: Body) -> Any:
         queue = self._queue()
         return codec.map_(
             {"expirations": codec.array([codec.timestamp(queue.renew(token)) for token in body["lock-tokens"]])}
         )
 
-    def _renew_session_lock(self, body: Body, _: Any) -> Any:
+    def _renew_session_lock(self, body: Body) -> Any:
         until = self._queue().session_until(str(codec.text(body["session-id"])), renew=True)
         return codec.map_({"expiration": codec.timestamp(until)})
 
-    def _peek(self, body: Body, _: Any) -> Any:
+    def _peek(self, body: Body) -> Any:
         queue = self._queue()
         session_id = codec.text(body.get("session-id"))
         found = queue.peek(int(body["from-sequence-number"]), int(body["message-count"]), session_id)
@@ -123,12 +123,12 @@ class Management:
             return None
         return _messages(queue, [(message, None) for message in found])
 
-    def _receive_deferred(self, body: Body, _: Any) -> Any:
+    def _receive_deferred(self, body: Body) -> Any:
         queue = self._queue()
         peek_lock = int(body.get("receiver-settle-mode", 1)) == 1
         return _messages(queue, queue.receive_deferred(body["sequence-numbers"], peek_lock))
 
-    def _settle(self, body: Body, _: Any) -> Any:
+    def _settle(self, body: Body) -> Any:
         queue, status = self._queue(), str(codec.text(body["disposition-status"]))
         for token in body["lock-tokens"]:
             if status == "completed":
@@ -144,32 +144,32 @@ class Management:
                 raise NotAllowed(f"the disposition '{status}' does not exist")
         return codec.map_({})
 
-    def _schedule(self, body: Body, done: Callable[[], None]) -> Any:
+    def _schedule(self, body: Body) -> Any:
         messages = []
         for item in body["messages"]:
             fields = {codec.text(name): value for name, value in item.items()}
             messages += read(bytes(fields["message"]), 0)
-        numbers = self._broker.send(self._entity, messages, done)
+        numbers = self._broker.send(self._entity, messages, lambda: None)
         return codec.map_({"sequence-numbers": codec.array([codec.long(number) for number in numbers])})
 
-    def _cancel(self, body: Body, _: Any) -> Any:
+    def _cancel(self, body: Body) -> Any:
         self._broker.cancel_scheduled(self._entity, [int(number) for number in body["sequence-numbers"]])
         return codec.map_({})
 
-    def _get_session_state(self, body: Body, _: Any) -> Any:
+    def _get_session_state(self, body: Body) -> Any:
         queue, session_id = self._queue(), str(codec.text(body["session-id"]))
         queue.session_until(session_id)
         state = queue.session_states.get(session_id)
         return codec.map_({"session-state": None if state is None else codec.binary(state)})
 
-    def _set_session_state(self, body: Body, _: Any) -> Any:
+    def _set_session_state(self, body: Body) -> Any:
         queue, session_id = self._queue(), str(codec.text(body["session-id"]))
         queue.session_until(session_id)
         state = body.get("session-state")
         queue.set_session_state(session_id, None if state is None else bytes(state))
         return codec.map_({})
 
-    def _sessions(self, body: Body, _: Any) -> Any:
+    def _sessions(self, body: Body) -> Any:
         skip, top = int(body.get("skip", 0)), int(body.get("top", 100))
         found = sorted(self._queue().session_ids())[skip : skip + top]
         if not found:

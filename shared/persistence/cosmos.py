@@ -59,11 +59,6 @@ def patch(item_id: str, changes: Sequence[dict[str, Any]], condition: str | None
     return ("patch", (item_id, list(changes)), {"filter_predicate": condition} if condition else {})
 
 
-def upsert(document: Document) -> Operation:
-    """Batch operation: create or overwrite, whatever is there."""
-    return ("upsert", (document,), {})
-
-
 @dataclass(frozen=True)
 class Container:
     """A container of one service's database. Cheap to make: nothing is sent before the first operation."""
@@ -86,14 +81,6 @@ class Container:
 
     async def upsert(self, document: Document) -> None:
         await _translated(self._proxy().upsert_item(document))
-
-    async def replace(self, document: Document, etag: str) -> Document:
-        """Raises Changed if the item is no longer as it was read, Missing if it is gone."""
-        return await _translated(
-            self._proxy().replace_item(
-                document["id"], document, etag=etag, match_condition=MatchConditions.IfNotModified
-            )
-        )
 
     async def patch(
         self,
