@@ -48,8 +48,9 @@ lint: setup  ## style
 types: setup  ## strict types
 	@$(VENV)/bin/mypy
 
-schemas: setup  ## write the event contracts as JSON Schema
+schemas: setup  ## write the event contracts as JSON Schema, the API as OpenAPI, the table of access
 	@$(PY) -m shared.contracts.published
+	@$(PY) -m scripts.openapi
 
 unit: setup  ## the tests that need no server, in a few seconds
 	@$(PY) -m pytest tests/unit tests/architecture

@@ -7,7 +7,7 @@ from typing import Any
 import azure.functions as func
 
 from blueprints.carts import service, store
-from blueprints.carts.service import CART_ID, SetLine
+from blueprints.carts.service import CART_ID, CartView, SetLine
 from shared.messaging.relay import relay
 from shared.messaging.triggers import change_feed
 from shared.web.body import SKU
@@ -18,7 +18,7 @@ bp = func.Blueprint()
 
 @bp.function_name("carts_open")
 @bp.route("v1/carts", methods=["POST"], auth_level=func.AuthLevel.ANONYMOUS)
-@endpoint("carts", scope="carts.write")
+@endpoint("carts", scope="carts.write", idempotency_key="optional", returns=CartView, status=201, etag=True)
 async def open_cart(call: Call[Any]) -> Answer:
     """Open an empty cart."""
     cart, etag = await service.open_cart(call.caller, call.idempotency_key)
@@ -27,7 +27,7 @@ async def open_cart(call: Call[Any]) -> Answer:
 
 @bp.function_name("carts_get")
 @bp.route("v1/carts/{cart_id}", methods=["GET"], auth_level=func.AuthLevel.ANONYMOUS)
-@endpoint("carts", scope="carts.read")
+@endpoint("carts", scope="carts.read", returns=CartView, problems=(404,), etag=True)
 async def get(call: Call[Any]) -> Answer:
     """Read a cart."""
     cart, etag = await service.get(call.caller, call.path("cart_id", CART_ID))
@@ -36,7 +36,15 @@ async def get(call: Call[Any]) -> Answer:
 
 @bp.function_name("carts_set_line")
 @bp.route("v1/carts/{cart_id}/items/{sku}", methods=["PUT"], auth_level=func.AuthLevel.ANONYMOUS)
-@endpoint("carts", scope="carts.write", body=SetLine)
+@endpoint(
+    "carts",
+    scope="carts.write",
+    body=SetLine,
+    returns=CartView,
+    problems=(404, 422),
+    etag=True,
+    if_match=True,
+)
 async def set_line(call: Call[SetLine]) -> Answer:
     """Have so many pieces of a product in the cart."""
     cart, etag = await service.set_line(
@@ -47,7 +55,7 @@ async def set_line(call: Call[SetLine]) -> Answer:
 
 @bp.function_name("carts_remove_line")
 @bp.route("v1/carts/{cart_id}/items/{sku}", methods=["DELETE"], auth_level=func.AuthLevel.ANONYMOUS)
-@endpoint("carts", scope="carts.write")
+@endpoint("carts", scope="carts.write", returns=CartView, problems=(404,), etag=True, if_match=True)
 async def remove_line(call: Call[Any]) -> Answer:
     """Take a product out of the cart."""
     cart, etag = await service.remove_line(

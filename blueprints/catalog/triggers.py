@@ -7,31 +7,35 @@ from typing import Any
 import azure.functions as func
 
 from blueprints.catalog import service, store
-from blueprints.catalog.service import PutProduct
+from blueprints.catalog.service import ProductView, PutProduct
 from shared.messaging.relay import relay
 from shared.messaging.triggers import change_feed
 from shared.web.body import SKU
-from shared.web.endpoint import STAFF, Answer, Call, endpoint
-from shared.web.paging import read_limit
+from shared.web.endpoint import STAFF, Answer, Call, Parameter, endpoint
+from shared.web.paging import CURSOR, LIMIT, Page, read_limit
 
 bp = func.Blueprint()
 
 CACHE = "public, max-age=10"
+CATEGORY = Parameter(
+    "category", "Only products of this category.", {"type": "string", "minLength": 1, "maxLength": 100}
+)
+TEXT = Parameter("q", "Only products whose name holds this text.", {"type": "string", "minLength": 1, "maxLength": 100})
 
 
 @bp.function_name("products_list")
 @bp.route("v1/products", methods=["GET"], auth_level=func.AuthLevel.ANONYMOUS)
-@endpoint("catalog")
+@endpoint("catalog", returns=Page[ProductView], query=(CATEGORY, TEXT, LIMIT, CURSOR), etag=True, if_none_match=True)
 async def browse(call: Call[Any]) -> Answer:
     """Browse products by category and text."""
-    query = call.query("category", "q", "limit", "cursor")
+    query = call.query
     page, etag = await service.browse(query.get("category"), query.get("q"), query.get("cursor"), read_limit(query))
     return call.unless_known(Answer(page, headers={"ETag": etag, "Cache-Control": CACHE}))
 
 
 @bp.function_name("products_get")
 @bp.route("v1/products/{sku}", methods=["GET"], auth_level=func.AuthLevel.ANONYMOUS)
-@endpoint("catalog")
+@endpoint("catalog", returns=ProductView, problems=(404,), etag=True, if_none_match=True)
 async def get(call: Call[Any]) -> Answer:
     """Read one product."""
     product, etag = await service.get(call.path("sku", SKU))
@@ -40,7 +44,17 @@ async def get(call: Call[Any]) -> Answer:
 
 @bp.function_name("products_put")
 @bp.route("v1/products/{sku}", methods=["PUT"], auth_level=func.AuthLevel.ANONYMOUS)
-@endpoint("catalog", scope="catalog.write", roles=STAFF, body=PutProduct)
+@endpoint(
+    "catalog",
+    scope="catalog.write",
+    roles=STAFF,
+    body=PutProduct,
+    returns=ProductView,
+    status=(200, 201),
+    problems=(404,),
+    etag=True,
+    if_match=True,
+)
 async def put(call: Call[PutProduct]) -> Answer:
     """Create or replace one product."""
     product, etag, new = await service.put(call.path("sku", SKU), call.body, call.if_match)

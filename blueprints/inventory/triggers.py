@@ -7,7 +7,7 @@ from typing import Any
 import azure.functions as func
 
 from blueprints.inventory import service, store
-from blueprints.inventory.service import SetStock
+from blueprints.inventory.service import SetStock, StockView
 from shared.contracts.orders import OrderCancelled, OrderConfirmed, OrderPlaced
 from shared.messaging.consumer import consume
 from shared.messaging.relay import relay
@@ -20,7 +20,7 @@ bp = func.Blueprint()
 
 @bp.function_name("stock_get")
 @bp.route("v1/stock/{sku}", methods=["GET"], auth_level=func.AuthLevel.ANONYMOUS)
-@endpoint("inventory", scope="stock.read", roles=STAFF)
+@endpoint("inventory", scope="stock.read", roles=STAFF, returns=StockView, problems=(404,), etag=True)
 async def get(call: Call[Any]) -> Answer:
     """Read the stock of one SKU."""
     stock, etag = await service.get(call.path("sku", SKU))
@@ -29,7 +29,17 @@ async def get(call: Call[Any]) -> Answer:
 
 @bp.function_name("stock_put")
 @bp.route("v1/stock/{sku}", methods=["PUT"], auth_level=func.AuthLevel.ANONYMOUS)
-@endpoint("inventory", scope="stock.write", roles=STAFF, body=SetStock)
+@endpoint(
+    "inventory",
+    scope="stock.write",
+    roles=STAFF,
+    body=SetStock,
+    returns=StockView,
+    status=(200, 201),
+    problems=(404, 409),
+    etag=True,
+    if_match=True,
+)
 async def put(call: Call[SetStock]) -> Answer:
     """Set how many pieces are on hand."""
     stock, etag, new = await service.set_on_hand(call.path("sku", SKU), call.body.on_hand, call.if_match)

@@ -9,7 +9,7 @@ import azure.durable_functions as df
 import azure.functions as func
 
 from blueprints.orders import saga, service, store
-from blueprints.orders.service import ORDER_ID, PlaceOrder
+from blueprints.orders.service import ORDER_ID, OrderSummary, OrderView, PlaceOrder, TimelineEntry
 from shared.contracts.carts import CartChanged
 from shared.contracts.catalog import ProductChanged
 from shared.contracts.event import Event, EventData
@@ -26,15 +26,27 @@ from shared.errors import Forbidden
 from shared.messaging.consumer import Handlers, consume
 from shared.messaging.relay import relay
 from shared.messaging.triggers import change_feed, subscription
-from shared.web.endpoint import Answer, Call, endpoint
-from shared.web.paging import read_limit
+from shared.web.endpoint import Answer, Call, Parameter, endpoint
+from shared.web.paging import CURSOR, LIMIT, Page, read_limit
 
 bp = df.Blueprint()
+
+CUSTOMER_ID = Parameter(
+    "customer_id", "Whose orders; staff may name anyone.", {"type": "string", "minLength": 1, "maxLength": 100}
+)
 
 
 @bp.function_name("orders_place")
 @bp.route("v1/orders", methods=["POST"], auth_level=func.AuthLevel.ANONYMOUS)
-@endpoint("orders", scope="orders.write", body=PlaceOrder, idempotency_key=True)
+@endpoint(
+    "orders",
+    scope="orders.write",
+    body=PlaceOrder,
+    idempotency_key="required",
+    returns=OrderView,
+    status=202,
+    problems=(404, 409, 422),
+)
 async def place(call: Call[PlaceOrder]) -> Answer:
     """Place an order."""
     order = await service.place(call.caller, call.idempotency_key, call.body)
@@ -43,10 +55,10 @@ async def place(call: Call[PlaceOrder]) -> Answer:
 
 @bp.function_name("orders_list")
 @bp.route("v1/orders", methods=["GET"], auth_level=func.AuthLevel.ANONYMOUS)
-@endpoint("orders", scope="orders.read")
+@endpoint("orders", scope="orders.read", returns=Page[OrderSummary], query=(CUSTOMER_ID, LIMIT, CURSOR))
 async def list_own(call: Call[Any]) -> Answer:
     """List the caller's orders, or, for staff, those of `customer_id`."""
-    query = call.query("customer_id", "limit", "cursor")
+    query = call.query
     customer_id = query.get("customer_id", call.caller.subject)
     if customer_id != call.caller.subject and not call.caller.is_staff:
         raise Forbidden("only staff may list the orders of others", code="insufficient-role")
@@ -55,7 +67,7 @@ async def list_own(call: Call[Any]) -> Answer:
 
 @bp.function_name("orders_get")
 @bp.route("v1/orders/{order_id}", methods=["GET"], auth_level=func.AuthLevel.ANONYMOUS)
-@endpoint("orders", scope="orders.read")
+@endpoint("orders", scope="orders.read", returns=OrderView, problems=(404,))
 async def get(call: Call[Any]) -> Answer:
     """Read one order."""
     return Answer(await service.get(call.caller, call.path("order_id", ORDER_ID)))
@@ -63,7 +75,7 @@ async def get(call: Call[Any]) -> Answer:
 
 @bp.function_name("orders_timeline")
 @bp.route("v1/orders/{order_id}/timeline", methods=["GET"], auth_level=func.AuthLevel.ANONYMOUS)
-@endpoint("orders", scope="orders.read")
+@endpoint("orders", scope="orders.read", returns=Page[TimelineEntry], problems=(404,))
 async def timeline(call: Call[Any]) -> Answer:
     """Read everything that happened to one order."""
     return Answer(await service.timeline(call.caller, call.path("order_id", ORDER_ID)))
@@ -71,7 +83,7 @@ async def timeline(call: Call[Any]) -> Answer:
 
 @bp.function_name("orders_cancel")
 @bp.route("v1/orders/{order_id}/cancel", methods=["POST"], auth_level=func.AuthLevel.ANONYMOUS)
-@endpoint("orders", scope="orders.write")
+@endpoint("orders", scope="orders.write", returns=OrderView, status=202, problems=(404, 409))
 async def cancel(call: Call[Any]) -> Answer:
     """Cancel an order that is not confirmed yet."""
     order = await service.cancel(call.caller, call.path("order_id", ORDER_ID))

@@ -40,6 +40,12 @@ class PaymentView(msgspec.Struct, frozen=True, omit_defaults=True):
     decline_code: str | None = None
 
 
+class Received(msgspec.Struct, frozen=True):
+    """What the provider is told when it has told us something."""
+
+    received: bool = True
+
+
 async def get(caller: Principal, order_id: str) -> PaymentView:
     """The payment of the caller's own order; staff may see any. Raises NotFound."""
     payment = await store.get(order_id)

@@ -8,6 +8,7 @@ from typing import Any
 import azure.functions as func
 
 from blueprints.payments import provider, service, store
+from blueprints.payments.service import PaymentView, Received
 from shared.contracts.orders import OrderCancelled, OrderConfirmed, OrderPlaced
 from shared.messaging.consumer import consume
 from shared.messaging.relay import relay
@@ -21,7 +22,7 @@ ORDER_ID = re.compile(r"ord_[a-z2-7]{26}")
 
 @bp.function_name("payments_get")
 @bp.route("v1/orders/{order_id}/payment", methods=["GET"], auth_level=func.AuthLevel.ANONYMOUS)
-@endpoint("payments", scope="payments.read")
+@endpoint("payments", scope="payments.read", returns=PaymentView, problems=(404,))
 async def get(call: Call[Any]) -> Answer:
     """Read how an order's payment stands."""
     return Answer(await service.get(call.caller, call.path("order_id", ORDER_ID)))
@@ -29,12 +30,12 @@ async def get(call: Call[Any]) -> Answer:
 
 @bp.function_name("payments_webhook")
 @bp.route("v1/payments/webhooks/stripe", methods=["POST"], auth_level=func.AuthLevel.ANONYMOUS)
-@endpoint("payments")
+@endpoint("payments", returns=Received)
 async def webhook(call: Call[Any]) -> Answer:
     """Hear what the provider has to tell."""
     signature = call.request.headers.get("stripe-signature", "")
     await service.hear(provider.read_webhook(call.request.get_body(), signature))
-    return Answer({"received": True})
+    return Answer(Received())
 
 
 @change_feed(bp, store.PAYMENTS)

@@ -30,7 +30,10 @@ LONGEST_TOKEN = 8192
 
 @dataclass(frozen=True, slots=True)
 class Principal:
-    """The caller, as the token tells. `subject` owns carts and orders."""
+    """The caller, as the token tells. `subject` owns carts and orders.
+
+    An application that acts as itself holds its permissions as roles, so its scopes are among them.
+    """
 
     subject: str
     scopes: frozenset[str]
@@ -136,9 +139,10 @@ def _principal(claims: dict[str, Any]) -> Principal:
     roles = claims.get("roles", [])
     if not isinstance(scopes, str) or not isinstance(roles, list):
         raise Unauthenticated("the access token's scp or roles claim is malformed", code="invalid-token")
+    held = frozenset(map(str, roles))
     return Principal(
         subject=str(claims.get("oid") or claims["sub"]),
-        scopes=frozenset(scopes.split()),
-        roles=frozenset(map(str, roles)),
+        scopes=held if claims.get("idtyp") == "app" else frozenset(scopes.split()),
+        roles=held,
         client=str(claims.get("azp", "")),
     )

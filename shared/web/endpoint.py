@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, Literal, TypeVar
 
 import azure.functions as func
 import msgspec
@@ -19,9 +19,10 @@ from shared.telemetry.export import span
 from shared.telemetry.log import Log, bound
 from shared.web.auth import Principal, authenticate
 from shared.web.body import read_body
+from shared.web.gateway import vouched
 from shared.web.problem import internal_error, problem
 
-CUSTOMER = frozenset({"customer", "staff", "admin"})
+CUSTOMER = frozenset({"customer", "staff", "admin", "partner"})
 STAFF = frozenset({"staff", "admin"})
 
 _KEY = re.compile(r"[\x21-\x7e]{1,255}")
@@ -33,19 +34,40 @@ Pattern = Mapping[str, str]
 
 
 @dataclass(frozen=True)
+class Parameter:
+    """One query parameter. `schema` is what the API's document says of it; the operation itself checks it."""
+
+    name: str
+    description: str
+    schema: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
 class Operation:
-    """What one HTTP operation demands. `scope` `None` is open to anyone."""
+    """What one HTTP operation demands and gives. `scope` `None` is open to anyone.
+
+    `returns` is the type of a good answer's body; `problems` are error statuses beyond those that follow from the rest.
+    `etag`: the answer has one; `if_match` and `if_none_match`: the request may name one.
+    """
 
     name: str
     service: str
+    summary: str
     scope: str | None
     roles: frozenset[str]
     body: type[msgspec.Struct] | None
-    idempotency_key: bool
+    idempotency_key: Literal["", "optional", "required"]
+    returns: Any
+    status: tuple[int, ...]
+    problems: tuple[int, ...]
+    query: tuple[Parameter, ...]
+    etag: bool
+    if_match: bool
+    if_none_match: bool
 
 
 OPERATIONS: dict[str, Operation] = {}
-"""Operation name (the function's name) → what it demands, for the blueprints imported so far."""
+"""Operation name (`service.function`) → what it demands and gives, for the blueprints imported so far."""
 
 
 @dataclass(frozen=True)
@@ -56,6 +78,7 @@ class Call(Generic[B]):
     caller: Principal
     body: B
     idempotency_key: str = ""
+    parameters: tuple[Parameter, ...] = ()
 
     def path(self, name: str, pattern: re.Pattern[str]) -> str:
         """A path parameter. One that cannot be an id names nothing: raises NotFound."""
@@ -64,12 +87,11 @@ class Call(Generic[B]):
             raise NotFound(f"there is no such {name}")
         return value
 
-    def query(self, *known: str) -> dict[str, str]:
-        """The query parameters. Raises InvalidRequest for one that is not `known`."""
+    @property
+    def query(self) -> dict[str, str]:
+        """The query parameters that the operation declares; the frame has refused any other."""
         given = dict(self.request.params)
-        if unknown := sorted(given.keys() - set(known) - {"code"}):
-            raise InvalidRequest(f"unknown query parameter {', '.join(unknown)}; known: {', '.join(known) or 'none'}")
-        return given
+        return {parameter.name: given[parameter.name] for parameter in self.parameters if parameter.name in given}
 
     @property
     def if_match(self) -> str | None:
@@ -106,26 +128,50 @@ Trigger = Callable[[func.HttpRequest], Awaitable[func.HttpResponse]]
 def endpoint(
     service: str,
     *,
+    returns: Any,
+    status: int | tuple[int, ...] = 200,
     scope: str | None = None,
     roles: frozenset[str] = CUSTOMER,
     body: type[msgspec.Struct] | None = None,
-    idempotency_key: bool = False,
+    idempotency_key: Literal["", "optional", "required"] = "",
+    problems: tuple[int, ...] = (),
+    query: tuple[Parameter, ...] = (),
+    etag: bool = False,
+    if_match: bool = False,
+    if_none_match: bool = False,
 ) -> Callable[[Callable[[Call[Any]], Awaitable[Answer]]], Trigger]:
     """Wrap an operation `async (call) -> Answer` as an HTTP trigger function.
 
     `scope` and `roles` must be in the caller's token (`None`: no token is asked for); `body` is the shape the
-    request body must have; `idempotency_key` says that the header Idempotency-Key is required.
+    request body must have; an `idempotency_key` is checked, and may be required. The rest is what `Operation` says.
     """
 
-    def wrap(operation: Callable[[Call[Any]], Awaitable[Answer]]) -> Trigger:
-        name = operation.__name__
-        OPERATIONS[f"{service}.{name}"] = Operation(name, service, scope, roles, body, idempotency_key)
+    def wrap(handler: Callable[[Call[Any]], Awaitable[Answer]]) -> Trigger:
+        operation = Operation(
+            name=handler.__name__,
+            service=service,
+            summary=(handler.__doc__ or "").partition("\n")[0].rstrip("."),
+            scope=scope,
+            roles=roles,
+            body=body,
+            idempotency_key=idempotency_key,
+            returns=returns,
+            status=(status,) if isinstance(status, int) else status,
+            problems=problems,
+            query=query,
+            etag=etag,
+            if_match=if_match,
+            if_none_match=if_none_match,
+        )
+        name = f"{service}.{operation.name}"
+        OPERATIONS[name] = operation
         log = Log(service)
 
         async def trigger(req: func.HttpRequest) -> func.HttpResponse:
-            with span(f"{service}.{name}", req.headers.get("traceparent")) as context, bound(operation=name):
+            said = await vouched(req.headers)
+            with span(name, req.headers.get("traceparent")) as context, bound(operation=operation.name, **said):
                 try:
-                    response = _encode(await operation(await _check(req, scope, roles, body, idempotency_key)))
+                    response = _encode(await handler(await _check(req, operation)))
                 except CommerceError as exc:
                     log.info("request.refused", status=exc.status, code=exc.code)
                     response = problem(exc, context.trace_id)
@@ -135,31 +181,31 @@ def endpoint(
                 response.headers["traceparent"] = context.traceparent
                 return response
 
-        trigger.__name__ = trigger.__qualname__ = name
-        trigger.__doc__ = operation.__doc__
-        trigger.__module__ = operation.__module__
+        trigger.__name__ = trigger.__qualname__ = operation.name
+        trigger.__doc__ = handler.__doc__
+        trigger.__module__ = handler.__module__
+        vars(trigger)["operation"] = name
         return trigger
 
     return wrap
 
 
-async def _check(
-    req: func.HttpRequest,
-    scope: str | None,
-    roles: frozenset[str],
-    body: type[msgspec.Struct] | None,
-    idempotency_key: bool,
-) -> Call[Any]:
+async def _check(req: func.HttpRequest, operation: Operation) -> Call[Any]:
     caller = _ANONYMOUS
-    if scope is not None:
+    if operation.scope is not None:
         caller = await authenticate(req.headers.get("authorization"))
-        caller.require(scope, roles)
-    key = req.headers.get("idempotency-key", "")
-    if idempotency_key and not key:
+        caller.require(operation.scope, operation.roles)
+    known = {parameter.name for parameter in operation.query}
+    if unknown := sorted(set(req.params) - known - {"code"}):
+        raise InvalidRequest(
+            f"unknown query parameter {', '.join(unknown)}; known: {', '.join(sorted(known)) or 'none'}"
+        )
+    key = req.headers.get("idempotency-key", "") if operation.idempotency_key else ""
+    if operation.idempotency_key == "required" and not key:
         raise InvalidRequest("send an Idempotency-Key header, so that a repeat cannot order twice")
     if key and not _KEY.fullmatch(key):
         raise InvalidRequest("Idempotency-Key must be 1 to 255 visible ASCII characters")
-    return Call(req, caller, read_body(req, body) if body else None, key)
+    return Call(req, caller, read_body(req, operation.body) if operation.body else None, key, operation.query)
 
 
 def _encode(answer: Answer) -> func.HttpResponse:

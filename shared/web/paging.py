@@ -11,10 +11,22 @@ from typing import Generic, TypeVar
 import msgspec
 
 from shared.errors import InvalidRequest
+from shared.web.endpoint import Parameter
 
 DEFAULT_LIMIT = 20
 LARGEST_LIMIT = 100
 _LONGEST_CURSOR = 512
+
+LIMIT = Parameter(
+    "limit",
+    "Items on a page.",
+    {"type": "integer", "minimum": 1, "maximum": LARGEST_LIMIT, "default": DEFAULT_LIMIT},
+)
+CURSOR = Parameter(
+    "cursor",
+    "Where the page starts: `next_cursor` of the page before, under the same filters.",
+    {"type": "string", "minLength": 1, "maxLength": _LONGEST_CURSOR},
+)
 
 T = TypeVar("T")
 
