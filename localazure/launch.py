@@ -12,7 +12,7 @@ from localazure.part import HOST, Part
 from localazure.parts import FUNCTIONS, TABLE, PartError, check_options, load, port_variable
 from localazure.supervisor import Launch
 
-WEBHOOK = "/api/v1/payments/webhooks/stripe"
+WEBHOOK = "/v1/payments/webhooks/stripe"
 
 
 class PortsInUse(Exception):
@@ -117,6 +117,10 @@ def _values(file: Path) -> dict[str, str]:
 
 def _default_options(part: Part, ports: Mapping[str, int], app: Path) -> dict[str, str]:
     options = {name: str(app / file) for name, file in TABLE[part.name].files.items() if (app / file).exists()}
-    if part.name == "stripe" and FUNCTIONS in ports:
-        options["webhook_url"] = f"http://localhost:{ports[FUNCTIONS]}{WEBHOOK}"
+    if part.name == "apim":
+        options |= {name: f"http://localhost:{ports[name]}" for name in ("entra", FUNCTIONS) if name in ports}
+    if part.name == "stripe" and "apim" in ports:
+        options["webhook_url"] = f"http://localhost:{ports['apim']}{WEBHOOK}"
+    elif part.name == "stripe" and FUNCTIONS in ports:
+        options["webhook_url"] = f"http://localhost:{ports[FUNCTIONS]}/api{WEBHOOK}"
     return options

@@ -28,7 +28,7 @@ class Entry:
     setting: str = ""
     """The app setting that holds this part's address."""
     files: Mapping[str, str] = field(default_factory=dict)
-    """Option → the file that `up` gives it, if the file exists."""
+    """Option → the file or directory that `up` gives it, if it exists."""
 
 
 TABLE: Mapping[str, Entry] = {
@@ -36,6 +36,7 @@ TABLE: Mapping[str, Entry] = {
     "servicebus": Entry("localazure.servicebus", "SERVICEBUS_CONNECTION", {"entities": "infra/servicebus.json"}),
     "entra": Entry("localazure.entra", "AUTH_ISSUER"),
     "stripe": Entry("localazure.stripe", "STRIPE_API_BASE"),
+    "apim": Entry("localazure.apim", files={"artifacts": "apim", "configuration": "apim/configuration.local.json"}),
     FUNCTIONS: Entry("localazure.functions"),
 }
 """In the order they are shown. The functions host comes last: it is started when the others accept connections."""

@@ -1,0 +1,198 @@
+"""The gateway: which operation, whose subscription, which pipeline, and what becomes of errors. Knows no sockets."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Iterable
+from dataclasses import dataclass
+from urllib.parse import unquote
+
+from localazure.apim.context import Context, Headers, Request, Response
+from localazure.apim.errors import ArtifactError, Failure, GatewayError
+from localazure.apim.model import Api, Operation, Product, Subscription
+from localazure.apim.pipeline import Pipeline, Pipelines
+from localazure.apim.policies.base import ResponseFromCache, ReturnResponse, Step, run_steps
+from localazure.apim.services import Services
+
+log = logging.getLogger("localazure.apim")
+
+_NOT_FOUND = Failure("configuration", "OperationNotFound", "Unable to match incoming request to an operation.")
+_NO_KEY = Failure(
+    "authorization",
+    "SubscriptionKeyNotFound",
+    "Access denied due to missing subscription key. Make sure to include subscription key when making requests "
+    "to this API.",
+)
+_WRONG_KEY = Failure(
+    "authorization",
+    "SubscriptionKeyInvalid",
+    "Access denied due to invalid subscription key. Make sure to provide a valid key for an active subscription.",
+)
+
+
+@dataclass(frozen=True)
+class _Match:
+    api: Api
+    operation: Operation
+    parameters: dict[str, str]
+    path: str
+
+
+class Gateway:
+    """One configured gateway. Raises ArtifactError where the artifacts cannot be served."""
+
+    def __init__(self, services: Services, subscriptions: Iterable[Subscription]) -> None:
+        self._services = services
+        self._artifacts = services.artifacts
+        self._pipelines = Pipelines(services)
+        self._products = {product.id: product for product in self._artifacts.products}
+        self._keys: dict[str, Subscription] = {}
+        for subscription in subscriptions:
+            if subscription.product and subscription.product not in self._products:
+                raise ArtifactError(
+                    f"subscription {subscription.id} names the product {subscription.product!r}, which does not exist"
+                )
+            for key in (subscription.primary_key, subscription.secondary_key):
+                self._keys[key] = subscription
+        self._open = {api.id: self._open_product(api) for api in self._artifacts.apis}
+        # The longest path first, so that an API below another one is found; fixed segments before parameters.
+        self._apis = sorted(self._artifacts.apis, key=lambda api: -len(api.path))
+        self._operations = {
+            api.id: sorted(api.operations, key=lambda operation: operation.template.count("{")) for api in self._apis
+        }
+
+    async def handle(self, request: Request) -> Response:
+        """The answer to one request; never raises for what a request or a backend does."""
+        clock = self._services.clock
+        context = Context(request, clock.time(), clock.time)
+        pipeline = self._pipelines.bare
+        try:
+            try:
+                pipeline = self._route(context)
+                await self._run(pipeline, context)
+            except GatewayError as exc:
+                await self._on_error(pipeline, context, exc)
+        except ReturnResponse:
+            pass
+        except Exception:
+            log.exception("a policy of %s failed unexpectedly", context.operation.id if context.operation else "?")
+            context.response = _plain(500, "Internal server error")
+        return self._finish(context)
+
+    # finding
+
+    def _route(self, context: Context) -> Pipeline:
+        request = context.request
+        method = request.method
+        preflight = method == "OPTIONS" and "Access-Control-Request-Method" in request.headers
+        if preflight:
+            method = request.headers.get("Access-Control-Request-Method")
+        match = self._match(method, request.url.path)
+        if match is None:
+            raise GatewayError(404, _NOT_FOUND)
+        context.api, context.operation = match.api, match.operation
+        request.matched, request.url.path = match.parameters, match.path
+        context.backend_url = match.api.url
+        if preflight:
+            context.product = self._open[match.api.id]
+            steps = self._pipelines.of(match.api, match.operation, context.product).inbound
+            return Pipeline(tuple(step for step in steps if step.policy == "cors"), (), (), ())
+        return self._admit(match, context)
+
+    def _match(self, method: str, path: str) -> _Match | None:
+        for api in self._apis:
+            prefix = f"/{api.path}" if api.path else ""
+            if path != prefix and not path.startswith(f"{prefix}/"):
+                continue
+            rest = path[len(prefix) :] or "/"
+            for operation in self._operations[api.id]:
+                if operation.method == method and (found := operation.pattern.fullmatch(rest)):
+                    parameters = {name: unquote(value) for name, value in found.groupdict().items()}
+                    return _Match(api, operation, parameters, rest)
+        return None
+
+    def _admit(self, match: _Match, context: Context) -> Pipeline:
+        """Source: "Subscriptions in API Management", how requests with and without keys are handled."""
+        api, request = match.api, context.request
+        key = request.headers.get(api.key_header) or next(iter(request.url.parameter(api.key_query) or []), "")
+        product: Product | None = None
+        denied: Failure | None = None
+        if key:
+            subscription = self._keys.get(key)
+            if subscription is None or subscription.state != "active" or not self._reaches(subscription, api):
+                denied = _WRONG_KEY
+            else:
+                context.subscription = subscription
+                product = self._products.get(subscription.product)
+        else:
+            product = self._open[api.id]
+            if product is None and api.subscription_required:
+                denied = _NO_KEY
+        context.product = product
+        pipeline = self._pipelines.of(api, match.operation, product)
+        if denied is not None:
+            # The error is handled by the on-error of every scope that applies, but nothing of inbound runs.
+            return Pipeline((_denial(denied),), (), (), pipeline.on_error)
+        return pipeline
+
+    def _reaches(self, subscription: Subscription, api: Api) -> bool:
+        return not subscription.product or api.id in self._products[subscription.product].apis
+
+    def _open_product(self, api: Api) -> Product | None:
+        found = [
+            product
+            for product in self._artifacts.products
+            if not product.subscription_required and api.id in product.apis
+        ]
+        if len(found) > 1:
+            names = " and ".join(product.id for product in found)
+            raise ArtifactError(f"the API {api.id} is in more than one open product: {names}")
+        return found[0] if found else None
+
+    # running
+
+    async def _run(self, pipeline: Pipeline, context: Context) -> None:
+        start = 0
+        try:
+            await run_steps(pipeline.inbound, context)
+        except ResponseFromCache:
+            start = pipeline.after_store
+        else:
+            await run_steps(pipeline.backend, context)
+        await run_steps(pipeline.outbound, context, start)
+
+    async def _on_error(self, pipeline: Pipeline, context: Context, error: GatewayError) -> None:
+        context.error = error.failure
+        context.response = _plain(error.status, error.failure.message, error.headers)
+        try:
+            await run_steps(pipeline.on_error, context)
+        except GatewayError as exc:
+            log.error("on-error failed: %s", exc.failure)
+            context.response = _plain(500, "Internal server error")
+
+    def _finish(self, context: Context) -> Response:
+        response = context.response or Response(200)
+        for name, value in context.sent_with_answer:
+            if name.lower() == "vary" and name in response.headers:
+                response.headers.add(name, value)
+            else:
+                response.headers.set(name, [value])
+        context.response = response
+        for after in context.afterwards:
+            after(context)
+        return response
+
+
+def _denial(failure: Failure) -> Step:
+    def refuse(_: Context) -> None:
+        raise GatewayError(401, failure)
+
+    return Step("authorization", refuse, "", "", "", "")
+
+
+def _plain(status: int, message: str, headers: dict[str, str] | None = None) -> Response:
+    """The gateway's own answer, where no policy makes another."""
+    answer = Response(status, Headers({"Content-Type": "application/json", **(headers or {})}))
+    answer.body = json.dumps({"statusCode": status, "message": message}).encode()
+    return answer

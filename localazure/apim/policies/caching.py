@@ -1,0 +1,87 @@
+"""cache-lookup and cache-store. Source: their reference pages.
+
+On a hit the backend is not asked, and outbound goes on with the step after cache-store, as the gateway's trace says.
+"""
+
+from __future__ import annotations
+
+from localazure.apim.context import Context
+from localazure.apim.document import Element
+from localazure.apim.policies.base import Builder, ResponseFromCache, Run, policy
+
+_KEY = "localazure.cache-key"
+
+
+@policy("cache-lookup", "inbound", once=True)
+def cache_lookup(element: Element, builder: Builder) -> Run:
+    """Look for a stored answer of a GET; one with Authorization is left alone unless the policy says otherwise."""
+    element.allow(
+        "vary-by-developer! vary-by-developer-groups! caching-type downstream-caching-type must-revalidate "
+        "allow-private-response-caching",
+        children="vary-by-header vary-by-query-parameter",
+    )
+    builder.choice(element, "caching-type", "internal prefer-external", "prefer-external")
+    by_developer = builder.flag(element, "vary-by-developer", "false")
+    by_groups = builder.flag(element, "vary-by-developer-groups", "false")
+    private = builder.attribute(element, "allow-private-response-caching", "bool", "false")
+    downstream = builder.choice(element, "downstream-caching-type", "none private public", "none")
+    revalidate = builder.flag(element, "must-revalidate", "true")
+    headers = [child.text for child in element.children if child.name == "vary-by-header"]
+    listed = [child.text for child in element.children if child.name == "vary-by-query-parameter"]
+    parameters = sorted(name for text in listed for name in text.split(";"))
+    services = builder.services
+
+    def key(context: Context) -> str:
+        request = context.request
+        query = [(name, ",".join(request.url.parameter(name) or [])) for name in parameters]
+        parts = [context.api.id if context.api else "", request.url.path]
+        parts += [f"{name}={value}" for name, value in (query if parameters else sorted(request.url.query))]
+        parts += [f"{name}:{request.headers.get(name)}" for name in headers]
+        if by_developer or by_groups:
+            parts.append(context.subscription.developer if context.subscription else "")
+        return "\n".join(parts)
+
+    def run(context: Context) -> None:
+        if context.request.method != "GET":
+            return
+        if "Authorization" in context.request.headers and not private(context):
+            return
+        if downstream != "none":
+            context.variables["localazure.downstream"] = (downstream, revalidate)
+        name = key(context)
+        found = services.cache.get(name, services.clock.time())
+        if found is None:
+            context.variables[_KEY] = name
+            return
+        context.response = found
+        raise ResponseFromCache
+
+    return run
+
+
+@policy("cache-store", "outbound", once=True)
+def cache_store(element: Element, builder: Builder) -> Run:
+    """Keep the answer that cache-lookup did not find: of a GET, and, unless told otherwise, only a 200."""
+    element.allow("duration! cache-response")
+    duration = builder.attribute(element, "duration", "int")
+    wanted = builder.optional(element, "cache-response", "bool")
+    services = builder.services
+
+    def run(context: Context) -> None:
+        name, response = context.variables.pop(_KEY, None), context.response
+        if name is None or response is None:
+            return
+        if wanted(context) if wanted else response.status == 200:
+            _downstream(context, duration(context))
+            services.cache.put(name, response, services.clock.time() + duration(context))
+
+    return run
+
+
+def _downstream(context: Context, seconds: int) -> None:
+    """The Cache-Control that downstream-caching-type asks for."""
+    allowed = context.variables.get("localazure.downstream")
+    if allowed and context.response is not None:
+        kind, revalidate = allowed
+        value = f"{kind}, {'must-revalidate, ' if revalidate else ''}max-age={seconds}"
+        context.response.headers.set("Cache-Control", [value])

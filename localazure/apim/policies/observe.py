@@ -1,0 +1,69 @@
+"""What is told about a request: emit-metric, trace."""
+
+from __future__ import annotations
+
+import logging
+
+from localazure.apim.context import Context
+from localazure.apim.document import Element
+from localazure.apim.errors import ArtifactError
+from localazure.apim.policies.base import Builder, Run, policy
+
+log = logging.getLogger("localazure.apim")
+
+MOST_DIMENSIONS = 10
+_KNOWN = {
+    "API ID": lambda context: context.api.id if context.api else "",
+    "Operation ID": lambda context: context.operation.id if context.operation else "",
+    "Product ID": lambda context: context.product.id if context.product else "",
+    "Subscription ID": lambda context: context.subscription.id if context.subscription else "",
+    "Gateway ID": lambda context: "local",
+}
+
+
+@policy("emit-metric")
+def emit_metric(element: Element, builder: Builder) -> Run:
+    """Add a value to a custom metric."""
+    element.allow("name! namespace value", children="dimension!")
+    if len(element.children) > MOST_DIMENSIONS:
+        raise ArtifactError(f"a metric has at most {MOST_DIMENSIONS} dimensions", element.place)
+    name, namespace = builder.literal(element, "name"), builder.literal(element, "namespace", "API Management")
+    value = builder.attribute(element, "value", "double", "1")
+    dimensions = []
+    for child in element.children:
+        child.allow("name! value")
+        label = builder.literal(child, "name")
+        if "value" not in child.attributes and label not in _KNOWN:
+            raise ArtifactError(f"the dimension {label!r} needs a value; known are {', '.join(_KNOWN)}", child.place)
+        dimensions.append(
+            (label, builder.attribute(child, "value", "string") if "value" in child.attributes else _KNOWN[label])
+        )
+    metrics = builder.services.metrics
+
+    def run(context: Context) -> None:
+        labels = {label: str(of(context) or "") for label, of in dimensions}
+        metrics.add(namespace, name, labels, float(value(context)))
+
+    return run
+
+
+@policy("trace")
+def trace(element: Element, builder: Builder) -> Run:
+    """A line in the gateway's log."""
+    element.allow("source! severity", children="message! metadata")
+    source = builder.literal(element, "source")
+    level = {"verbose": logging.DEBUG, "information": logging.INFO, "error": logging.ERROR}[
+        builder.choice(element, "severity", "verbose information error", "verbose")
+    ]
+    message = element.child("message")
+    assert message is not None
+    text = builder.text(message, "string")
+    metadata = [
+        (child, builder.attribute(child, "value", "string")) for child in element.children if child.name == "metadata"
+    ]
+
+    def run(context: Context) -> None:
+        more = " ".join(f"{child.attributes['name']}={value(context)}" for child, value in metadata)
+        log.log(level, "%s: %s %s", source, text(context), more)
+
+    return run

@@ -1,0 +1,170 @@
+"""The gateway's HTTP: requests from the socket to the engine and answers back. Decides nothing."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+import aiohttp
+from aiohttp import web
+
+from localazure.apim import portal, subscriptions
+from localazure.apim.artifacts import configuration, load
+from localazure.apim.backends import Backends
+from localazure.apim.context import Body, Headers, Request, Response, Url
+from localazure.apim.engine import Gateway
+from localazure.apim.errors import ArtifactError, Failure, GatewayError
+from localazure.apim.services import Services
+from localazure.apim.tokens import Identity, ManagedIdentity, Verifier
+from localazure.part import HOST, Config
+
+LARGEST_HEADER = 32_768
+"""Bytes of the request's line and of one header."""
+TENANT = "durable-commerce.local"
+_ANSWERED = web.RequestKey("answered", Response)
+
+
+class GatewayServer:
+    """The listening socket and what stands behind it. Raises ArtifactError where the artifacts cannot be served."""
+
+    def __init__(self, config: Config) -> None:
+        self._config = config
+        self._bound = config.port
+        self._session: aiohttp.ClientSession | None = None
+        self._runner: web.AppRunner | None = None
+        self._gateway: Gateway | None = None
+        self._services: Services | None = None
+        self.port = 0
+
+    @property
+    def url(self) -> str:
+        return f"http://localhost:{self.port}"
+
+    async def start(self) -> None:
+        """Read the artifacts, compile them, open the port."""
+        options = self._config.options
+        self._session = aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(limit=0), cookie_jar=aiohttp.DummyCookieJar(), auto_decompress=False
+        )
+        try:
+            self._services = _services(self._config, self._session)
+            file = Path(options.get("subscriptions") or subscriptions.SEEDED)
+            self._gateway = Gateway(self._services, subscriptions.load(file))
+        except ArtifactError:
+            await self._session.close()
+            raise
+        application = web.Application(client_max_size=0)
+        application.on_response_prepare.append(_without_server)
+        application.router.add_get("/_local/metrics", self._metrics)
+        application.router.add_get("/_local/breakers", self._breakers)
+        application.router.add_delete("/_local/state", self._forget)
+        portal.add_routes(application, self._services.artifacts, options.get("entra", ""))
+        application.router.add_route("*", "/{path:.*}", self._handle)
+        self._runner = web.AppRunner(
+            application,
+            access_log=None,
+            max_line_size=LARGEST_HEADER,
+            max_field_size=LARGEST_HEADER,
+            shutdown_timeout=5,
+        )
+        await self._runner.setup()
+        await web.TCPSite(self._runner, HOST, self._bound, backlog=1024).start()
+        self.port = int(self._runner.addresses[0][1])
+
+    async def stop(self) -> None:
+        if self._runner is not None:
+            await self._runner.cleanup()
+        if self._session is not None:
+            await self._session.close()
+
+    async def _handle(self, request: web.Request) -> web.StreamResponse:
+        assert self._gateway is not None
+        answer = await self._gateway.handle(_request(request))
+        response = web.Response(status=answer.status, reason=answer.reason or None, body=answer.body or None)
+        response.headers.clear()
+        request[_ANSWERED] = answer
+        for name, value in answer.headers:
+            response.headers.add(name, value)
+        return response
+
+    # What only exists here
+
+    async def _metrics(self, _: web.Request) -> web.Response:
+        assert self._services is not None
+        return web.json_response({"metrics": self._services.metrics.snapshot()})
+
+    async def _breakers(self, _: web.Request) -> web.Response:
+        assert self._services is not None
+        now = self._services.clock.time()
+        breakers = self._services.backends.breakers
+        return web.json_response({name: {"open_seconds": breaker.remaining(now)} for name, breaker in breakers.items()})
+
+    async def _forget(self, _: web.Request) -> web.Response:
+        """Counters, cache, metrics and breakers as they were at the start."""
+        assert self._services is not None
+        self._services.reset()
+        return web.Response(status=204)
+
+
+async def _without_server(request: web.Request, response: web.StreamResponse) -> None:
+    """The gateway does not say what it is made of; what a backend says of itself is the policies' business."""
+    answer = request.get(_ANSWERED)
+    if answer is None or "Server" not in answer.headers:
+        response.headers.pop("Server", None)
+
+
+def _services(config: Config, session: aiohttp.ClientSession) -> Services:
+    options, clock = config.options, config.clock
+    directory = Path(options.get("artifacts") or "apim")
+    known = {name: value for name in ("entra", "functions") if (value := options.get(name))}
+    overrides: dict[str, str] = {}
+    if file := options.get("configuration"):
+        overrides |= configuration(Path(file), known)
+    if given := options.get("values"):
+        try:
+            overrides |= {str(name): str(value) for name, value in json.loads(given).items()}
+        except (ValueError, AttributeError) as exc:
+            raise ArtifactError(f"the option values must be a JSON object of named values: {exc}") from exc
+    artifacts = load(directory, overrides)
+    entra = options.get("entra", "")
+    identity = Identity(
+        token_url=f"{entra}/{TENANT}/oauth2/v2.0/token" if entra else "",
+        client_id=options.get("client_id") or "gateway",
+        secret=options.get("client_secret") or "local-gateway",
+    )
+    return Services(
+        artifacts=artifacts,
+        clock=clock,
+        backends=Backends(dict(artifacts.backends), session, clock),
+        tokens=Verifier(session, clock),
+        identity=ManagedIdentity(identity, session, clock),
+        started=clock.time(),
+    )
+
+
+def _request(request: web.Request) -> Request:
+    headers = Headers()
+    for name, value in request.headers.items():
+        headers.add(name, value)
+    path, _, query = request.raw_path.partition("?")
+    host, _, port = request.host.partition(":")
+    number = int(port) if port.isdecimal() else 443 if request.scheme == "https" else 80
+    url = Url.of(request.scheme, host, number, path, query)
+    body = Body(reader=_reader(request)) if request.body_exists else None
+    return Request(
+        request.method, url, Url.of(request.scheme, host, number, path, query), headers, request.remote or HOST, body
+    )
+
+
+def _reader(request: web.Request) -> Callable[[int], Awaitable[bytes]]:
+    async def read(limit: int) -> bytes:
+        content = bytearray()
+        async for chunk in request.content.iter_any():
+            content += chunk
+            if len(content) > limit:
+                message = f"Request's body exceeds the limit of {limit} bytes."
+                raise GatewayError(413, Failure("request-body", "BodyTooLarge", message))
+        return bytes(content)
+
+    return read
