@@ -56,16 +56,18 @@ async def _first_order(up: Process) -> None:
 
 
 def _what_next(order_id: str) -> None:
-    base = addresses()["functions"]
+    found = addresses()
+    base = found["apim"]
     print(
         f"""
 Try next
-  curl '{base}/api/v1/products?limit=3'
+  {base}/                the developer portal: sign in as shopper, password local-shopper
+  curl '{base}/v1/products?limit=3'
   TOKEN=$(make -s token ACCOUNT=shopper)
-  curl -H "Authorization: Bearer $TOKEN" {base}/api/v1/orders/{order_id}
-  curl -H "Authorization: Bearer $TOKEN" {base}/api/v1/orders/{order_id}/payment
+  curl -H "Authorization: Bearer $TOKEN" {base}/v1/orders/{order_id}
+  curl -H "Authorization: Bearer $TOKEN" {base}/v1/orders/{order_id}/payment
   make demo                          another purchase (make help lists the ways to vary it)
-  curl {base}/admin/host/status
+  curl {found["functions"]}/admin/host/status
 
 Serving until Ctrl-C""",
         flush=True,

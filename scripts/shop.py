@@ -1,4 +1,4 @@
-"""A small client of the API, as a partner would write one: tokens, requests, and errors that say what is wrong."""
+"""A small client of the API, as a partner would write one: tokens, keys, requests, errors that say what is wrong."""
 
 from __future__ import annotations
 
@@ -14,6 +14,10 @@ import aiohttp
 STATE = Path(os.environ.get("LOCALAZURE_STATE", ".local"))
 TENANT = "durable-commerce.local"
 CLIENT_ID = "scripts"
+STAFF = ("staff", "admin")
+KEY_HEADER = "Ocp-Apim-Subscription-Key"
+BACK_OFFICE = "local-back-office-primary"
+"""The seeded subscription of the shop's own tools: loading a whole catalog is more than a shopper may ask."""
 
 
 class ApiError(RuntimeError):
@@ -34,6 +38,7 @@ class Shop:
             timeout=aiohttp.ClientTimeout(total=60), connector=aiohttp.TCPConnector(limit=64)
         )
         self._token = ""
+        self._key = {KEY_HEADER: BACK_OFFICE} if account in STAFF else {}
 
     async def __aenter__(self) -> Shop:
         self._token = await token(self._session, self._addresses["entra"], self._account)
@@ -45,9 +50,9 @@ class Shop:
         await self._session.close()
 
     async def call(self, method: str, path: str, body: Any = None, headers: Mapping[str, str] | None = None) -> Any:
-        """The JSON answer of `/api/v1{path}`. Raises ApiError for any status from 400 up."""
-        url = f"{self._addresses['functions']}/api/v1{path}"
-        headers = {"Authorization": f"Bearer {self._token}", **(headers or {})}
+        """The JSON answer of `/v1{path}` at the gateway. Raises ApiError for any status from 400 up."""
+        url = f"{self._addresses['apim']}/v1{path}"
+        headers = {"Authorization": f"Bearer {self._token}", **self._key, **(headers or {})}
         async with self._session.request(method, url, json=body, headers=headers) as answer:
             text = await answer.text()
             if answer.status >= 400:

@@ -6,6 +6,7 @@ Source: validate-jwt's reference (how long configurations are kept); RFC 8725; O
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -14,6 +15,8 @@ import aiohttp
 import jwt
 
 from localazure.clock import Clock
+
+log = logging.getLogger("localazure.apim")
 
 ALGORITHMS = ("RS256", "RS512", "PS256")
 KEPT = 3600.0
@@ -119,14 +122,15 @@ class Verifier:
                 self._tried[document] = self._clock.time()
                 try:
                     self._configurations[document] = await self._read(document)
-                except (aiohttp.ClientError, TimeoutError, ValueError, LookupError, jwt.PyJWTError):
-                    if document not in self._configurations:
-                        del self._tried[document]  # with nothing to go on, the next request may ask again
+                except (aiohttp.ClientError, TimeoutError, ValueError, LookupError, jwt.PyJWTError) as exc:
+                    log.warning("the configuration %s cannot be read: %r", document, exc)
         return self._configurations.get(document)
 
     def _fresh(self, document: str, kid: str) -> bool:
         held, now = self._configurations.get(document), self._clock.time()
-        if held is not None and kid in held.keys and now - held.read_at < KEPT:
+        if held is None:
+            return False  # also while the first reading is under way: whoever comes then waits for it
+        if kid in held.keys and now - held.read_at < KEPT:
             return True
         return now - self._tried.get(document, float("-inf")) < RETRY
 

@@ -13,7 +13,7 @@ _BINARY = (("??",), ("||",), ("&&",), ("==", "!="), ("<", ">", "<=", ">="), ("+"
 _BUILT_IN = {"string", "int", "long", "double", "bool", "object", "char", "decimal", "byte"}
 CASTABLE = _BUILT_IN | {"JObject", "JArray", "JToken", "JValue", "Jwt", "IResponse", "Guid", "DateTime"}
 _REFUSED = {"while", "for", "do", "switch", "try", "throw", "using", "goto", "lock", "await", "yield", "is", "as"}
-DEEPEST = 100
+DEEPEST = 40
 
 
 def parse_expression(text: str) -> nodes.Node:

@@ -116,7 +116,7 @@ def test_client_credentials_give_the_clients_roles_and_no_scopes(provider: Provi
         scope=f"{AUDIENCE}/.default",
     ).json()
     claims = provider.verify(answer["access_token"])
-    assert claims["roles"] == [name]
+    assert claims["roles"][0] == name
     assert claims["idtyp"] == "app"
     assert claims["sub"] == claims["oid"]
     assert "scp" not in claims
