@@ -7,6 +7,7 @@ from pathlib import Path
 
 import msgspec
 
+from localazure.entra import redirects
 from localazure.entra.errors import DirectoryError
 
 SEEDED = Path(__file__).with_name("accounts.json")
@@ -24,7 +25,10 @@ class Account(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Client(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """An application. One without a secret is public; `roles` are what it holds when it acts as itself."""
+    """An application. One without a secret is public; `roles` are what it holds when it acts as itself.
+
+    `redirect_uris` are where its sign-ins may end. The port of one on `http://localhost` does not matter.
+    """
 
     name: str
     client_id: str
@@ -32,6 +36,20 @@ class Client(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     grants: tuple[str, ...]
     secret: str | None = None
     roles: tuple[str, ...] = ()
+    display_name: str = ""
+    redirect_uris: tuple[str, ...] = ()
+
+    @property
+    def public(self) -> bool:
+        return self.secret is None
+
+    @property
+    def title(self) -> str:
+        """What people are told it is called."""
+        return self.display_name or self.name
+
+    def may_return_to(self, redirect_uri: str) -> bool:
+        return any(redirects.matches(registered, redirect_uri) for registered in self.redirect_uris)
 
 
 class Directory(msgspec.Struct, frozen=True, forbid_unknown_fields=True, dict=True):
@@ -64,6 +82,12 @@ class Directory(msgspec.Struct, frozen=True, forbid_unknown_fields=True, dict=Tr
         """By id or, which Entra would not take, by name."""
         return self._clients.get(client_id.lower())
 
+    def is_browser_origin(self, origin: str) -> bool:
+        """Whether a public client's pages are served from there."""
+        return any(
+            redirects.admits(uri, origin) for client in self.clients if client.public for uri in client.redirect_uris
+        )
+
     def principal_name(self, account: Account) -> str:
         """The account's user principal name."""
         return f"{account.name}@{self.domain}"
@@ -86,4 +110,10 @@ def load(path: Path) -> Directory:
             raise DirectoryError(
                 f"the accounts file {path} gives {account.name} the role {min(unknown)}, which has no entry in scopes"
             )
+    for client in directory.clients:
+        for uri in client.redirect_uris:
+            if wrong := redirects.fault(uri):
+                raise DirectoryError(
+                    f"the accounts file {path} gives {client.name} the redirect URI {uri}, which {wrong}"
+                )
     return directory

@@ -11,7 +11,8 @@ from typing import Any
 import jwt
 
 from localazure.clock import Clock
-from localazure.entra import scopes
+from localazure.entra import pkce, scopes
+from localazure.entra.codes import Code, Codes
 from localazure.entra.directory import Account, Client, Directory
 from localazure.entra.errors import (
     InvalidClient,
@@ -22,7 +23,7 @@ from localazure.entra.errors import (
     UnsupportedGrantType,
 )
 from localazure.entra.keys import KeyRing, SigningKey
-from localazure.entra.sessions import RefreshTokens
+from localazure.entra.sessions import RefreshTokens, Session
 
 CONFIDENTIAL, PUBLIC = "1", "0"  # how the client proved itself, as the claim azpacr puts it
 
@@ -52,14 +53,22 @@ class Engine:
     """The token service of one tenant. A new grant is one more entry of `_grants`."""
 
     def __init__(
-        self, tenant: Tenant, directory: Directory, keys: KeyRing, refresh_tokens: RefreshTokens, clock: Clock
+        self,
+        tenant: Tenant,
+        directory: Directory,
+        keys: KeyRing,
+        refresh_tokens: RefreshTokens,
+        codes: Codes,
+        clock: Clock,
     ) -> None:
         self.tenant = tenant
         self.directory = directory
         self.keys = keys
         self._refresh_tokens = refresh_tokens
+        self._codes = codes
         self._clock = clock
         self._grants: dict[str, Callable[[Client, Mapping[str, str]], Grant]] = {
+            "authorization_code": self._authorization_code,
             "client_credentials": self._client_credentials,
             "password": self._password,
             "refresh_token": self._refresh,
@@ -118,21 +127,79 @@ class Engine:
 
     def _password(self, client: Client, parameters: Mapping[str, str]) -> Grant:
         username, password = _required(parameters, "username"), _required(parameters, "password")
+        account = self.person(username, password)
+        wanted = self.wanted(_required(parameters, "scope"))
+        return self._delegated(client, account, wanted)
+
+    def person(self, username: str, password: str) -> Account:
+        """Who signs in. Raises InvalidGrant, the same for a name nobody has and for a wrong password."""
         account = self.directory.account(username)
         if account is None or not hmac.compare_digest(password.encode(), account.password.encode()):
             raise InvalidGrant(50126, "Error validating credentials due to invalid username or password.")
-        wanted = self._wanted(_required(parameters, "scope"))
-        return self._delegated(client, account, wanted, wanted.granted(self.directory.allowed(account)))
+        return account
+
+    def _authorization_code(self, client: Client, parameters: Mapping[str, str]) -> Grant:
+        code = self._redeemable(client, parameters)
+        account = self.directory.account(code.account)
+        if account is None:
+            raise InvalidGrant(50034, f"The account '{code.account}' is no longer in the directory.")
+        wanted = self.wanted(parameters.get("scope") or code.request.scope)
+        if not self.wanted(code.request.scope).covers(wanted):
+            raise InvalidScope(70011, "The scopes asked for go beyond those of the sign-in.")
+        wanted.granted(self.directory.allowed(account))  # what cannot be granted does not use the code up
+        if not self._codes.use(code):
+            raise self._reused(code)
+        return self._delegated(client, account, wanted, family=code.family, nonce=code.request.nonce)
+
+    def _redeemable(self, client: Client, parameters: Mapping[str, str]) -> Code:
+        """The code presented, found to be this client's and in order. Raises InvalidGrant for any other."""
+        presented, redirect_uri = _required(parameters, "code"), _required(parameters, "redirect_uri")
+        code = self._codes.find(presented)
+        if code is None:
+            self._refresh_tokens.revoke(self._codes.family(presented))  # it may be a used one, long forgotten
+            raise InvalidGrant(9002313, "The authorization code is malformed or was not issued here.")
+        if code.used:
+            raise self._reused(code)
+        asked = code.request
+        if asked.client_id != client.client_id:
+            raise InvalidGrant(70000, "The authorization code was issued to another client.")
+        if code.expired:
+            raise InvalidGrant(70008, "The authorization code has expired; sign in again.")
+        if asked.redirect_uri != redirect_uri:
+            raise InvalidGrant(
+                500112,
+                f"The reply address '{redirect_uri}' does not match the reply address '{asked.redirect_uri}' "
+                "of the sign-in.",
+            )
+        self._check_proof(asked.challenge, parameters.get("code_verifier"))
+        return code
+
+    def _reused(self, code: Code) -> InvalidGrant:
+        """RFC 6749, section 4.1.2: one of the two who showed the code stole it, so what came of it ends."""
+        self._refresh_tokens.revoke(code.family)
+        return InvalidGrant(54005, "The authorization code was already redeemed; its refresh tokens are revoked.")
+
+    @staticmethod
+    def _check_proof(challenge: str | None, verifier: str | None) -> None:
+        if challenge is None:
+            if verifier is not None:
+                raise InvalidGrant(501481, "A code_verifier was sent, but the sign-in had no code_challenge.")
+            return
+        if not verifier:
+            raise InvalidRequest(900144, "The request body must contain the following parameter: 'code_verifier'.")
+        if not pkce.proves(verifier, challenge):
+            raise InvalidGrant(501481, "The code_verifier does not match the code_challenge of the sign-in.")
 
     def _refresh(self, client: Client, parameters: Mapping[str, str]) -> Grant:
         held = self._refresh_tokens.find(_required(parameters, "refresh_token"), client.client_id)
         account = None if held is None else self.directory.account(held.account)
         if held is None or account is None:
             raise InvalidGrant(9002313, "The refresh token is malformed, expired, or was issued to another client.")
-        wanted = self._wanted(parameters.get("scope") or held.asked)
-        return self._delegated(client, account, wanted, wanted.granted(self.directory.allowed(account)), held.asked)
+        wanted = self.wanted(parameters.get("scope") or held.asked)
+        return self._delegated(client, account, wanted, held)
 
-    def _wanted(self, asked: str) -> scopes.Wanted:
+    def wanted(self, asked: str) -> scopes.Wanted:
+        """Read a scope parameter. Raises InvalidScope for what does not exist here."""
         return scopes.parse(asked, self.tenant.audience, self.directory.all_scopes)
 
     def _delegated(
@@ -140,20 +207,27 @@ class Engine:
         client: Client,
         account: Account,
         wanted: scopes.Wanted,
-        granted: tuple[str, ...],
-        session: str | None = None,
+        session: Session | None = None,
+        *,
+        family: bytes | None = None,
+        nonce: str | None = None,
     ) -> Grant:
-        """`session` is what the refresh token already held was first asked for; it goes on as it began."""
+        """`session` is that of the refresh token already held, if there is one; it goes on as it began.
+
+        Raises InvalidScope where the account may be granted nothing of what is wanted.
+        """
+        granted = wanted.granted(self.directory.allowed(account))
         refresh = None
-        if session is not None or "offline_access" in wanted.openid:
-            asked = session or _spelled(wanted, self.tenant.audience)
-            refresh = self._refresh_tokens.issue(client.client_id, account.name, asked)
+        if session is None and "offline_access" in wanted.openid:
+            session = Session(account.name, _spelled(wanted, self.tenant.audience), family)
+        if session is not None:
+            refresh = self._refresh_tokens.issue(client.client_id, session)
         return Grant(
             access_token=self.sign(self.account_claims(account, client, granted)),
             expires_in=self.tenant.token_seconds,
             scope=tuple(f"{self.tenant.audience}/{scope}" for scope in granted),
             refresh_token=refresh,
-            id_token=self.sign(self._id_claims(account, client)) if "openid" in wanted.openid else None,
+            id_token=self.sign(self._id_claims(account, client, nonce)) if "openid" in wanted.openid else None,
         )
 
     def account_claims(self, account: Account, client: Client, granted: tuple[str, ...]) -> dict[str, Any]:
@@ -183,7 +257,7 @@ class Engine:
             "aud": self.tenant.audience,
             "tid": self.tenant.id,
             "azp": client.client_id,
-            "azpacr": PUBLIC if client.secret is None else CONFIDENTIAL,
+            "azpacr": PUBLIC if client.public else CONFIDENTIAL,
             "iat": now,
             "nbf": now,
             "exp": now + self.tenant.token_seconds,
@@ -191,11 +265,11 @@ class Engine:
             "ver": "2.0",
         }
 
-    def _id_claims(self, account: Account, client: Client) -> dict[str, Any]:
+    def _id_claims(self, account: Account, client: Client, nonce: str | None) -> dict[str, Any]:
         claims = self.account_claims(account, client, ())
         for name in ("azp", "azpacr", "scp"):
             del claims[name]
-        return claims | {"aud": client.client_id}
+        return claims | {"aud": client.client_id} | ({} if nonce is None else {"nonce": nonce})
 
     def sign(self, claims: Mapping[str, Any], key: SigningKey | None = None) -> str:
         """A JWT signed with RS256, by the active key unless another is given."""

@@ -1,13 +1,17 @@
-"""What the token endpoint refuses, as OAuth 2.0 names it and with Entra's own number.
+"""What the token and authorize endpoints refuse, as OAuth 2.0 names it and with Entra's own number.
 
 OAuthError
 ├── InvalidRequest            400  a parameter is missing or malformed
 ├── InvalidClient             401  the client is unknown, or its secret is wrong
-├── InvalidGrant              400  the password or the refresh token is wrong
+├── InvalidGrant              400  the password, the code or the refresh token is wrong
 ├── InvalidScope              400  nothing that was asked for may be granted
 ├── UnauthorizedClient        400  the client may not use this grant
 ├── UnsupportedGrantType      400  the grant exists in OAuth, not here
-└── UnsupportedResponseType   400  the authorize endpoint has no page yet
+├── UnsupportedResponseType   400  the authorize endpoint answers with codes alone
+├── AccessDenied              400  the person did not want to sign in
+├── LoginRequired             400  nobody is signed in, and no page was wanted
+├── RequestNotSupported       400  an authorization request as a JWT (OpenID Connect Core, section 6)
+└── RequestUriNotSupported    400  the same by reference
 
 DirectoryError is apart: the file of accounts cannot be used, so the part does not start.
 """
@@ -22,7 +26,7 @@ class DirectoryError(ValueError):
 
 
 class OAuthError(Exception):
-    """An answer of RFC 6749, section 5.2. `code` is the AADSTS number of the same refusal by Entra."""
+    """An answer of RFC 6749, sections 4.1.2.1 and 5.2. `code` is the AADSTS number of the same refusal by Entra."""
 
     error: ClassVar[str]
     status: ClassVar[int] = 400
@@ -60,3 +64,19 @@ class UnsupportedGrantType(OAuthError):
 
 class UnsupportedResponseType(OAuthError):
     error = "unsupported_response_type"
+
+
+class AccessDenied(OAuthError):
+    error = "access_denied"
+
+
+class LoginRequired(OAuthError):
+    error = "login_required"
+
+
+class RequestNotSupported(OAuthError):
+    error = "request_not_supported"
+
+
+class RequestUriNotSupported(OAuthError):
+    error = "request_uri_not_supported"

@@ -27,6 +27,11 @@ class Wanted:
             raise InvalidScope(70011, f"none of the scopes asked for ({asked}) may be granted to this account")
         return granted
 
+    def covers(self, other: Wanted) -> bool:
+        """Whether the other asks for nothing beyond this."""
+        within = self.default or (not other.default and set(other.scopes) <= set(self.scopes))
+        return within and other.openid <= self.openid
+
 
 def parse(text: str, audience: str, known: Iterable[str]) -> Wanted:
     """Read a space-separated list. Raises InvalidScope for a scope that does not exist, naming it."""

@@ -17,17 +17,22 @@ CREATE TABLE IF NOT EXISTS refresh_tokens (
     client_id TEXT NOT NULL,
     account TEXT NOT NULL,
     asked TEXT NOT NULL,
-    expires REAL NOT NULL
+    expires REAL NOT NULL,
+    family BLOB
 ) WITHOUT ROWID;
 """
 
 
 @dataclass(frozen=True)
 class Session:
-    """What a refresh token stands for: an account, and the scope parameter it was first asked with."""
+    """What a refresh token stands for: an account, and the scope parameter it was first asked with.
+
+    `family` names the authorization code it comes from, if it comes from one: all tokens of a code fall together.
+    """
 
     account: str
     asked: str
+    family: bytes | None = None
 
 
 class RefreshTokens:
@@ -36,21 +41,28 @@ class RefreshTokens:
     def __init__(self, database: sqlite3.Connection, clock: Clock) -> None:
         self._database = database
         self._clock = clock
+        columns = {row[1] for row in database.execute("PRAGMA table_info(refresh_tokens)")}
+        if "family" not in columns:  # the file was written before there were codes
+            database.execute("ALTER TABLE refresh_tokens ADD COLUMN family BLOB")
 
-    def issue(self, client_id: str, account: str, asked: str) -> str:
+    def issue(self, client_id: str, session: Session) -> str:
         token = f"1.{secrets.token_urlsafe(48)}"
         now = self._clock.time()
         self._database.execute("DELETE FROM refresh_tokens WHERE expires <= ?", (now,))
         self._database.execute(
-            "INSERT INTO refresh_tokens VALUES (?, ?, ?, ?, ?)",
-            (_hash(token), client_id, account, asked, now + LIFETIME),
+            "INSERT INTO refresh_tokens (hash, client_id, account, asked, expires, family) VALUES (?, ?, ?, ?, ?, ?)",
+            (_hash(token), client_id, session.account, session.asked, now + LIFETIME, session.family),
         )
         return token
+
+    def revoke(self, family: bytes) -> None:
+        """End every session that comes from one authorization code."""
+        self._database.execute("DELETE FROM refresh_tokens WHERE family = ?", (family,))
 
     def find(self, token: str, client_id: str) -> Session | None:
         """The session of a token that is valid and was issued to this client."""
         row = self._database.execute(
-            "SELECT account, asked FROM refresh_tokens WHERE hash = ? AND client_id = ? AND expires > ?",
+            "SELECT account, asked, family FROM refresh_tokens WHERE hash = ? AND client_id = ? AND expires > ?",
             (_hash(token), client_id, self._clock.time()),
         ).fetchone()
         return None if row is None else Session(*row)

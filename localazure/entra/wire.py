@@ -2,30 +2,36 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
-import json
 import socket
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
-from urllib.parse import unquote_plus
 
 import msgspec
 from aiohttp import web
-from aiohttp.typedefs import Handler, Middleware
 
-from localazure.clock import Clock, utc
-from localazure.entra import TENANT, keys, sessions
+from localazure.clock import Clock
+from localazure.entra import TENANT, codes, forms, keys, pkce, sessions
+from localazure.entra.authorization import PROMPTS, RESPONSE_MODES, RESPONSE_TYPES, Authorizer
+from localazure.entra.codes import Codes, SignIns
+from localazure.entra.cors import CrossOrigin, preflight
 from localazure.entra.directory import SEEDED, load
 from localazure.entra.engine import Engine, Grant, Tenant
-from localazure.entra.errors import InvalidClient, InvalidRequest, OAuthError, UnsupportedResponseType
+from localazure.entra.errors import InvalidRequest
+from localazure.entra.interactive import InteractiveRoutes
 from localazure.entra.keys import KeyRing
 from localazure.entra.minting import Mint, Order
+from localazure.entra.refusals import oauth_errors
 from localazure.entra.sessions import RefreshTokens
 from localazure.part import HOST, Config, Server
 from localazure.storage import open_database
+
+DISCOVERY = "/{tenant}/v2.0/.well-known/openid-configuration"
+KEYS = "/{tenant}/discovery/v2.0/keys"
+AUTHORIZE = "/{tenant}/oauth2/v2.0/authorize"
+LOGOUT = "/{tenant}/oauth2/v2.0/logout"
+TOKEN = "/{tenant}/oauth2/v2.0/token"  # noqa: S105 - an address
 
 
 class EntraServer:
@@ -59,10 +65,12 @@ async def start(config: Config) -> Server:
         audience=config.options.get("audience") or "api://durable-commerce",
         token_seconds=seconds,
     )
-    database = open_database(config.file("entra.sqlite3"), keys.SCHEMA + sessions.SCHEMA)
+    database = open_database(config.file("entra.sqlite3"), keys.SCHEMA + sessions.SCHEMA + codes.SCHEMA)
     key_ring = KeyRing(database, config.clock.time())
-    engine = Engine(tenant, directory, key_ring, RefreshTokens(database, config.clock), config.clock)
-    runner = web.AppRunner(_application(engine, base, config.clock), access_log=None)
+    code_store = Codes(database, config.clock)
+    engine = Engine(tenant, directory, key_ring, RefreshTokens(database, config.clock), code_store, config.clock)
+    authorizer = Authorizer(engine, SignIns(database, config.clock), code_store)
+    runner = web.AppRunner(_application(engine, authorizer, base, config.clock), access_log=None)
     await runner.setup()
     await web.SockSite(runner, listening).start()
     return EntraServer(runner, port, database.close)
@@ -83,15 +91,23 @@ def _token_seconds(config: Config) -> int:
     return int(text)
 
 
-def _application(engine: Engine, base: str, clock: Clock) -> web.Application:
-    application = web.Application(middlewares=[_oauth_errors(clock)])
+def _application(engine: Engine, authorizer: Authorizer, base: str, clock: Clock) -> web.Application:
+    cross_origin = CrossOrigin({DISCOVERY, KEYS}, {TOKEN}, engine.directory.is_browser_origin)
+    application = web.Application(middlewares=[oauth_errors(clock), cross_origin.guard()])
+    application.on_response_prepare.append(cross_origin.reveal)
     routes = Routes(engine, base)
+    interactive = InteractiveRoutes(authorizer, routes.check_tenant, clock)
     application.add_routes(
         [
-            web.get("/{tenant}/v2.0/.well-known/openid-configuration", routes.discovery),
-            web.get("/{tenant}/discovery/v2.0/keys", routes.keys),
-            web.get("/{tenant}/oauth2/v2.0/authorize", routes.authorize),
-            web.post("/{tenant}/oauth2/v2.0/token", routes.token),
+            web.get(DISCOVERY, routes.discovery),
+            web.options(DISCOVERY, preflight("GET")),
+            web.get(KEYS, routes.keys),
+            web.options(KEYS, preflight("GET")),
+            web.get(AUTHORIZE, interactive.authorize),
+            web.post(AUTHORIZE, interactive.submit),
+            web.get(LOGOUT, interactive.logout),
+            web.post(TOKEN, routes.token),
+            web.options(TOKEN, preflight("POST")),
             web.post("/_local/tokens", routes.mint),
             web.post("/_local/rotate-key", routes.rotate_key),
         ]
@@ -109,22 +125,16 @@ class Routes:
         self._tenants = {engine.tenant.id, engine.directory.domain.lower()}
 
     async def discovery(self, request: web.Request) -> web.Response:
-        self._check_tenant(request)
+        self.check_tenant(request)
         return web.json_response(self._discovery)
 
     async def keys(self, request: web.Request) -> web.Response:
-        self._check_tenant(request)
+        self.check_tenant(request)
         return web.json_response({"keys": [key.jwk() for key in self._engine.keys.published]})
 
-    async def authorize(self, request: web.Request) -> web.Response:
-        self._check_tenant(request)
-        raise UnsupportedResponseType(
-            700054, "Interactive sign-in is not served here; use the grant types of the discovery document."
-        )
-
     async def token(self, request: web.Request) -> web.Response:
-        self._check_tenant(request)
-        grant = self._engine.token(await _parameters(request))
+        self.check_tenant(request)
+        grant = self._engine.token(await forms.client_form(request))
         return web.json_response(_grant(grant), headers={"Cache-Control": "no-store", "Pragma": "no-cache"})
 
     async def mint(self, request: web.Request) -> web.Response:
@@ -138,7 +148,8 @@ class Routes:
         key = self._engine.rotate_key()
         return web.json_response({"kid": key.kid, "published": [key.kid for key in self._engine.keys.published]})
 
-    def _check_tenant(self, request: web.Request) -> None:
+    def check_tenant(self, request: web.Request) -> None:
+        """Raises InvalidRequest for an address of another tenant."""
         asked = request.match_info["tenant"]
         if asked.lower() not in self._tenants:
             raise InvalidRequest(
@@ -152,43 +163,21 @@ def _discovery(engine: Engine, base: str) -> dict[str, Any]:
         "authorization_endpoint": f"{base}/oauth2/v2.0/authorize",
         "token_endpoint": f"{base}/oauth2/v2.0/token",
         "jwks_uri": f"{base}/discovery/v2.0/keys",
-        "token_endpoint_auth_methods_supported": ["client_secret_post", "client_secret_basic"],
+        "end_session_endpoint": f"{base}/oauth2/v2.0/logout",
+        "token_endpoint_auth_methods_supported": ["client_secret_post", "client_secret_basic", "none"],
         "grant_types_supported": list(engine.grant_types),
-        "response_types_supported": [],
+        "response_types_supported": list(RESPONSE_TYPES),
+        "response_modes_supported": list(RESPONSE_MODES),
+        "code_challenge_methods_supported": list(pkce.METHODS),
+        "prompt_values_supported": list(PROMPTS),
         "subject_types_supported": ["pairwise"],
         "id_token_signing_alg_values_supported": ["RS256"],
         "scopes_supported": ["openid", "profile", "email", "offline_access"],
-        "claims_supported": "sub iss aud exp iat nbf tid oid azp azpacr name preferred_username roles scp ver".split(),
+        "claims_supported": (
+            "sub iss aud exp iat nbf nonce tid oid azp azpacr name preferred_username roles scp ver".split()
+        ),
         "request_uri_parameter_supported": False,
     }
-
-
-async def _parameters(request: web.Request) -> dict[str, str]:
-    if request.content_type != "application/x-www-form-urlencoded":
-        raise InvalidRequest(
-            900561, f"The endpoint takes application/x-www-form-urlencoded, not {request.content_type}."
-        )
-    form = await request.post()
-    parameters: dict[str, str] = {}
-    for name, value in form.items():
-        if name in parameters:
-            raise InvalidRequest(90015, f"The parameter '{name}' is given more than once.")
-        parameters[name] = str(value)
-    return parameters | _basic(request.headers.get("Authorization", ""), parameters)
-
-
-def _basic(header: str, parameters: Mapping[str, str]) -> dict[str, str]:
-    """Client credentials sent the other way RFC 6749 allows (section 2.3.1), form-encoded inside the header."""
-    scheme, _, encoded = header.partition(" ")
-    if scheme.lower() != "basic":
-        return {}
-    if "client_secret" in parameters:
-        raise InvalidRequest(90023, "The client proves itself in the header and in the body; one of them must go.")
-    try:
-        client_id, _, secret = base64.b64decode(encoded, validate=True).decode().partition(":")
-    except (binascii.Error, UnicodeDecodeError):
-        raise InvalidClient(7000215, "The Authorization header is not valid Basic authentication.") from None
-    return {"client_id": unquote_plus(client_id), "client_secret": unquote_plus(secret)}
 
 
 def _grant(grant: Grant) -> dict[str, Any]:
@@ -202,37 +191,3 @@ def _grant(grant: Grant) -> dict[str, Any]:
         "id_token": grant.id_token,
     }
     return {name: value for name, value in body.items() if value}
-
-
-def _oauth_errors(clock: Clock) -> Middleware:
-    @web.middleware
-    async def middleware(request: web.Request, handler: Handler) -> web.StreamResponse:
-        try:
-            return await handler(request)
-        except OAuthError as exc:
-            return _refusal(request, exc, clock)
-        except web.HTTPException as exc:
-            wrong = InvalidRequest(900561, f"{exc.reason}: {request.method} {request.path} is no address of this part.")
-            answer = _refusal(request, wrong, clock)
-            answer.set_status(exc.status)
-            return answer
-
-    return middleware
-
-
-def _refusal(request: web.Request, exc: OAuthError, clock: Clock) -> web.Response:
-    trace, correlation = str(uuid.uuid4()), request.headers.get("client-request-id") or str(uuid.uuid4())
-    timestamp = utc(clock).strftime("%Y-%m-%d %H:%M:%SZ")
-    description = (
-        f"AADSTS{exc.code}: {exc.message} Trace ID: {trace} Correlation ID: {correlation} Timestamp: {timestamp}"
-    )
-    body = {
-        "error": exc.error,
-        "error_description": description,
-        "error_codes": [exc.code],
-        "timestamp": timestamp,
-        "trace_id": trace,
-        "correlation_id": correlation,
-        "error_uri": f"https://login.microsoftonline.com/error?code={exc.code}",
-    }
-    return web.Response(status=exc.status, text=json.dumps(body), content_type="application/json")

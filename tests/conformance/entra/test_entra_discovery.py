@@ -22,7 +22,22 @@ def test_discovery_names_addresses_that_exist(provider: Provider) -> None:
     assert document["issuer"] == f"{provider.base}/{TENANT}/v2.0"
     assert requests.get(document["jwks_uri"], timeout=10).status_code == 200
     assert requests.post(document["token_endpoint"], data={"grant_type": "none"}, timeout=10).status_code == 400
-    assert document["grant_types_supported"] == ["client_credentials", "password", "refresh_token"]
+    assert requests.get(document["authorization_endpoint"], timeout=10).status_code == 400
+    assert requests.get(document["end_session_endpoint"], timeout=10).status_code == 200
+
+
+def test_discovery_says_what_a_browser_client_needs_to_know(provider: Provider) -> None:
+    document = provider.discovery()
+    assert document["grant_types_supported"] == [
+        "authorization_code",
+        "client_credentials",
+        "password",
+        "refresh_token",
+    ]
+    assert document["response_types_supported"] == ["code"]
+    assert document["response_modes_supported"] == ["query"]
+    assert document["code_challenge_methods_supported"] == ["S256"]
+    assert "none" in document["token_endpoint_auth_methods_supported"]
 
 
 def test_keys_are_rsa_signing_keys_with_ids_and_nothing_private(provider: Provider) -> None:
@@ -45,11 +60,6 @@ def test_another_tenant_is_refused_by_name(provider: Provider, tenant: str) -> N
     assert answer.status_code == 400
     assert answer.json()["error_codes"] == [90002]
     assert tenant in answer.json()["error_description"]
-
-
-def test_interactive_sign_in_is_refused_by_name(provider: Provider) -> None:
-    answer = requests.get(provider.discovery()["authorization_endpoint"], timeout=10)
-    assert (answer.status_code, answer.json()["error"]) == (400, "unsupported_response_type")
 
 
 def test_an_unknown_address_is_refused_by_name(provider: Provider) -> None:

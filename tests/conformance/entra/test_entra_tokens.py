@@ -177,7 +177,7 @@ def test_a_public_client_with_a_secret_is_refused(provider: Provider) -> None:
 @pytest.mark.parametrize(
     "grant",
     [
-        "authorization_code",
+        "implicit",
         "urn:ietf:params:oauth:grant-type:device_code",
         "urn:ietf:params:oauth:grant-type:jwt-bearer",
         "magic",
