@@ -81,7 +81,7 @@ def test_set_header_actions(files: Files, local: Local) -> None:
         + header("D", "delete")
         + header("E", "skip", "1")
     )
-    local.call(headers={name: "0" for name in "ABCD"})
+    local.call(headers=dict.fromkeys("ABCD", "0"))
     seen = local.seen[0]["headers"]
     assert [seen.getall(name, []) for name in "ABCDE"] == [["1", "2"], ["0"], ["0", "1"], [], ["1"]]
 
