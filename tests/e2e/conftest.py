@@ -11,6 +11,7 @@ import subprocess
 import sys
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -63,14 +64,20 @@ class System:
 @pytest.fixture(scope="session")
 def system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
     """Everything `up` starts, once for all tests."""
-    folder = tmp_path_factory.mktemp("system")
+    with started(tmp_path_factory.mktemp("system")) as running:
+        yield running
+
+
+@contextmanager
+def started(folder: Path, *more: str) -> Iterator[System]:
+    """A system of its own in a folder, with more arguments for `up`."""
     settings = folder / "settings.json"
     shutil.copy(ROOT / "local.settings.sample.json", settings)
     state = folder / "state"
     overrides = {"ORDER_DEADLINE_SECONDS": str(DEADLINE), "STRIPE_TIMEOUT_SECONDS": "2", "PRODUCT_CACHE_SECONDS": "1"}
     command = [sys.executable, "-m", "localazure", "up", "--state", str(state), "--port", "all=0"]
     process = subprocess.Popen(
-        [*command, "--set", f"functions.settings={settings}"],
+        [*command, "--set", f"functions.settings={settings}", *more],
         cwd=ROOT,
         env={**os.environ, **overrides},
         stdout=subprocess.PIPE,
@@ -97,19 +104,32 @@ def _addresses(process: subprocess.Popen[str], state: Path) -> dict[str, str]:
 class Client:
     """One caller of the API."""
 
-    def __init__(self, system: System, session: aiohttp.ClientSession, token: str) -> None:
+    def __init__(
+        self,
+        system: System,
+        session: aiohttp.ClientSession,
+        token: str,
+        base: str | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
         self.system, self.session, self.token = system, session, token
+        self._base = base or f"{system.addresses['functions']}/api/v1"
+        self._headers = dict(headers or {})
+
+    def at_gateway(self, key: str | None = None) -> Client:
+        """The same caller at the gateway, with a subscription key if one is given."""
+        headers = {"Ocp-Apim-Subscription-Key": key} if key else {}
+        return Client(self.system, self.session, self.token, f"{self.system.addresses['apim']}/v1", headers)
 
     async def call(
         self, method: str, path: str, body: Any = None, headers: Mapping[str, str] | None = None, data: Any = None
     ) -> Answer:
-        """One request to `/api/v1{path}`; `data` is sent as it is."""
-        sent = {"Authorization": f"Bearer {self.token}"} if self.token else {}
+        """One request to `/v1{path}`, of the back-end itself or at the gateway; `data` is sent as it is."""
+        sent = {"Authorization": f"Bearer {self.token}", **self._headers} if self.token else dict(self._headers)
         if data is not None:
             sent["Content-Type"] = "application/json"
-        url = f"{self.system.addresses['functions']}/api/v1{path}"
         async with self.session.request(
-            method, url, json=body, data=data, headers={**sent, **(headers or {})}
+            method, self._base + path, json=body, data=data, headers={**sent, **(headers or {})}
         ) as answer:
             return Answer(answer.status, answer.headers, await answer.text())
 

@@ -36,13 +36,17 @@ KEYS = {"partner": "local-acme-primary", "internal": "local-back-office-primary"
 
 
 class Watch:
-    """A clock that runs on, and can be set forward."""
+    """A clock that runs on, can be set forward, and can be stopped."""
 
     def __init__(self) -> None:
         self.ahead = 0.0
+        self._stopped: float | None = None
 
     def time(self) -> float:
-        return time.time() + self.ahead
+        return (self._stopped or time.time()) + self.ahead
+
+    def stop_at(self, moment: float | None) -> None:
+        self._stopped = moment
 
     async def sleep(self, seconds: float) -> None:
         self.ahead += seconds
@@ -143,6 +147,7 @@ class World:
     async def reset(self) -> None:
         """As at the start."""
         self.clock.ahead = 0.0
+        self.clock.stop_at(None)
         self.seen.clear()
         self.replies.clear()
         self.released = asyncio.Event()
