@@ -328,6 +328,8 @@ def _schema(schema: Any) -> Any:
     found = {key: _schema(value) for key, value in schema.items() if key not in {"title", "properties"}}
     if "properties" in schema:
         found["properties"] = {name: _schema(value) for name, value in schema["properties"].items()}
+    if found.get("required") == []:
+        del found["required"]  # OpenAPI 3.0 wants at least one name there
     choices = found.get("anyOf")
     if isinstance(choices, list) and {"type": "null"} in choices:
         others = [choice for choice in choices if choice != {"type": "null"}]

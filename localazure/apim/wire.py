@@ -60,7 +60,7 @@ class GatewayServer:
         application.router.add_get("/_local/breakers", self._breakers)
         application.router.add_delete("/_local/state", self._forget)
         portal.add_routes(application, self._services.artifacts, options.get("entra", ""))
-        application.router.add_route("*", "/{path:.*}", self._handle)
+        application.router.add_route("*", r"/{path:[\s\S]*}", self._handle)
         self._runner = web.AppRunner(
             application,
             access_log=None,

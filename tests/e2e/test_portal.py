@@ -9,6 +9,7 @@ import secrets
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from selenium import webdriver
@@ -91,7 +92,7 @@ async def test_a_person_signs_in_and_buys(
     assert order["total"] == {"amount": 500, "currency": "GBP"}
 
 
-def _buy(browser: webdriver.Chrome, portal: str, body: dict[str, object]) -> dict[str, object]:
+def _buy(browser: webdriver.Chrome, portal: str, body: dict[str, Any]) -> dict[str, Any]:
     page = Page(browser)
     browser.get(f"{portal}/")
     assert page.see(".info .title").text.startswith("Durable Commerce")

@@ -568,6 +568,8 @@ async def dialects_become_one(world: World) -> None:
     assert world.last.json == {"items": lines, "shipping_address": _SAME, "payment_method": "pm_card_visa"}
     await operate(world, "orders_place", body=PLACE)
     assert world.last.json == PLACE
+    await operate(world, "orders_place", body={**PLACE, "cart_id": None, "cart_version": None})
+    assert world.last.json == {**PLACE, "cart_id": None, "cart_version": None}
 
 
 @case
@@ -715,6 +717,23 @@ async def a_dead_backend_is_left_alone(world: World) -> None:
         assert (answer.status, answer.problem) == (502, "backend-unreachable")
     assert (await operate(world, "orders_list", **dead)).status == 503
     await world.forget_gateways()
+
+
+@case
+async def what_the_host_says_of_itself_becomes_a_problem(world: World) -> None:
+    for status, given, code in (
+        (404, 404, "not-found"),
+        (503, 503, "temporarily-unavailable"),
+        (500, 502, "backend-failed"),
+    ):
+        world.replies.append(w.page(status))
+        answer = await operate(world, "carts_open")
+        assert (answer.status, answer.problem) == (given, code)
+        assert answer.headers["retry-after"] == "9"
+    world.replies.append(fine(409))
+    assert (await operate(world, "carts_open")).json == {"path": "/api/v1/carts"}, (
+        "a service's own problem goes through"
+    )
 
 
 # figures

@@ -99,10 +99,21 @@ def fine(status: int = 200, etag: str = '"v1"', **headers: str) -> Reply:
 
     def reply(seen: Seen) -> web.StreamResponse:
         inner = {"Server": "backend/1", "X-Powered-By": "backend", "Request-Context": "appId=1"}
+        if status >= 400:
+            inner["Content-Type"] = "application/problem+json"
         more = {name.replace("_", "-"): value for name, value in headers.items()}
-        return web.json_response({"path": seen.path}, status=status, headers={**inner, "ETag": etag, **more})
+        return web.Response(
+            text=json.dumps({"path": seen.path}),
+            status=status,
+            headers={"Content-Type": "application/json", **inner, "ETag": etag, **more},
+        )
 
     return reply
+
+
+def page(status: int) -> Reply:
+    """An error page as a host makes it, not a service."""
+    return lambda _: web.Response(status=status, text=f"{status}: it is not well", headers={"Retry-After": "9"})
 
 
 async def _chunks(data: bytes) -> AsyncIterator[bytes]:

@@ -17,6 +17,7 @@ from localazure.apim.expressions.members import (
     JSON,
     LAMBDA,
     MEMBERS,
+    NULL,
     STATICS,
     Overload,
     text,
@@ -24,6 +25,8 @@ from localazure.apim.expressions.members import (
 
 Locals = dict[str, Any]
 Function = Callable[[Locals], Any]
+VALUES = {"int", "double", "bool", "char", "Guid"}
+"""Types that null is no value of."""
 NAMESPACES = {"Newtonsoft": {"Json"}, "System": {"Linq", "Text"}}
 
 
@@ -38,7 +41,7 @@ def assignable(given: str, wanted: str) -> bool:
     if given == wanted or wanted == "object":
         return True
     if given == "null":
-        return wanted not in {"int", "double", "bool", "char", "Guid"}
+        return wanted not in VALUES
     if wanted == "double":
         return given == "int"
     if wanted == "JToken":
@@ -364,7 +367,7 @@ def _casting(run: Function, type_: str, at: int, json: bool = False) -> Function
 
     def cast(variables: Locals) -> Any:
         value = run(variables)
-        if value is None and type_ not in {"int", "double", "bool", "char"}:
+        if (value is None or (value is NULL and type_ == "string")) and type_ not in VALUES:
             return None
         if json and type_ == "string" and isinstance(value, int | float):
             return text(value)

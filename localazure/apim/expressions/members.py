@@ -57,14 +57,21 @@ def _static(type_: str, name: str, parameters: str | None, result: str, call: Ca
 # texts
 
 
+class JsonNull:
+    """JSON's null, which is a value, unlike C#'s: `order["a"] == null` asks whether there is no `a`."""
+
+
+NULL = JsonNull()
+
+
 def text(value: Any) -> str:
     """`ToString()`."""
-    if value is None:
+    if value is None or value is NULL:
         return ""
     if isinstance(value, bool):
         return "True" if value else "False"
     if isinstance(value, dict | list):
-        return json.dumps(value, indent=2, ensure_ascii=False)
+        return json.dumps(value, indent=2, ensure_ascii=False, default=_null)
     if isinstance(value, float):
         return repr(int(value)) if value.is_integer() else repr(value)
     return str(value)
@@ -72,7 +79,12 @@ def text(value: Any) -> str:
 
 def compact(value: Any) -> str:
     """JSON without white space."""
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"), default=_null)
+
+
+def _null(value: Any) -> None:
+    if value is not NULL:
+        raise TypeError(f"{value!r} is not a value of JSON")
 
 
 def _substring(value: str, start: int, length: int | None = None) -> str:
@@ -158,14 +170,26 @@ _static("JToken", "Parse", "string", "JToken", lambda value: parse_json(value.en
 
 
 def parse_json(content: bytes, kind: type) -> Any:
-    """Raises ExpressionError for content that is not JSON, or not of that kind."""
+    """Raises ExpressionError for content that is not JSON, or not of that kind. JSON's null becomes NULL."""
     try:
-        value = json.loads(content)
+        value = _with_nulls(json.loads(content))
     except (ValueError, RecursionError) as exc:
         raise ExpressionError("the text is not valid JSON") from exc
     if not isinstance(value, kind):
         raise ExpressionError(f"the text is JSON, but not {'an object' if kind is dict else 'an array'}")
     return value
+
+
+def _with_nulls(value: Any) -> Any:
+    if isinstance(value, dict):
+        for name, item in value.items():
+            if item is None or isinstance(item, dict | list):
+                value[name] = _with_nulls(item)
+    elif isinstance(value, list):
+        for number, item in enumerate(value):
+            if item is None or isinstance(item, dict | list):
+                value[number] = _with_nulls(item)
+    return NULL if value is None else value
 
 
 def _kind_of(value: Any) -> str:
@@ -394,7 +418,7 @@ CLASSES: dict[str, type | tuple[type, ...]] = {
     "double": (int, float),
     "JObject": dict,
     "JArray": list,
-    "JToken": (dict, list, str, int, float, bool),
+    "JToken": (dict, list, str, int, float, bool, JsonNull),
     "Jwt": Jwt,
     "Guid": uuid.UUID,
     "object": object,
