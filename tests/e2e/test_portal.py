@@ -60,7 +60,7 @@ class Page:
 
     def click(self, selector: str) -> None:
         element = self._wait.until(expect.element_to_be_clickable((By.CSS_SELECTOR, selector)))
-        self._browser.execute_script("arguments[0].scrollIntoView({block: 'center'})", element)  # type: ignore[no-untyped-call]
+        self._browser.execute_script("arguments[0].scrollIntoView({block: 'center'})", element)
         element.click()
 
     def write(self, selector: str, text: str) -> None:

@@ -41,7 +41,7 @@ def test_the_document_is_valid() -> None:
 def test_every_example_fits_its_schema() -> None:
     schemas, count = Schemas(DOCUMENT), 0
     for route in routes():
-        contents = [operation(route).get("requestBody", {})] + list(operation(route)["responses"].values())
+        contents = [operation(route).get("requestBody", {}), *operation(route)["responses"].values()]
         for content in contents:
             for media in content.get("content", {}).values():
                 count += 1
