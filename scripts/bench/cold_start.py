@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
-import os
 import statistics
 import sys
-from pathlib import Path
 from typing import Any
 
+from scripts.bench.children import output
 from scripts.bench.figures import ratio
-from scripts.bench.options import MeasurementFailed, Options
+from scripts.bench.options import Options
 
-ROOT = Path(__file__).parents[2]
 PROCESSES = 9
 """Fresh processes of each kind, after one that fills the caches of byte code and of the disk."""
 
@@ -76,21 +73,4 @@ async def cold_start(_: Options) -> dict[str, Any]:
 
 async def fresh(code: str) -> str:
     """What `code` prints in a process of its own, started in the app's directory. Raises MeasurementFailed."""
-    process = await asyncio.create_subprocess_exec(
-        sys.executable,
-        "-c",
-        code,
-        cwd=ROOT,
-        env={**os.environ, "SERVICES": "*"},
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
-    )
-    try:
-        out, errors = await process.communicate()
-    except asyncio.CancelledError:
-        process.kill()
-        await process.wait()
-        raise
-    if process.returncode:
-        raise MeasurementFailed(f"a fresh process failed: {errors.decode()}")
-    return out.decode()
+    return await output([sys.executable, "-c", code], {"SERVICES": "*"})

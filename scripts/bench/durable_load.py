@@ -11,6 +11,7 @@ from typing import Any
 import aiohttp
 
 from scripts.bench import steps
+from scripts.bench.busy import Busy
 from scripts.bench.figures import rate
 from scripts.bench.lanes import WARM_UP
 from scripts.bench.options import MeasurementFailed
@@ -20,23 +21,25 @@ from scripts.bench.system import running
 APP = Path(__file__).parent / "saga_app"
 AT_ONCE = 50
 """Orchestrations under way: enough that the engine is never without work."""
-LOOK = 0.05
+LOOK = 0.02
 """Seconds between two looks at which are still under way; one request tells for all."""
 PATIENCE = 60.0
 HUB = "/runtime/webhooks/durabletask"
 UNDER_WAY = "Pending,Running"
 
 
-async def durable(seconds: float) -> dict[str, float]:
+async def durable(seconds: float, at_once: int = AT_ONCE) -> dict[str, Any]:
     """The host alone with an app that has nothing else, its files on disk."""
     with tempfile.TemporaryDirectory(prefix="commerce-bench-") as folder:
         rows = Path(folder) / "rows.db"
         options = {"functions.app": str(APP)}
         async with running(["functions"], options, {steps.ROWS: str(rows)}) as system, open_session() as session:
             load = _Load(session, f"{system.addresses['functions']}{HUB}")
-            sagas = await load.run(seconds)
+            busy = Busy(system.processes)
+            sagas = await load.run(seconds, at_once)
+            cores = busy.cores()
             await load.check(rows)
-            return {"sagas_per_second": sagas}
+            return {"sagas_per_second": sagas, "busy_cores": cores}
 
 
 class _Load:
@@ -44,7 +47,7 @@ class _Load:
         self._session, self._hub = session, hub
         self._started = 0
 
-    async def run(self, seconds: float) -> float:
+    async def run(self, seconds: float, at_once: int) -> float:
         """Keep so many under way; sagas that ended per second, the warm-up left out."""
         start = time.perf_counter() + WARM_UP
         first: tuple[float, int] | None = None
@@ -55,7 +58,7 @@ class _Load:
                 first = now, ended
             if first is not None and now >= start + seconds:
                 return rate(ended - first[1], now - first[0])
-            await asyncio.gather(*(self._start() for _ in range(AT_ONCE - under_way)))
+            await asyncio.gather(*(self._start() for _ in range(at_once - under_way)))
             await asyncio.sleep(LOOK)
 
     async def check(self, rows: Path) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from scripts.bench.baskets import Lines, hot, real, spread
+from scripts.bench.busy import Busy
 from scripts.bench.counters import still
 from scripts.bench.figures import ratio
 from scripts.bench.options import Options, say
@@ -30,7 +31,9 @@ async def orders(options: Options) -> dict[str, Any]:
         for name, baskets in loads.items():
             await still(session, system, QUIET)
             say(f"  {name} baskets, {options.shoppers} shoppers, {options.seconds:g} s")
+            busy = Busy(system.processes)
             reports[name] = (await load(buyers, baskets, options.seconds)).report()
+            reports[name]["busy_cores"] = busy.cores()
     return {
         "shoppers": options.shoppers,
         "seconds": options.seconds,

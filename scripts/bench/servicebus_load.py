@@ -7,11 +7,13 @@ import json
 import tempfile
 import time
 from pathlib import Path
+from typing import Any
 
 from azure.servicebus import ServiceBusMessage
 from azure.servicebus.aio import ServiceBusClient
 
 from localazure.servicebus import EMULATOR_KEY, KEY_NAME
+from scripts.bench.busy import Busy
 from scripts.bench.figures import rate
 from scripts.bench.lanes import WARM_UP
 from scripts.bench.system import running
@@ -20,8 +22,8 @@ QUEUE = "bench"
 SENDERS = RECEIVERS = 4
 AHEAD = 200
 """Messages that senders may be ahead of receivers."""
-BATCH = 50
-"""Messages that a receiver takes at a time at most."""
+PREFETCH = 50
+"""Messages that a receiver is sent ahead of its asking."""
 BODY = json.dumps({"order": "ord_" + "x" * 26, "lines": [{"sku": f"SKU{n}", "quantity": n} for n in range(12)]})
 ENTITIES = {
     "UserConfig": {
@@ -31,7 +33,7 @@ ENTITIES = {
 }
 
 
-async def servicebus(seconds: float) -> dict[str, float]:
+async def servicebus(seconds: float) -> dict[str, Any]:
     """The local server alone, its file on disk."""
     with tempfile.TemporaryDirectory(prefix="commerce-bench-") as folder:
         entities = Path(folder) / "entities.json"
@@ -39,7 +41,8 @@ async def servicebus(seconds: float) -> dict[str, float]:
         async with running(["servicebus"], {"servicebus.entities": str(entities)}) as system:
             key = f"SharedAccessKeyName={KEY_NAME};SharedAccessKey={EMULATOR_KEY}"
             connection = f"Endpoint={system.addresses['servicebus']};{key};UseDevelopmentEmulator=true"
-            return {"messages_per_second": await _through(connection, seconds)}
+            busy = Busy(system.processes)
+            return {"messages_per_second": await _through(connection, seconds), "busy_cores": busy.cores()}
 
 
 async def _through(connection: str, seconds: float) -> float:
@@ -66,9 +69,10 @@ class _Load:
                 await sender.send_messages(ServiceBusMessage(BODY, content_type="application/json"))
 
     async def receive(self, client: ServiceBusClient) -> None:
-        async with client.get_queue_receiver(QUEUE, prefetch_count=BATCH) as receiver:
+        """One by one: a client that asks for a batch waits a fifth of a second for the batch to fill."""
+        async with client.get_queue_receiver(QUEUE, prefetch_count=PREFETCH, max_wait_time=1) as receiver:
             while time.perf_counter() < self.end:
-                for message in await receiver.receive_messages(BATCH, max_wait_time=1):
+                async for message in receiver:
                     await receiver.complete_message(message)
                     self._room.release()
                     self.completed += self.start <= time.perf_counter() < self.end

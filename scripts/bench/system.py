@@ -17,9 +17,9 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from scripts.bench.children import ROOT
 from scripts.bench.options import MeasurementFailed
 
-ROOT = Path(__file__).parents[2]
 PATIENCE = 90.0
 """Seconds that all parts may take to be ready."""
 GRACE = 45.0
@@ -28,9 +28,10 @@ GRACE = 45.0
 
 @dataclass(frozen=True)
 class System:
-    """What runs: addresses by part, the address of the broker's counters, and how long it all took to be ready."""
+    """What runs: addresses and process ids by part, the address of the broker's counters, and how long it all took."""
 
     addresses: Mapping[str, str]
+    processes: Mapping[str, int]
     broker_admin: str
     startup_ms: float
 
@@ -70,7 +71,8 @@ async def running(
             try:
                 addresses = await _addresses(process, folder)
                 startup_ms = (time.perf_counter() - began) * 1000
-                yield System(addresses, f"http://127.0.0.1:{admin}", startup_ms)
+                processes = json.loads((folder / "state" / "processes.json").read_text())
+                yield System(addresses, processes, f"http://127.0.0.1:{admin}", startup_ms)
             finally:
                 await _end(process)
 
