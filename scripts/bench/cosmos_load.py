@@ -14,6 +14,7 @@ from scripts.bench.system import running
 
 CLIENTS = 3
 """Processes, with eight operations under way in each."""
+SERVER = "server"
 START_AFTER = 2.0
 """Seconds that they are given to import the SDK and to connect."""
 
@@ -21,18 +22,32 @@ START_AFTER = 2.0
 async def cosmos(seconds: float) -> dict[str, Any]:
     """The local server alone, its file on disk."""
     async with running(["cosmos"]) as system:
-        busy = Busy(system.processes)
-        rates = await operations(system.addresses["cosmos"], seconds)
-        return {**rates, "busy_cores": busy.cores()}
+        return await operations(system.addresses["cosmos"], system.processes["cosmos"], seconds)
 
 
-async def operations(url: str, seconds: float) -> dict[str, float]:
-    """Point reads, upserts and queries per second. Raises MeasurementFailed where any answer is wrong."""
+async def operations(url: str, process: int, seconds: float) -> dict[str, Any]:
+    """Point reads, upserts and queries per second, and how many cores the server's process was busy with each.
+
+    Raises MeasurementFailed where any answer is wrong.
+    """
     await cosmos_client.fill(url)
-    return {f"{kind}_per_second": await _rate(url, kind, seconds) for kind in cosmos_client.KINDS}
+    found: dict[str, Any] = {}
+    cores: dict[str, float | None] = {}
+    for kind in cosmos_client.KINDS:
+        found[f"{kind}_per_second"], cores[kind] = await _rate(url, process, kind, seconds)
+    return {**found, "server_cores": cores}
 
 
-async def _rate(url: str, kind: str, seconds: float) -> float:
-    words = [sys.executable, "-m", "scripts.bench.cosmos_client", url, kind, str(seconds)]
-    words.append(str(time.time() + START_AFTER))
-    return round(sum(map(float, await asyncio.gather(*(output(words) for _ in range(CLIENTS))))), 1)
+async def _rate(url: str, process: int, kind: str, seconds: float) -> tuple[float, float | None]:
+    start = time.time() + START_AFTER
+    words = [sys.executable, "-m", "scripts.bench.cosmos_client", url, kind, str(seconds), str(start)]
+    measured = asyncio.create_task(_cores(process, start, seconds))
+    rates = await asyncio.gather(*(output(words) for _ in range(CLIENTS)))
+    return round(sum(map(float, rates)), 1), await measured
+
+
+async def _cores(process: int, start: float, seconds: float) -> float | None:
+    await asyncio.sleep(start - time.time())
+    busy = Busy({SERVER: process})
+    await asyncio.sleep(seconds)
+    return busy.cores().get(SERVER)

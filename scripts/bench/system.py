@@ -50,7 +50,7 @@ async def running(
         folder = Path(name)
         settings = folder / "settings.json"
         shutil.copy(ROOT / "local.settings.sample.json", settings)
-        admin = _free_port()
+        admin = free_port()
         chosen = {"functions.settings": str(settings), "servicebus.admin_port": str(admin), **(options or {})}
         command = [sys.executable, "-m", "localazure", "up", "--state", str(folder / "state"), "--port", "all=0"]
         if only:
@@ -97,6 +97,7 @@ async def _end(process: Process) -> None:
         await process.wait()
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """One that nobody listens on at the moment."""
     with socket.create_server(("127.0.0.1", 0)) as listening:
         return int(listening.getsockname()[1])
