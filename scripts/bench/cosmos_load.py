@@ -10,6 +10,7 @@ from typing import Any
 from scripts.bench import cosmos_client
 from scripts.bench.busy import Busy
 from scripts.bench.children import output
+from scripts.bench.figures import ratio
 from scripts.bench.system import running
 
 CLIENTS = 3
@@ -26,8 +27,10 @@ async def cosmos(seconds: float) -> dict[str, Any]:
 
 
 async def operations(url: str, process: int, seconds: float) -> dict[str, Any]:
-    """Point reads, upserts and queries per second, and how many cores the server's process was busy with each.
+    """Point reads, upserts and queries per second; how many cores of the server each kept busy, and for how long one.
 
+    `server_ms` is the server's processor time for one operation: it tells servers apart even where it is the clients
+    that are at their limit, which `server_cores` well below 1 shows.
     Raises MeasurementFailed where any answer is wrong.
     """
     await cosmos_client.fill(url)
@@ -35,7 +38,8 @@ async def operations(url: str, process: int, seconds: float) -> dict[str, Any]:
     cores: dict[str, float | None] = {}
     for kind in cosmos_client.KINDS:
         found[f"{kind}_per_second"], cores[kind] = await _rate(url, process, kind, seconds)
-    return {**found, "server_cores": cores}
+    spent = {kind: ratio(1000 * (busy or 0), found[f"{kind}_per_second"]) for kind, busy in cores.items()}
+    return {**found, "server_cores": cores, "server_ms": spent}
 
 
 async def _rate(url: str, process: int, kind: str, seconds: float) -> tuple[float, float | None]:

@@ -57,12 +57,17 @@ def test_the_ratio_says_how_many_of_ours_for_each_of_theirs() -> None:
 
 
 def test_the_ratios_of_operations_are_by_kind() -> None:
-    ours = {"point_reads_per_second": 30.0, "queries_per_second": 9.0, "server_cores": {"queries": 0.5}}
-    theirs = {"point_reads_per_second": 20.0, "queries_per_second": 18.0}
-    assert cosmos.ratios(ours, theirs) == {"point_reads_per_second": 1.5, "queries_per_second": 0.5}
+    ours = {"point_reads_per_second": 30.0, "queries_per_second": 9.0, "server_ms": {"queries": 0.5}}
+    theirs = {"point_reads_per_second": 20.0, "queries_per_second": 18.0, "server_ms": {"queries": 0.25}}
+    assert cosmos.ratios(ours, theirs) == {
+        "point_reads_per_second": 1.5,
+        "queries_per_second": 0.5,
+        "server_ms": {"queries": 2.0},
+    }
     assert cosmos.ratios(ours, {FAILED: "npm cannot be found"}) == {
         "point_reads_per_second": None,
         "queries_per_second": None,
+        "server_ms": {"queries": None},
     }
 
 

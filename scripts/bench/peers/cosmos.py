@@ -33,9 +33,14 @@ async def cosmos(options: Options) -> dict[str, Any]:
     return {**found, "ratios": ratios(found["localazure"], found[PEER])}
 
 
-def ratios(our: Mapping[str, Any], their: Mapping[str, Any]) -> dict[str, float | None]:
-    """By kind of operation; below 1 localazure is slower. `None`: the peer did not run."""
-    return {name: ratio(our[name], their.get(name)) for name in our if name.endswith("_per_second")}
+def ratios(our: Mapping[str, Any], their: Mapping[str, Any]) -> dict[str, Any]:
+    """Of the rates, where below 1 localazure is slower, and of the processor time, where above 1 it needs more.
+
+    `None`: the peer did not run.
+    """
+    rates = {name: ratio(our[name], their.get(name)) for name in our if name.endswith("_per_second")}
+    times = their.get("server_ms", {})
+    return {**rates, "server_ms": {kind: ratio(spent, times.get(kind)) for kind, spent in our["server_ms"].items()}}
 
 
 async def _peer(seconds: float) -> dict[str, Any]:
