@@ -8,7 +8,7 @@ READY  := $(VENV)/.ready-$(shell cat requirements.txt requirements-dev.txt | cks
 export PYTHONUNBUFFERED = 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run up demo token test lint types schemas unit clean
+.PHONY: help setup run up demo token test lint types schemas unit bench bench-peers clean
 
 help:  ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -55,6 +55,17 @@ schemas: setup  ## write the event contracts as JSON Schema, the API as OpenAPI,
 unit: setup  ## the tests that need no server, in a few seconds
 	@$(PY) -m pytest tests/unit tests/architecture
 
+# stdout is the result's alone, so that it can be piped
+bench:  ## measure the app and localazure, JSON on stdout: ONLY=orders SECONDS=30 SHOPPERS=20
+	@$(MAKE) --no-print-directory setup >&2
+	@exec $(PY) -m scripts.bench $(BENCH)
+
+bench-peers:  ## measure the same work on other engines and servers (installs them), JSON on stdout: ONLY=sagas
+	@$(MAKE) --no-print-directory setup >&2
+	@exec $(PY) -m scripts.bench.peers $(BENCH)
+
+BENCH = $(if $(ONLY),--only $(ONLY)) $(if $(SECONDS),--seconds $(SECONDS)) $(if $(SHOPPERS),--shoppers $(SHOPPERS))
+
 clean:  ## stop nothing, forget everything: local state, caches and the virtual environment
-	@rm -rf .local $(VENV) local.settings.json .mypy_cache .ruff_cache .pytest_cache .hypothesis .artifacts
+	@rm -rf .local $(VENV) .venv-bench local.settings.json .mypy_cache .ruff_cache .pytest_cache .hypothesis .artifacts
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,43 @@
+"""Orders per second and how long they take: real baskets, then baskets that share nothing or one SKU."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from scripts.bench.baskets import Lines, hot, real, spread
+from scripts.bench.busy import Busy
+from scripts.bench.counters import still
+from scripts.bench.figures import ratio
+from scripts.bench.options import Options, say
+from scripts.bench.shoppers import load, open_session, shoppers, until_known
+from scripts.bench.stocking import stock
+from scripts.bench.system import running
+from scripts.dataset import read
+
+QUIET = 2.0
+"""Seconds without work before the next load."""
+
+
+async def orders(options: Options) -> dict[str, Any]:
+    """The real baskets' figures, and `spread` and `hot`: one line each, of a SKU of its own or of one and the same."""
+    data = read()
+    loads: dict[str, Iterator[Lines]] = {"real": real(data), "spread": spread(data), "hot": hot(data)}
+    reports: dict[str, dict[str, Any]] = {}
+    async with running() as system, open_session() as session:
+        await stock(session, system, data.products)
+        buyers = await shoppers(session, system, options.shoppers)
+        await until_known(buyers[0], lambda: [(product.sku, 1) for product in data.products[-500:]])
+        for name, baskets in loads.items():
+            await still(session, system, QUIET)
+            say(f"  {name} baskets, {options.shoppers} shoppers, {options.seconds:g} s")
+            busy = Busy(system.processes)
+            reports[name] = (await load(buyers, baskets, options.seconds)).report()
+            reports[name]["busy_cores"] = busy.cores()
+    return {
+        "shoppers": options.shoppers,
+        "seconds": options.seconds,
+        **reports.pop("real"),
+        **reports,
+        "hot_to_spread": ratio(reports["hot"]["per_second"], reports["spread"]["per_second"]),
+    }
