@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 
 from scripts.bench.cold_start import cold_start
+from scripts.bench.gateway import gateway
 from scripts.bench.options import Section, run
 from scripts.bench.orders import orders
 from scripts.bench.parts import parts
@@ -19,6 +20,7 @@ SECTIONS: dict[str, Section] = {
     "startup_ms": startup,
     "per_order": per_order,
     "orders": orders,
+    "gateway": gateway,
     "localazure": parts,
 }
 
