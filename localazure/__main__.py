@@ -46,9 +46,11 @@ def overview() -> str:
     parts = "\n".join(_described(load(name)) for name in TABLE)
     return f"""The Azure services this app uses, on one machine, for the unmodified official SDKs.
 
-  python -m localazure up [--state DIR] [--only PART,…] [--port PART=N] [--set PART.OPTION=VALUE]
+  python -m localazure up [--state DIR] [--only PART,…] [--port PART=N] [--set PART.OPTION=VALUE] [--split SERVICE,…]
       Start everything, each part as a process of its own, and serve until Ctrl-C. A part that dies is started
-      again. Addresses are printed when all are ready and kept in DIR/addresses.json, logs in DIR/logs.
+      again, unless DIR/hold/PART exists. With --split, each of those services has a functions host of its own,
+      functions-SERVICE, with its own files. Addresses are printed when all are ready and kept in
+      DIR/addresses.json, logs in DIR/logs.
 
   python -m localazure PART [--port N] [--state DIR] [--option NAME=VALUE]
       Start one part alone. Its state is kept in DIR, so a restarted part resumes where it was.
@@ -103,13 +105,17 @@ def _up(arguments: Sequence[str]) -> int:
     parser.add_argument(
         "--set", type=_option_of, action="append", default=[], metavar="PART.OPTION=VALUE", help="an option of a part"
     )
+    parser.add_argument(
+        "--split", default="", metavar="SERVICE,…", help="a functions host of its own for each of these services"
+    )
     given = parser.parse_args(arguments)
     options: dict[str, dict[str, str]] = {}
     for part, name, value in given.set:
         options.setdefault(part, {})[name] = value
     only = [name for name in given.only.split(",") if name]
     app = Path(options.get("functions", {}).get("app", "."))
-    launches = plan(only, dict(given.port), options, os.environ, app)
+    split = [name for name in given.split.split(",") if name]
+    launches = plan(only, dict(given.port), options, os.environ, app, split)
     return asyncio.run(_supervise(launches, given.state))
 
 

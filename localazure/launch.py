@@ -12,6 +12,9 @@ from localazure.part import HOST, Part
 from localazure.parts import FUNCTIONS, TABLE, PartError, check_options, load, port_variable
 from localazure.supervisor import Launch
 
+SERVICES = "SERVICES"
+"""The app setting that says which services a host registers."""
+SPLIT_CONFIGURATION = "apim/configuration.split.json"
 WEBHOOK = "/v1/payments/webhooks/stripe"
 
 
@@ -25,30 +28,44 @@ def plan(
     chosen_options: Mapping[str, Mapping[str, str]],
     environment: Mapping[str, str],
     app: Path,
+    split: Sequence[str] = (),
 ) -> list[Launch]:
-    """`app` is the app's directory.
+    """`app` is the app's directory. `split` names services that each get a functions host of their own.
 
     Raises PartError for a part or option that does not exist, PortsInUse before anything is started.
     """
-    names = [name for name in TABLE if name in only] if only else list(TABLE)
+    hosts = {f"{FUNCTIONS}-{service}": service for service in split}
+    known = [name for name in TABLE if name != FUNCTIONS or not hosts] + list(hosts)
     for name in (*only, *(name for name in chosen_ports if name != "all"), *chosen_options):
-        if name not in TABLE:
-            raise PartError(f"there is no part {name!r}; the parts are {', '.join(TABLE)}")
-    parts = {name: load(name) for name in names}
-    ports = allocate({name: wanted_port(part, chosen_ports, environment) for name, part in parts.items()})
+        if name not in {*known, FUNCTIONS}:
+            raise PartError(f"there is no part {name!r}; the parts are {', '.join(known)}")
+    parts = {name: load(FUNCTIONS if name in hosts else name) for name in known if not only or name in only}
+    wanted = {name: wanted_port(part, chosen_ports, environment, name) for name, part in parts.items()}
+    for place, name in enumerate(name for name in hosts if name in wanted):
+        if wanted[name] == parts[name].default_port:
+            wanted[name] += place
+    ports = allocate(wanted)
     launches = []
     for name, part in parts.items():
-        options = {**_default_options(part, ports, app), **chosen_options.get(name, {})}
+        shared = chosen_options.get(FUNCTIONS, {}) if name in hosts else {}
+        options = {**_default_options(part, ports, app, bool(hosts)), **shared, **chosen_options.get(name, {})}
         check_options(part, options)
-        host = name == FUNCTIONS
+        host = part.name == FUNCTIONS
         overrides = settings(ports, environment, _settings_file(app, options)) if host else {}
-        launches.append(Launch(name, name, part.summary, ports[name], options, overrides, host))
+        if name in hosts:
+            overrides = {**overrides, SERVICES: hosts[name]}
+        summary = f"{part.summary}: {hosts[name]}" if name in hosts else part.summary
+        folder = name if name in hosts else ""
+        launches.append(Launch(name, part.name, summary, ports[name], options, overrides, host, folder))
     return launches
 
 
-def wanted_port(part: Part, chosen: Mapping[str, int], environment: Mapping[str, str]) -> int:
-    """By the command line, the environment, or the part's default. Raises PartError for one that is no port."""
-    for source in (part.name, "all"):
+def wanted_port(part: Part, chosen: Mapping[str, int], environment: Mapping[str, str], name: str = "") -> int:
+    """By the command line (`name` is what it is launched as), the environment, or the part's default.
+
+    Raises PartError for one that is no port.
+    """
+    for source in (name or part.name, "all"):
         if source in chosen:
             return chosen[source]
     variable = port_variable(part.name)
@@ -89,7 +106,7 @@ def settings(ports: Mapping[str, int], environment: Mapping[str, str], file: Pat
     values = _values(file)
     overrides: dict[str, str] = {}
     for name, port in ports.items():
-        setting = TABLE[name].setting
+        setting = TABLE[name].setting if name in TABLE else ""
         if setting in environment or setting not in values:
             continue
         default = load(name).default_port
@@ -115,10 +132,13 @@ def _values(file: Path) -> dict[str, str]:
     return {str(name): str(value) for name, value in values.items()}
 
 
-def _default_options(part: Part, ports: Mapping[str, int], app: Path) -> dict[str, str]:
+def _default_options(part: Part, ports: Mapping[str, int], app: Path, split: bool) -> dict[str, str]:
     options = {name: str(app / file) for name, file in TABLE[part.name].files.items() if (app / file).exists()}
     if part.name == "apim":
-        options |= {name: f"http://localhost:{ports[name]}" for name in ("entra", FUNCTIONS) if name in ports}
+        addresses = {name: f"http://localhost:{port}" for name, port in ports.items()}
+        options |= {"addresses": json.dumps(addresses), "entra": addresses.get("entra", "")}
+        if split and (app / SPLIT_CONFIGURATION).exists():
+            options["configuration"] = str(app / SPLIT_CONFIGURATION)
     if part.name == "stripe" and "apim" in ports:
         options["webhook_url"] = f"http://localhost:{ports['apim']}{WEBHOOK}"
     elif part.name == "stripe" and FUNCTIONS in ports:

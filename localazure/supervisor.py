@@ -23,6 +23,7 @@ DRAIN = 30.0  # seconds a host may take to end what is under way
 STOP = 10.0  # the same for a service
 FIRST_DELAY, LONGEST_DELAY = 0.1, 5.0  # before a part that died is started again; doubled each time
 STEADY = 10.0  # a part that lived this long has recovered, and the delay starts anew
+HELD = 0.2  # between looks whether DIR/hold/NAME is still there; while it is, NAME is not started again
 LAST_LINES = 20  # of a log, shown where a part cannot start
 
 
@@ -32,7 +33,7 @@ class StartFailed(Exception):
 
 @dataclass(frozen=True)
 class Launch:
-    """One process: a part under a name of its own. Later the same part may run under several names."""
+    """One process: a part under a name of its own. The same part may run under several names."""
 
     name: str
     part: str
@@ -42,6 +43,8 @@ class Launch:
     environment: Mapping[str, str] = field(default_factory=dict)
     host: bool = False
     """It uses the others: started when they accept connections, stopped before them, given time to drain."""
+    folder: str = ""
+    """Where within the state directory it keeps its files; parts that run once share the directory."""
 
 
 class Child:
@@ -50,7 +53,7 @@ class Child:
     def __init__(self, launch: Launch, state: Path) -> None:
         self.launch = launch
         self.log = state / "logs" / f"{launch.name}.log"
-        self._state = state
+        self._state = state / launch.folder
         self.process: Process | None = None
         self.url = ""
 
@@ -158,12 +161,15 @@ class Supervisor:
     async def _keep(self, child: Child) -> None:
         """Start it again whenever it ends: nobody has asked it to."""
         delay, began = FIRST_DELAY, time.monotonic()
+        hold = self._state / "hold" / child.launch.name
         while True:
             assert child.process is not None, "only a started part is kept"
             code = await child.process.wait()
             delay = FIRST_DELAY if time.monotonic() - began > STEADY else delay
             self._say(f"{child.launch.name} died ({_ending(code)}); starting it again in {delay:g} s, see {child.log}")
             await asyncio.sleep(delay)
+            while hold.exists():  # noqa: ASYNC110 - another process makes and removes the file
+                await asyncio.sleep(HELD)
             delay, began = min(LONGEST_DELAY, delay * 2), time.monotonic()
             try:
                 await child.start()

@@ -1,4 +1,7 @@
-"""Start everything, fill the shop, buy one real basket, and serve until Ctrl-C. This is `make run`."""
+"""Start everything, fill the shop, buy one real basket, and serve until Ctrl-C. This is `make run`.
+
+With SPLIT=1 each service has a functions host of its own.
+"""
 
 from __future__ import annotations
 
@@ -12,6 +15,7 @@ from scripts.dataset import read
 from scripts.demo import BASKET, buy
 from scripts.seed import seed, seeded
 from scripts.shop import STATE, ApiError, Shop, addresses
+from shared.settings import SERVICES
 
 GRACE = 45.0
 """Seconds that the parts may take to end what is under way."""
@@ -21,7 +25,9 @@ async def main() -> int:
     (STATE / "addresses.json").unlink(missing_ok=True)
     # A group of its own: Ctrl-C reaches this process alone, which then stops the parts in order.
     up = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "localazure", "up", "--state", str(STATE), start_new_session=True
+        *(sys.executable, "-m", "localazure", "up", "--state", str(STATE)),
+        *(("--split", ",".join(SERVICES)) if os.environ.get("SPLIT") == "1" else ()),
+        start_new_session=True,
     )
     loop, interrupted = asyncio.get_running_loop(), asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -67,7 +73,7 @@ Try next
   curl -H "Authorization: Bearer $TOKEN" {base}/v1/orders/{order_id}
   curl -H "Authorization: Bearer $TOKEN" {base}/v1/orders/{order_id}/payment
   make demo                          another purchase (make help lists the ways to vary it)
-  curl {found["functions"]}/admin/host/status
+  curl {found.get("functions") or found["functions-orders"]}/admin/host/status
 
 Serving until Ctrl-C""",
         flush=True,

@@ -25,6 +25,7 @@ from localazure.apim.model import Api, Artifacts, Backend, BreakerRule, Operatio
 METHODS = ("get", "put", "post", "delete", "patch", "head", "options")
 _DURATION = re.compile(r"P(?:(\d+)D)?(?:T(?:(\d+)H)?(?:(\d+)M)?(?:(\d+)S)?)?")
 _PARAMETER = re.compile(r"\{(\*?\w+)\}")
+_ADDRESS = re.compile(r"\{([\w-]+)\}")
 
 
 def load(directory: Path, overrides: Mapping[str, str]) -> Artifacts:
@@ -56,7 +57,7 @@ def configuration(file: Path, known: Mapping[str, str]) -> dict[str, str]:
             name, value = str(entry["name"]), str(entry["properties"]["value"])
         except (LookupError, TypeError) as exc:
             raise ArtifactError(f"{file}: an entry of namedValues has name and properties.value, not {entry}") from exc
-        values[name] = _PARAMETER.sub(lambda match: _known(match[1], known, file), value)
+        values[name] = _ADDRESS.sub(lambda match: _known(match[1], known, file), value)
     return values
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 
 import aiohttp
@@ -117,15 +117,11 @@ async def _without_server(request: web.Request, response: web.StreamResponse) ->
 def _services(config: Config, session: aiohttp.ClientSession) -> Services:
     options, clock = config.options, config.clock
     directory = Path(options.get("artifacts") or "apim")
-    known = {name: value for name in ("entra", "functions") if (value := options.get(name))}
+    known = _texts(options, "addresses")
     overrides: dict[str, str] = {}
     if file := options.get("configuration"):
         overrides |= configuration(Path(file), known)
-    if given := options.get("values"):
-        try:
-            overrides |= {str(name): str(value) for name, value in json.loads(given).items()}
-        except (ValueError, AttributeError) as exc:
-            raise ArtifactError(f"the option values must be a JSON object of named values: {exc}") from exc
+    overrides |= _texts(options, "values")
     artifacts = load(directory, overrides)
     entra = options.get("entra", "")
     identity = Identity(
@@ -141,6 +137,13 @@ def _services(config: Config, session: aiohttp.ClientSession) -> Services:
         identity=ManagedIdentity(identity, session, clock),
         started=clock.time(),
     )
+
+
+def _texts(options: Mapping[str, str], name: str) -> dict[str, str]:
+    try:
+        return {str(key): str(value) for key, value in json.loads(options.get(name) or "{}").items()}
+    except (ValueError, AttributeError) as exc:
+        raise ArtifactError(f"the option {name} must be a JSON object of texts: {exc}") from exc
 
 
 def _request(request: web.Request) -> Request:

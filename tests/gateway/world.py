@@ -176,7 +176,7 @@ class World:
                 "configuration": str(ROOT / "apim" / "configuration.local.json"),
                 "values": json.dumps(changed),
                 "entra": self._entra.url,
-                "functions": self.backend,
+                "addresses": json.dumps({"entra": self._entra.url, "functions": self.backend}),
             }
             self._gateways[key] = await apim.PART.start(Config(port=0, options=options, clock=self.clock))
         return self._gateways[key].url

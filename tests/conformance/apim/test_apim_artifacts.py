@@ -112,7 +112,7 @@ def test_a_configuration_names_what_exists(files: Files, local: Local, refusal: 
     assert "{entra} is not known here" in refusal()
     entry["name"] = "other"
     files.text("c.json", json.dumps({"namedValues": [entry]}))
-    local.options["entra"] = "http://x"
+    local.options["addresses"] = '{"entra": "http://x"}'
     assert "sets the named value other, which does not exist" in refusal()
 
 
