@@ -30,7 +30,7 @@ TIGHT = {
     "partner-calls-per-week": PARTNER_QUOTA,
     "internal-calls-per-week": INTERNAL_QUOTA,
     "catalog-cache-seconds": CACHE_SECONDS,
-    "backend-timeout-seconds": 0.2,
+    "backend-timeout-seconds": 1,
 }
 KEYS = {"partner": "local-acme-primary", "internal": "local-back-office-primary", "cancelled": "local-left-primary"}
 
