@@ -47,6 +47,18 @@ LISTED = (
         services=("orders",),
     ),
     Setting(
+        "RECONCILE_SCHEDULE",
+        "When each service looks for what has been waiting too long (NCRONTAB).",
+        "0 * * * * *",
+        services=("orders", "inventory", "payments"),
+    ),
+    Setting(
+        "RECONCILE_AFTER_SECONDS",
+        "How long something must have been waiting for that.",
+        "300",
+        services=("orders", "inventory", "payments"),
+    ),
+    Setting(
         "PRODUCT_CACHE_SECONDS",
         "How long orders trusts a price it has read from its own product copy.",
         "5",

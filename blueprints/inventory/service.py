@@ -15,11 +15,14 @@ import msgspec
 
 from blueprints.inventory import domain, store
 from blueprints.inventory.domain import Reservation
+from shared.clock import utc_now
 from shared.contracts.event import Event
 from shared.contracts.inventory import StockRejected, StockReleased, StockReserved
 from shared.contracts.orders import Line, OrderCancelled, OrderConfirmed, OrderPlaced
 from shared.errors import Conflict, NotFound, PreconditionFailed, Transient
+from shared.messaging.again import tell_again, unfinished
 from shared.persistence.cosmos import AlreadyExists, Changed, Document, Missing
+from shared.settings import settings
 from shared.telemetry.log import Log
 
 T = TypeVar("T")
@@ -111,6 +114,13 @@ async def release(event: Event, cancelled: OrderCancelled) -> None:
         await _each(reservation.lines, lambda line: store.release(order_id, line))
         await store.advance(reservation, status, StockReleased(order_id=order_id))
         log.info("stock.released", order_id=order_id, reason=cancelled.reason)
+
+
+async def reconcile() -> None:
+    """Pieces that have been held for too long: tell orders again that they are."""
+    before = utc_now().timestamp() - settings().seconds("RECONCILE_AFTER_SECONDS")
+    async for order_id in unfinished(store.RESERVATIONS, "reservation", "reserved", before):
+        await tell_again(store.RESERVATIONS, order_id)
 
 
 async def _reservation(order_id: str) -> Reservation:

@@ -11,7 +11,7 @@ from blueprints.inventory.service import SetStock, StockView
 from shared.contracts.orders import OrderCancelled, OrderConfirmed, OrderPlaced
 from shared.messaging.consumer import consume
 from shared.messaging.relay import relay
-from shared.messaging.triggers import change_feed, subscription
+from shared.messaging.triggers import change_feed, reconciliation, subscription
 from shared.web.body import SKU
 from shared.web.endpoint import STAFF, Answer, Call, endpoint
 
@@ -60,3 +60,9 @@ async def on_orders(message: func.ServiceBusMessage) -> None:
         message,
         {OrderPlaced: service.reserve, OrderConfirmed: service.commit, OrderCancelled: service.release},
     )
+
+
+@reconciliation(bp, "inventory")
+async def reconcile(timer: func.TimerRequest) -> None:
+    """Look for what has been waiting too long for orders' decision."""
+    await service.reconcile()

@@ -12,14 +12,18 @@ import msgspec
 
 from blueprints.orders import domain, store
 from blueprints.orders.domain import MOST_LINES, Address, Command, Order
-from shared.clock import timestamp
+from shared.clock import timestamp, utc_now
 from shared.contracts.carts import CartChanged
 from shared.contracts.catalog import ProductChanged
-from shared.contracts.event import Event, EventData
+from shared.contracts.event import Event, EventData, type_of
+from shared.contracts.inventory import StockReserved
 from shared.contracts.orders import CancelReason, Line, OrderCancelled, OrderConfirmed, OrderPlaced
+from shared.contracts.payments import PaymentAuthorized
 from shared.errors import Conflict, Contention, InvalidRequest, NotFound, Unprocessable
+from shared.messaging.again import tell_again, unfinished
 from shared.money import Money
 from shared.persistence.cosmos import AlreadyExists, Changed
+from shared.settings import settings
 from shared.telemetry.log import Log
 from shared.web.auth import Principal
 from shared.web.body import Quantity, Sku, fingerprint
@@ -29,6 +33,8 @@ ORDER_ID = re.compile(r"ord_[a-z2-7]{26}")
 CART_PATIENCE = (0.02, 0.05, 0.1, 0.2, 0.4, 0.8)
 """Seconds between looks at a cart that has not arrived here yet: a second and a half in all."""
 TRIES = 5
+DECISIVE = frozenset({type_of(StockReserved), type_of(PaymentAuthorized)})
+"""Answers whose sender holds something until it hears the order's decision."""
 
 log = Log("orders")
 
@@ -143,13 +149,10 @@ async def get(caller: Principal, order_id: str) -> OrderView:
 
 async def list_own(customer_id: str, cursor: str | None, limit: int) -> Page[OrderSummary]:
     """The customer's orders, newest first."""
-    documents = await store.list_by_customer(customer_id, decode_cursor(cursor, customer_id), limit + 1)
-    page = documents[:limit]
-    more = len(documents) > limit
-    return Page(
-        items=[msgspec.convert(document, OrderSummary) for document in page],
-        next_cursor=encode_cursor(page[-1]["sort_key"], customer_id) if more else None,
-    )
+    found = await store.list_by_customer(customer_id, decode_cursor(cursor, customer_id), limit + 1)
+    page = [OrderSummary(order.id, order.status, order.total, order.placed_at) for _, order in found[:limit]]
+    more = len(found) > limit
+    return Page(items=page, next_cursor=encode_cursor(found[limit - 1][0], customer_id) if more else None)
 
 
 async def timeline(caller: Principal, order_id: str) -> Page[TimelineEntry]:
@@ -188,8 +191,28 @@ async def settle(order_id: str, command: Command, reason: CancelReason | None = 
 
 
 async def record_answer(event: Event) -> None:
-    """Note in the order's inbox what inventory or payments told of it."""
-    await store.record(event.subject, event)
+    """Note in the order's inbox what inventory or payments told of it.
+
+    One that is there already and asks for a decision comes from someone who is still waiting for it.
+    """
+    if await store.record(event.subject, event) or event.type not in DECISIVE:
+        return
+    order = await store.get(event.subject)
+    if order is not None and order.status != "placed":
+        await tell_again(store.ORDERS, order.id)
+
+
+async def reconcile() -> None:
+    """Orders that nobody has decided long after their deadline: decide by what is known of them.
+
+    Usually their saga does that; it may have been ended by hand, or have failed.
+    """
+    patience = settings().seconds("ORDER_DEADLINE_SECONDS") + settings().seconds("RECONCILE_AFTER_SECONDS")
+    async for order_id in unfinished(store.ORDERS, "order", "placed", utc_now().timestamp() - patience):
+        answers = {event["type"] for event in await store.events(order_id)}
+        good = {type_of(StockReserved), type_of(PaymentAuthorized)} <= answers
+        order = await (settle(order_id, "confirm") if good else settle(order_id, "cancel", "timed_out"))
+        log.warning("order.reconciled", order_id=order_id, status=order.status)
 
 
 async def keep_product(event: Event, data: ProductChanged) -> None:

@@ -1,7 +1,9 @@
 """Orders in Cosmos DB.
 
-`orders` by /order_id      the order, its outbox and its inbox: one partition, so one batch can write them together
-`orders-by-customer`       a projection that answers "my orders" from one partition
+`orders` by /order_id      the order and its outbox: one partition, so one batch can write them together
+`answers` by /order_id     the inbox: what inventory and payments said of an order. Nothing is relayed from it, so it
+                           lies where no change feed has to look at it
+`orders-by-customer`       which orders a customer has, in their order; what became of them is in the orders
 `products` by /sku         what the catalog told: names and prices
 `carts` by /cart_id        what carts told: whose basket holds what
 """
@@ -10,6 +12,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from typing import Any
 
 import msgspec
@@ -18,10 +21,11 @@ from blueprints.orders.domain import Order, Priced
 from shared.contracts.event import Event, EventData
 from shared.money import Money
 from shared.persistence.cosmos import AlreadyExists, Container, Document, create, keep_latest, patch
-from shared.persistence.outbox import seen, tell
+from shared.persistence.outbox import inbox_document, tell
 from shared.settings import settings
 
 ORDERS = Container("orders", "orders", "order_id")
+ANSWERS = Container("orders", "answers", "order_id")
 BY_CUSTOMER = Container("orders", "orders-by-customer", "customer_id")
 PRODUCTS = Container("orders", "products", "sku")
 CARTS = Container("orders", "carts", "cart_id")
@@ -66,7 +70,7 @@ async def advance(before: Order, after: Order, told: EventData) -> None:
 async def record(order_id: str, event: Event) -> bool:
     """Put an answer into the order's inbox. False if it was there already."""
     try:
-        await ORDERS.batch(order_id, [seen(ORDERS, order_id, event)])
+        await ANSWERS.create(inbox_document(ANSWERS, order_id, event))
     except AlreadyExists:
         return False
     return True
@@ -74,40 +78,53 @@ async def record(order_id: str, event: Event) -> bool:
 
 async def events(order_id: str) -> list[Document]:
     """The events in the order's outbox and inbox, oldest first."""
-    query = "SELECT VALUE c.event FROM c WHERE c.kind IN ('outbox', 'inbox')"
-    found = [document async for document in ORDERS.query(query, {}, key=order_id)]
+    found: list[Document] = []
+    for container, kind in ((ORDERS, "outbox"), (ANSWERS, "inbox")):
+        query = "SELECT VALUE c.event FROM c WHERE c.kind = @kind"
+        found += [document async for document in container.query(query, {"@kind": kind}, key=order_id)]
     return sorted(found, key=lambda event: str(event["time"]))
 
 
-async def project(document: Mapping[str, Any]) -> None:
-    """Bring the customer's list up to date with one `orders` item as the change feed shows it."""
-    order = order_of(document)
-    await keep_latest(
-        BY_CUSTOMER,
-        order.customer_id,
-        {
-            "id": order.id,
-            "customer_id": order.customer_id,
-            "sort_key": f"{order.placed_at}|{order.id}",
-            "status": order.status,
-            "total": msgspec.to_builtins(order.total),
-            "placed_at": order.placed_at,
-            "version": order.version,
-        },
-    )
+class Listed:
+    """The customers' lists. An order enters its list once; this process remembers the latest ones that did."""
+
+    LARGEST = 10_000
+
+    def __init__(self) -> None:
+        self._known: dict[str, None] = {}
+
+    async def add(self, document: Mapping[str, Any]) -> None:
+        """Put one `orders` item, as the change feed shows it, into its customer's list, unless it is there."""
+        order_id = document["order_id"]
+        if order_id in self._known:
+            return
+        entry = {
+            "id": order_id,
+            "customer_id": document["customer_id"],
+            "sort_key": f"{document['placed_at']}|{order_id}",
+        }
+        with suppress(AlreadyExists):
+            await BY_CUSTOMER.create(entry)
+        if len(self._known) >= self.LARGEST:
+            del self._known[next(iter(self._known))]
+        self._known[order_id] = None
 
 
-async def list_by_customer(customer_id: str, before: str | None, limit: int) -> list[Document]:
-    """At most `limit` of the customer's orders, newest first, after the sort key `before`."""
+listed = Listed()
+
+
+async def list_by_customer(customer_id: str, before: str | None, limit: int) -> list[tuple[str, Order]]:
+    """At most `limit` of the customer's orders, newest first, after the sort key `before`, each behind its sort key."""
     condition = "" if before is None else " AND c.sort_key < @before"
-    query = f"SELECT * FROM c WHERE c.customer_id = @customer{condition} ORDER BY c.sort_key DESC"  # noqa: S608 - fixed text
+    query = f"SELECT c.id, c.sort_key FROM c WHERE c.customer_id = @customer{condition} ORDER BY c.sort_key DESC"  # noqa: S608 - fixed text
     parameters = {"@customer": customer_id} | ({} if before is None else {"@before": before})
-    found: list[Document] = []
+    keys: dict[str, str] = {}
     async for document in BY_CUSTOMER.query(query, parameters, key=customer_id, limit=limit):
-        found.append(document)
-        if len(found) == limit:
+        keys[document["id"]] = document["sort_key"]
+        if len(keys) == limit:
             break
-    return found
+    orders = {document["id"]: order_of(document) for document in await ORDERS.read_many(list(keys))}
+    return [(key, orders[order_id]) for order_id, key in keys.items() if order_id in orders]
 
 
 class ProductCopy:

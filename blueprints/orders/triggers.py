@@ -25,7 +25,7 @@ from shared.contracts.payments import (
 from shared.errors import Forbidden
 from shared.messaging.consumer import Handlers, consume
 from shared.messaging.relay import relay
-from shared.messaging.triggers import change_feed, subscription
+from shared.messaging.triggers import change_feed, reconciliation, subscription
 from shared.web.endpoint import Answer, Call, Parameter, endpoint
 from shared.web.paging import CURSOR, LIMIT, Page, read_limit
 
@@ -93,7 +93,7 @@ async def cancel(call: Call[Any]) -> Answer:
 @change_feed(bp, store.ORDERS)
 @bp.durable_client_input(client_name="client")
 async def feed(documents: func.DocumentList, client: df.DurableOrchestrationClient) -> None:
-    """Relay the outbox, start and stop sagas ahead of it, and keep the list by customer up to date."""
+    """Relay the outbox, start and stop sagas ahead of it, and enter orders into their customers' lists."""
 
     async def before(event: Event, data: EventData) -> None:
         if isinstance(data, OrderPlaced):
@@ -104,7 +104,7 @@ async def feed(documents: func.DocumentList, client: df.DurableOrchestrationClie
     await relay(store.ORDERS, documents, before)
     for document in documents:
         if document["kind"] == "order":
-            await store.project(dict(document))
+            await store.listed.add(dict(document))
 
 
 def _answers(client: df.DurableOrchestrationClient) -> Handlers:
@@ -151,6 +151,12 @@ async def on_inventory(message: func.ServiceBusMessage, client: df.DurableOrches
 async def on_payments(message: func.ServiceBusMessage, client: df.DurableOrchestrationClient) -> None:
     """Take payments' answer to the saga."""
     await consume("orders", message, _answers(client))
+
+
+@reconciliation(bp, "orders")
+async def reconcile(timer: func.TimerRequest) -> None:
+    """Look for orders that nobody has decided."""
+    await service.reconcile()
 
 
 @bp.function_name(saga.NAME)

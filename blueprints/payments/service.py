@@ -13,6 +13,7 @@ import msgspec
 from blueprints.payments import domain, provider, store
 from blueprints.payments.domain import Command, Payment
 from blueprints.payments.provider import Intent
+from shared.clock import utc_now
 from shared.contracts.event import Event, EventData
 from shared.contracts.orders import OrderCancelled, OrderConfirmed, OrderPlaced
 from shared.contracts.payments import (
@@ -23,8 +24,10 @@ from shared.contracts.payments import (
     PaymentVoided,
 )
 from shared.errors import NotFound, Transient
+from shared.messaging.again import tell_again, unfinished
 from shared.money import Money
 from shared.persistence.cosmos import AlreadyExists, Changed
+from shared.settings import settings
 from shared.telemetry.log import Log
 from shared.web.auth import Principal
 
@@ -128,6 +131,13 @@ async def hear(notice: provider.Notice) -> None:
     elif payment.status == "voided" and notice.intent.fate == "held":
         await provider.void(notice.order_id, notice.intent.id)
         log.warning("payment.late_hold_voided", order_id=notice.order_id)
+
+
+async def reconcile() -> None:
+    """Money that has been held for too long: tell orders again that it is."""
+    before = utc_now().timestamp() - settings().seconds("RECONCILE_AFTER_SECONDS")
+    async for order_id in unfinished(store.PAYMENTS, "payment", "authorized", before):
+        await tell_again(store.PAYMENTS, order_id)
 
 
 async def _begun(payment: Payment, intent: Intent) -> bool:

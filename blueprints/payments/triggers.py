@@ -12,7 +12,7 @@ from blueprints.payments.service import PaymentView, Received
 from shared.contracts.orders import OrderCancelled, OrderConfirmed, OrderPlaced
 from shared.messaging.consumer import consume
 from shared.messaging.relay import relay
-from shared.messaging.triggers import change_feed, subscription
+from shared.messaging.triggers import change_feed, reconciliation, subscription
 from shared.web.endpoint import Answer, Call, endpoint
 
 bp = func.Blueprint()
@@ -52,3 +52,9 @@ async def on_orders(message: func.ServiceBusMessage) -> None:
         message,
         {OrderPlaced: service.authorize, OrderConfirmed: service.capture, OrderCancelled: service.give_back},
     )
+
+
+@reconciliation(bp, "payments")
+async def reconcile(timer: func.TimerRequest) -> None:
+    """Look for what has been waiting too long for orders' decision."""
+    await service.reconcile()

@@ -91,7 +91,8 @@ async def _measure(sections: Mapping[str, Section], options: Options) -> dict[st
     task = asyncio.current_task()
     assert task is not None, "this runs in a task"
     # SIGINT does so already; whoever ends this by SIGTERM leaves nothing behind either.
-    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
+    for number in (signal.SIGINT, signal.SIGTERM):  # also where a shell started this with SIGINT ignored
+        asyncio.get_running_loop().add_signal_handler(number, task.cancel)
     result: dict[str, Any] = {"machine": machine()}
     for name, section in sections.items():
         say(f"measuring {name}")

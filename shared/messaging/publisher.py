@@ -47,11 +47,14 @@ class _TopicSender:
             await self.sender.send_messages(batch)
 
 
-def encode(event: Event) -> ServiceBusMessage:
-    """The message that carries `event`: message id = event id, session id = subject, label = type."""
+def encode(event: Event, repeat: str = "") -> ServiceBusMessage:
+    """The message that carries `event`: message id = event id, session id = subject, label = type.
+
+    `repeat` makes it another message of the same event, which duplicate detection lets pass.
+    """
     return ServiceBusMessage(
         msgspec.json.encode(event),
-        message_id=event.id,
+        message_id=f"{event.id}#{repeat}" if repeat else event.id,
         session_id=event.subject,
         subject=event.type,
         content_type=_CONTENT_TYPE,
@@ -59,8 +62,8 @@ def encode(event: Event) -> ServiceBusMessage:
     )
 
 
-async def publish(topic: str, events: Sequence[Event]) -> None:
-    """Send `events` in their order; returns when the broker has them all.
+async def publish(topic: str, events: Sequence[Event], repeat: str = "") -> None:
+    """Send `events` in their order; returns when the broker has them all. For `repeat` see `encode`.
 
     Raises Rejected if one alone is larger than the broker takes (some before it may have been sent: the
     broker's duplicate detection makes sending them again harmless), Transient if the broker does not answer.
@@ -68,7 +71,7 @@ async def publish(topic: str, events: Sequence[Event]) -> None:
     if not events:
         return
     try:
-        await _sender(topic).send([encode(event) for event in events])
+        await _sender(topic).send([encode(event, repeat) for event in events])
     except MessageSizeExceededError as exc:
         raise Rejected("the event is larger than a message may be", code="event-too-large") from exc
     except (ServiceBusError, OSError) as exc:

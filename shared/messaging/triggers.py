@@ -49,6 +49,14 @@ def subscription(bp: Any, service: str, topic: str) -> Decorator:
     )
 
 
+def reconciliation(bp: Any, service: str) -> Decorator:
+    """Trigger `<service>_reconcile`: now and then, to look for what has been waiting too long."""
+    return _chain(
+        bp.function_name(f"{service}_reconcile"),
+        bp.timer_trigger(arg_name="timer", schedule="%RECONCILE_SCHEDULE%", run_on_startup=False),
+    )
+
+
 def _chain(*decorators: Decorator) -> Decorator:
     def decorate(function: Any) -> Any:
         for decorator in reversed(decorators):

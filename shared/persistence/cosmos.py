@@ -175,14 +175,17 @@ async def close() -> None:
 def _cosmos() -> CosmosClient:
     global _client  # noqa: PLW0603 - one client a process is what the SDK asks for
     if _client is None:
+        from azure.core.pipeline.transport import AioHttpTransport
         from azure.cosmos.aio import CosmosClient
 
+        # Otherwise each request looks for proxies in the environment and parses a .netrc, in a thread of its own.
+        transport = AioHttpTransport(use_env_settings=False)
         if connection_string := settings().optional(_CONNECTION):
-            _client = CosmosClient.from_connection_string(connection_string)
+            _client = CosmosClient.from_connection_string(connection_string, transport=transport)
         elif endpoint := settings().optional(f"{_CONNECTION}__accountEndpoint"):
             from azure.identity.aio import DefaultAzureCredential
 
-            _client = CosmosClient(endpoint, DefaultAzureCredential())
+            _client = CosmosClient(endpoint, DefaultAzureCredential(), transport=transport)
         else:
             raise SettingError(f"set {_CONNECTION}, or {_CONNECTION}__accountEndpoint to use the app's identity")
     return _client

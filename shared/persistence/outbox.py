@@ -1,6 +1,6 @@
 """The outbox: an event is written beside the state it tells of, in one transactional batch, and relayed from there.
 
-The inbox: what a consumer has already dealt with, written beside the effect it had.
+The inbox: what a consumer has already dealt with.
 """
 
 from __future__ import annotations
@@ -40,17 +40,15 @@ def outbox_document(container: Container, key: str, event: Event) -> Document:
     }
 
 
-def seen(container: Container, key: str, event: Event) -> Operation:
-    """Batch operation that records `event` as dealt with; AlreadyExists says that it was before."""
-    return create(
-        {
-            "id": f"inbox:{event.id}",
-            container.partition_key: key,
-            "kind": "inbox",
-            "event": {"id": event.id, "type": event.type, "time": event.time, "source": event.source},
-            "ttl": RETENTION,
-        }
-    )
+def inbox_document(container: Container, key: str, event: Event) -> Document:
+    """The item that records `event` as dealt with: that it exists already says that it was before."""
+    return {
+        "id": f"inbox:{event.id}",
+        container.partition_key: key,
+        "kind": "inbox",
+        "event": {"id": event.id, "type": event.type, "time": event.time, "source": event.source},
+        "ttl": RETENTION,
+    }
 
 
 def event_of(document: Document) -> Event:

@@ -1,0 +1,39 @@
+"""Telling again: how a service that waits for the others, and hears nothing, asks without calling them.
+
+Whatever went missing – a message in a dead-letter queue, a saga that was ended by hand – the one who waits tells
+its own last event again, under a message id of its own so that duplicate detection lets it pass. Consumers take
+events by their id, so a repeat does nothing to those who had it; and orders answers an answer it knows already by
+telling its decision again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+from shared.clock import timestamp
+from shared.messaging.publisher import publish
+from shared.persistence.cosmos import Container, Document
+from shared.persistence.outbox import event_of
+from shared.telemetry.log import Log
+
+AT_MOST = 100
+"""Items that one round looks at; the rest waits for the next."""
+
+
+async def unfinished(container: Container, kind: str, status: str, before: float) -> AsyncIterator[str]:
+    """Order ids of the items of `kind` that have had `status` since `before` (Unix time, seconds)."""
+    query = f"SELECT TOP {AT_MOST} c.order_id FROM c WHERE c.kind = @kind AND c.status = @status AND c._ts < @before"  # noqa: S608 - fixed text
+    parameters = {"@kind": kind, "@status": status, "@before": int(before)}
+    async for document in container.query(query, parameters):
+        yield document["order_id"]
+
+
+async def tell_again(container: Container, key: str) -> None:
+    """Publish the last event in the outbox of `key` once more. Raises Transient."""
+    query = "SELECT * FROM c WHERE c.kind = 'outbox'"
+    told: list[Document] = [document async for document in container.query(query, {}, key=key)]
+    if not told:
+        return
+    event = max(map(event_of, told), key=lambda event: event.version)
+    await publish(container.database, [event], repeat=timestamp())
+    Log(container.database).warning("event.told_again", event_id=event.id, subject=event.subject)
