@@ -35,7 +35,7 @@ TABLE: Mapping[str, Entry] = {
     "cosmos": Entry("localazure.cosmos", "COSMOS_CONNECTION", {"containers": "infra/cosmos.json"}),
     "servicebus": Entry("localazure.servicebus", "SERVICEBUS_CONNECTION", {"entities": "infra/servicebus.json"}),
     "entra": Entry("localazure.entra", "AUTH_ISSUER"),
-    "stripe": Entry("localazure.stripe", "STRIPE_API_BASE"),
+    "stripe": Entry("localazure.stripe", "STRIPE_API_BASE", {"endpoint": "infra/stripe.json"}),
     "apim": Entry("localazure.apim", files={"artifacts": "apim", "configuration": "apim/configuration.local.json"}),
     FUNCTIONS: Entry("localazure.functions"),
 }

@@ -18,6 +18,7 @@ PART = Part(
     start=_start,
     options={
         "key": "the secret API key that is accepted (default sk_test_local)",
+        "endpoint": "JSON file of the webhook endpoint, whose enabled_events are the types sent to it",
         "webhook_events": "event types sent to the webhook endpoint, separated by commas, or * for all (default: "
         "payment_intent.amount_capturable_updated, .succeeded, .payment_failed, .canceled, charge.captured, "
         "charge.refunded)",

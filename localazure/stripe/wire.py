@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import hmac
+import json
 from functools import partial
+from pathlib import Path
 
 from aiohttp import web
 from aiohttp.typedefs import Handler
@@ -30,6 +32,19 @@ WEBHOOK_EVENTS = (
 )
 
 
+def _event_types(config: Config) -> frozenset[str]:
+    """Which events are sent. Raises ValueError for a file that does not say."""
+    if chosen := config.options.get("webhook_events"):
+        return frozenset(chosen.split(","))
+    file = config.options.get("endpoint")
+    if not file:
+        return frozenset(WEBHOOK_EVENTS.split(","))
+    try:
+        return frozenset(map(str, json.loads(Path(file).read_bytes())["enabled_events"]))
+    except (OSError, ValueError, LookupError, TypeError) as exc:
+        raise ValueError(f"the option endpoint of stripe must name a file with enabled_events: {exc!r}") from exc
+
+
 class StripeServer:
     """The listening socket, the webhooks that leave, and the file behind both."""
 
@@ -42,7 +57,7 @@ class StripeServer:
             config.clock,
             url=options.get("webhook_url", ""),
             secret=options.get("webhook_secret") or "whsec_local",
-            types=frozenset((options.get("webhook_events") or WEBHOOK_EVENTS).split(",")),
+            types=_event_types(config),
         )
         self._faults = Faults()
         self._execution = Execution(self._store, self._faults, config.clock, self._webhooks.notice)

@@ -60,6 +60,11 @@ class System:
     state: Path
     addresses: Mapping[str, str]
 
+    @property
+    def processes(self) -> dict[str, int]:
+        """Process ids of the parts as they are now."""
+        return dict(json.loads((self.state / "processes.json").read_text()))
+
 
 @pytest.fixture(scope="session")
 def system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
@@ -69,12 +74,12 @@ def system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
 
 
 @contextmanager
-def started(folder: Path, *more: str) -> Iterator[System]:
-    """A system of its own in a folder, with more arguments for `up`."""
+def started(folder: Path, *more: str, deadline: int = DEADLINE) -> Iterator[System]:
+    """A system of its own in a folder, with more arguments for `up`, where orders wait `deadline` seconds."""
     settings = folder / "settings.json"
     shutil.copy(ROOT / "local.settings.sample.json", settings)
     state = folder / "state"
-    overrides = {"ORDER_DEADLINE_SECONDS": str(DEADLINE), "STRIPE_TIMEOUT_SECONDS": "2", "PRODUCT_CACHE_SECONDS": "1"}
+    overrides = {"ORDER_DEADLINE_SECONDS": str(deadline), "STRIPE_TIMEOUT_SECONDS": "2", "PRODUCT_CACHE_SECONDS": "1"}
     command = [sys.executable, "-m", "localazure", "up", "--state", str(state), "--port", "all=0"]
     process = subprocess.Popen(
         [*command, "--set", f"functions.settings={settings}", *more],
@@ -113,7 +118,7 @@ class Client:
         headers: Mapping[str, str] | None = None,
     ) -> None:
         self.system, self.session, self.token = system, session, token
-        self._base = base or f"{system.addresses['functions']}/api/v1"
+        self._base = base or f"{system.addresses.get('functions')}/api/v1"
         self._headers = dict(headers or {})
 
     def at_gateway(self, key: str | None = None) -> Client:

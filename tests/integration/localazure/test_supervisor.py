@@ -351,10 +351,10 @@ class TestPlan:
     def test_the_provider_notifies_the_functions_host(self) -> None:
         planned = self.planned("stripe", "functions")
         base = f"http://localhost:{planned['functions'].port}"
-        assert planned["stripe"].options == {"webhook_url": f"{base}/api/v1/payments/webhooks/stripe"}
+        assert planned["stripe"].options["webhook_url"] == f"{base}/api/v1/payments/webhooks/stripe"
 
     def test_without_a_functions_host_the_provider_notifies_nobody(self) -> None:
-        assert self.planned("stripe")["stripe"].options == {}
+        assert self.planned("stripe")["stripe"].options == {"endpoint": str(APP / "infra/stripe.json")}
 
     def test_only_the_functions_host_is_a_host_and_only_it_is_told_addresses(self) -> None:
         planned = self.planned()
@@ -363,6 +363,31 @@ class TestPlan:
         assert set(told) == {"COSMOS_CONNECTION", "SERVICEBUS_CONNECTION", "AUTH_ISSUER", "STRIPE_API_BASE"}
         assert f"localhost:{planned['cosmos'].port}/" in told["COSMOS_CONNECTION"]
         assert f"localhost:{planned['servicebus'].port};" in told["SERVICEBUS_CONNECTION"]
+
+    def test_the_provider_notifies_the_gateway_where_there_is_one(self) -> None:
+        planned = self.planned()
+        base = f"http://localhost:{planned['apim'].port}"
+        assert planned["stripe"].options["webhook_url"] == f"{base}/v1/payments/webhooks/stripe"
+
+    def test_split_gives_each_service_a_host_of_its_own(self) -> None:
+        launches = launch.plan([], {"all": 0}, {}, {}, APP, ["orders", "carts"])
+        hosts = {launched.name: launched for launched in launches if launched.host}
+        assert list(hosts) == ["functions-orders", "functions-carts"]
+        assert {name: host.environment["SERVICES"] for name, host in hosts.items()} == {
+            "functions-orders": "orders",
+            "functions-carts": "carts",
+        }
+        assert len({host.folder for host in hosts.values()} | {""}) == 3, "each has its own files"
+        gateway = next(launched for launched in launches if launched.name == "apim")
+        addresses = json.loads(gateway.options["addresses"])
+        assert addresses["functions-carts"] == f"http://localhost:{hosts['functions-carts'].port}"
+        assert gateway.options["configuration"].endswith("configuration.split.json")
+
+    def test_split_hosts_take_the_ports_from_the_hosts_default_on(self) -> None:
+        launches = launch.plan(
+            ["functions-a", "functions-b"], {}, {}, {"LOCALAZURE_FUNCTIONS_PORT": ""}, APP, ["a", "b"]
+        )
+        assert [launched.port for launched in launches] == [7071, 7072]
 
     def test_every_port_in_use_is_named_at_once(self) -> None:
         with socket.create_server(("127.0.0.1", 0)) as one, socket.create_server(("127.0.0.1", 0)) as other:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import json
 import secrets
+from pathlib import Path
 from typing import Any
 
 import aiohttp
@@ -148,3 +150,8 @@ async def test_a_webhook_before_our_own_answer_is_as_good_as_it(addresses: dict[
 
 async def test_a_webhook_of_nothing_we_know_changes_nothing() -> None:
     await service.hear(Notice("charge.captured", None, None))
+
+
+def test_the_provider_is_asked_for_the_notices_that_are_heard() -> None:
+    endpoint = json.loads((Path(__file__).parents[3] / "infra" / "stripe.json").read_bytes())
+    assert set(endpoint["enabled_events"]) == set(provider.WEBHOOKS)

@@ -1,0 +1,152 @@
+"""A functions host for each service: one after the other is taken away under load; the others go on, and in the end
+everything adds up. How long each is away: SPLIT_OUTAGE seconds, 3 unless the environment says otherwise."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import secrets
+import signal
+from collections import Counter
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import aiohttp
+import pytest
+
+from scripts.openapi import AUDIENCE
+from shared.settings import SERVICES
+from tests.e2e.conftest import ADDRESS, DEADLINE, PATIENCE, Client, Provider, System, started
+
+OUTAGE = float(os.environ.get("SPLIT_OUTAGE", "3"))
+PIECES, PRICE = 1_000, 250
+
+
+@pytest.fixture(scope="module")
+def split(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
+    with started(tmp_path_factory.mktemp("split"), "--split", ",".join(SERVICES)) as running:
+        yield running
+
+
+@dataclass
+class Story:
+    """What was asked and what came of it: statuses by operation, and the orders that were accepted."""
+
+    statuses: Counter[tuple[str, int]] = field(default_factory=Counter)
+    orders: list[str] = field(default_factory=list)
+
+    def failures(self) -> set[str]:
+        """Services that answered with a server's error."""
+        return {service for service, status in self.statuses if status >= 500}
+
+
+async def _client(system: System, session: aiohttp.ClientSession, account: str, key: str) -> Client:
+    form = {
+        "grant_type": "password",
+        "client_id": "scripts",
+        "username": account,
+        "password": f"local-{account}",
+        "scope": f"{AUDIENCE}/.default",
+    }
+    async with session.post(
+        f"{system.addresses['entra']}/durable-commerce.local/oauth2/v2.0/token", data=form
+    ) as answer:
+        token = (await answer.json())["access_token"]
+    headers = {"Ocp-Apim-Subscription-Key": key}
+    return Client(system, session, token, f"{system.addresses['apim']}/v1", headers)
+
+
+@asynccontextmanager
+async def _away(system: System, service: str) -> AsyncIterator[None]:
+    """The service's host is killed, and not started again before the block ends."""
+    name = f"functions-{service}"
+    hold = system.state / "hold" / name
+    hold.parent.mkdir(exist_ok=True)
+    hold.touch()
+    os.kill(system.processes[name], signal.SIGKILL)
+    try:
+        yield
+    finally:
+        hold.unlink()
+
+
+async def _ask(shopper: Client, staff: Client, sku: str, known: str, story: Story, stop: asyncio.Event) -> None:
+    """One person's requests to every service, one after the other, until `stop`."""
+    while not stop.is_set():
+        body = {"items": [{"sku": sku, "quantity": 1}], "shipping_address": ADDRESS, "payment_method": "pm_card_visa"}
+        requests: tuple[tuple[str, Client, str, str, Any], ...] = (
+            ("catalog", shopper, "GET", f"/products/{sku}", None),
+            ("carts", shopper, "POST", "/carts", None),
+            ("orders", shopper, "POST", "/orders", body),
+            ("inventory", staff, "GET", f"/stock/{sku}", None),
+            ("payments", shopper, "GET", f"/orders/{known}/payment", None),
+        )
+        for service, client, method, path, content in requests:
+            headers = {"Idempotency-Key": secrets.token_hex(8)} if path == "/orders" else {}
+            answer = await client.call(method, path, content, headers)
+            story.statuses[service, answer.status] += 1
+            if path == "/orders" and answer.status == 202:
+                story.orders.append(answer.json["id"])
+        await asyncio.sleep(0.1)
+
+
+async def test_each_service_may_be_away(split: System) -> None:
+    connector = aiohttp.TCPConnector(limit=100)
+    async with aiohttp.ClientSession(connector=connector, timeout=aiohttp.ClientTimeout(total=PATIENCE)) as session:
+        shopper = await _client(split, session, "shopper", "local-back-office-primary")
+        staff = await _client(split, session, "staff", "local-back-office-primary")
+        sku = f"T{secrets.token_hex(5)}"
+        product = {"name": "Thing", "category": "tests", "price": {"amount": PRICE, "currency": "GBP"}}
+        assert (await staff.call("PUT", f"/products/{sku}", product)).status == 201
+        assert (await staff.call("PUT", f"/stock/{sku}", {"on_hand": PIECES})).status == 201
+        body = {"items": [{"sku": sku, "quantity": 1}], "shipping_address": ADDRESS, "payment_method": "pm_card_visa"}
+        known = (await shopper.placed(body))["id"]
+        assert (await shopper.settled(known))["status"] == "confirmed"
+        accepted = [known]
+        for service in SERVICES:
+            story, stop = Story(), asyncio.Event()
+            people = [asyncio.create_task(_ask(shopper, staff, sku, known, story, stop)) for _ in range(3)]
+            async with _away(split, service):
+                await asyncio.sleep(OUTAGE)
+            stop.set()
+            await asyncio.gather(*people)
+            print(service, dict(story.statuses))
+            assert story.failures() == {service}, story.statuses
+            accepted += story.orders
+            await _back(split, service, shopper, staff, sku, known)
+        await _adds_up(split, session, shopper, staff, sku, accepted)
+
+
+async def _back(system: System, service: str, shopper: Client, staff: Client, sku: str, known: str) -> None:
+    """The gateway's circuit breaker has closed again, and the service answers."""
+    paths = {
+        "catalog": f"/products/{sku}",
+        "carts": "/carts/crt_" + "a" * 26,
+        "orders": f"/orders/{known}",
+        "inventory": f"/stock/{sku}",
+        "payments": f"/orders/{known}/payment",
+    }
+    client = staff if service == "inventory" else shopper
+    async with asyncio.timeout(PATIENCE):
+        while (await client.call("GET", paths[service])).status >= 500:  # noqa: ASYNC110 - another process comes back
+            await asyncio.sleep(0.2)
+
+
+async def _adds_up(
+    system: System, session: aiohttp.ClientSession, shopper: Client, staff: Client, sku: str, accepted: list[str]
+) -> None:
+    provider = Provider(system.addresses["stripe"], session)
+    assert len(set(accepted)) == len(accepted) > 5 * len(SERVICES)
+    async with asyncio.timeout(PATIENCE + DEADLINE):
+        orders = [await shopper.settled(order_id) for order_id in accepted]
+        confirmed = sum(order["status"] == "confirmed" for order in orders)
+        await staff.until(
+            f"/stock/{sku}", lambda stock: stock["reserved"] == 0 and stock["on_hand"] == PIECES - confirmed
+        )
+        for order in orders:
+            wanted = (0, PRICE) if order["status"] == "confirmed" else (0, 0)
+            while await provider.money(order["id"]) != wanted:  # noqa: ASYNC110 - another process does it
+                await asyncio.sleep(0.1)
+    print(f"{len(accepted)} orders: {confirmed} confirmed, {len(accepted) - confirmed} cancelled")
