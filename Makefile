@@ -8,7 +8,7 @@ READY  := $(VENV)/.ready-$(shell cat requirements.txt requirements-dev.txt | cks
 export PYTHONUNBUFFERED = 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run up demo token test lint types schemas unit bench bench-peers clean
+.PHONY: help setup run up demo replay token test lint types schemas unit bench bench-peers clean
 
 help:  ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -34,6 +34,9 @@ up: setup  ## start everything and serve until Ctrl-C, without filling the shop 
 
 demo: setup  ## buy a basket from what is running: BASKET=536592 ACCOUNT=shopper2 PAYMENT=pm_card_chargeDeclined
 	@$(PY) -m scripts.demo $(if $(BASKET),--basket $(BASKET)) $(if $(ACCOUNT),--account $(ACCOUNT)) $(if $(PAYMENT),--payment-method $(PAYMENT))
+
+replay: setup  ## every row of a file of real traffic as orders, returns and stock, then the books: FILE=… RATE=… LIMIT=…
+	@$(PY) -m scripts.replay $(if $(FILE),--file $(FILE)) $(if $(RATE),--rate $(RATE)) $(if $(LIMIT),--limit $(LIMIT))
 
 token: setup  ## print an access token: ACCOUNT=shopper | shopper2 | staff | admin
 	@$(PY) -m scripts.token $(or $(ACCOUNT),shopper)

@@ -31,14 +31,15 @@ class ApiError(RuntimeError):
 class Shop:
     """One shopper, or one member of staff, at the API."""
 
-    def __init__(self, account: str = "shopper", state: Path = STATE) -> None:
+    def __init__(self, account: str = "shopper", state: Path = STATE, key: str = "") -> None:
         self._account = account
         self._addresses = addresses(state)
         self._session = aiohttp.ClientSession(
             timeout=aiohttp.ClientTimeout(total=60), connector=aiohttp.TCPConnector(limit=64)
         )
         self._token = ""
-        self._key = {KEY_HEADER: BACK_OFFICE} if account in STAFF else {}
+        key = key or (BACK_OFFICE if account in STAFF else "")
+        self._key = {KEY_HEADER: key} if key else {}
 
     async def __aenter__(self) -> Shop:
         self._token = await token(self._session, self._addresses["entra"], self._account)
