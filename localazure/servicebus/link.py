@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any, Protocol
 
 from localazure.servicebus import codec
@@ -23,6 +23,26 @@ class Session(Protocol):
     def send_message(self, handle: int, tag: bytes, settled: bool, payload: bytes) -> int: ...
 
     def grant(self, link: IncomingLink) -> None: ...
+
+    def lost(self, handle: int, error: BrokerError) -> None: ...
+
+
+class RequestLink:
+    """One half of a request/response pair: the client's requests, or the broker's answers."""
+
+    def __init__(self, node: str, handle: int) -> None:
+        self.node, self.handle = node, handle
+        self.received = 0
+        self._parts = bytearray()
+
+    def transfer(self, fields: list[Any]) -> bytes | None:
+        """One transfer frame; the request, when it is complete."""
+        self._parts += fields[11]
+        if fields[5]:
+            return None
+        request, self._parts = bytes(self._parts), bytearray()
+        self.received += 1
+        return request
 
 
 class IncomingLink:
@@ -68,13 +88,16 @@ class IncomingLink:
 class OutgoingLink:
     """A client's receiver: hands out what the queue has, as far as the client's credit goes."""
 
-    def __init__(self, session: Session, handle: int, queue: Queue, peek_lock: bool, lost: Callable[[], None]) -> None:
+    def __init__(self, session: Session, handle: int, queue: Queue, peek_lock: bool) -> None:
         self._session, self.handle, self.queue, self.peek_lock = session, handle, queue, peek_lock
         self.session_id: str | None = None
         self.credit = 0
         self.delivered = 0
         self._deliveries: dict[int, Lock] = {}
-        self.lost = lost
+
+    def lost(self, error: BrokerError) -> None:
+        """The queue, or the session that the link holds, is no longer to be had."""
+        self._session.lost(self.handle, error)
 
     def wants(self) -> bool:
         return self.credit > 0

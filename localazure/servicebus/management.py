@@ -5,47 +5,20 @@ Source: "AMQP request/response-based operations in Service Bus"; `_common/mgmt_h
 
 from __future__ import annotations
 
-import base64
-import hashlib
-import hmac
 from collections.abc import Callable, Mapping
 from typing import Any
-from urllib.parse import parse_qs, unquote
 
-from localazure.clock import Clock
 from localazure.servicebus import codec
 from localazure.servicebus.engine import Broker
-from localazure.servicebus.errors import BrokerError, NotAllowed, Unauthorized, Unsupported
+from localazure.servicebus.errors import BrokerError, NotAllowed, Unsupported
 from localazure.servicebus.link import encoded, read
 from localazure.servicebus.queue import Lock, Queue
 from localazure.servicebus.store import Message
+from localazure.servicebus.tokens import Tokens
 
 Send = Callable[[bytes], None]
 Body = Mapping[str, Any]
 _VENDOR = "com.microsoft:"
-
-
-class Tokens:
-    """Checks shared access signatures against one key."""
-
-    def __init__(self, key_name: str, key: str, clock: Clock) -> None:
-        self._key_name, self._key, self._clock = key_name, key.encode(), clock
-
-    def check(self, token: str) -> None:
-        """Raises Unauthorized, saying what is wrong."""
-        kind, _, rest = token.partition(" ")
-        fields = {name: values[0] for name, values in parse_qs(rest).items()}
-        if kind != "SharedAccessSignature" or not {"sr", "sig", "se", "skn"} <= fields.keys():
-            raise Unauthorized("the token is no shared access signature")
-        if fields["skn"] != self._key_name:
-            raise Unauthorized(f"there is no shared access key named {fields['skn']}")
-        resource = next(part[3:] for part in rest.split("&") if part.startswith("sr="))
-        signed = f"{resource}\n{fields['se']}".encode()
-        expected = base64.b64encode(hmac.new(self._key, signed, hashlib.sha256).digest()).decode()
-        if not hmac.compare_digest(expected.encode(), unquote(fields["sig"]).encode()):
-            raise Unauthorized("the signature of the token is not made with the key")
-        if float(fields["se"]) < self._clock.time():
-            raise Unauthorized("the token has expired")
 
 
 def authorize(tokens: Tokens, request: bytes) -> tuple[bytes, bool]:

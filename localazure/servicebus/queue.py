@@ -17,7 +17,14 @@ from typing import Protocol
 
 from localazure.clock import Clock
 from localazure.servicebus.entities import QueueOptions
-from localazure.servicebus.errors import LockLost, MessageNotFound, NotAllowed, SessionBusy, SessionLockLost
+from localazure.servicebus.errors import (
+    BrokerError,
+    LockLost,
+    MessageNotFound,
+    NotAllowed,
+    SessionBusy,
+    SessionLockLost,
+)
 from localazure.servicebus.store import Message, Store
 
 Alarm = Callable[[float], None]
@@ -33,7 +40,7 @@ class Consumer(Protocol):
 
     def deliver(self, message: Message, lock: Lock | None) -> None: ...
 
-    def lost(self) -> None: ...
+    def lost(self, error: BrokerError) -> None: ...
 
 
 @dataclass(eq=False)
@@ -289,7 +296,7 @@ class Queue:
         for session in self._sessions.values():
             if session.holder is not None and session.until <= now:
                 holder, session.holder = session.holder, None
-                holder.lost()
+                holder.lost(SessionLockLost("The session lock has expired."))
                 self._tell_waiting()
         while self._due and self._due[0][0] <= now:
             _, _, seq = heapq.heappop(self._due)

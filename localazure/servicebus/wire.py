@@ -13,7 +13,7 @@ from localazure.servicebus import EMULATOR_KEY, KEY_NAME
 from localazure.servicebus.connection import Connection
 from localazure.servicebus.engine import Broker
 from localazure.servicebus.entities import Namespace, read
-from localazure.servicebus.management import Tokens
+from localazure.servicebus.tokens import Tokens
 
 
 class ServiceBusServer:

@@ -38,8 +38,8 @@ class Receiver:
         assert lock is not None
         self.held.append((message, lock))
 
-    def lost(self) -> None:
-        raise AssertionError("there are no sessions here")
+    def lost(self, error: BrokerError) -> None:
+        raise AssertionError(f"there are no sessions here: {error}")
 
 
 STEPS = st.lists(
