@@ -62,7 +62,7 @@ class Attach:
             self._session.credit(self.handle, 0, CREDIT)
 
     def _outgoing_link(self, node: str) -> None:
-        queue = self._broker.queue(node)
+        queue = self._broker.source(node)
         link = OutgoingLink(self._session, self.handle, queue, self._peek_lock)
         filters = (self._source[7] if len(self._source) > 7 else None) or {}
         self._session.links[self.handle] = link
@@ -88,7 +88,7 @@ class Attach:
             return
         link.session_id = session_id
         link.queue.attach(link)
-        until = link.queue.session_until(session_id, link)
+        until = link.queue.sessions.held(session_id, link).until
         source = codec.source_of(self._source, {_SESSION_FILTER: session_id})
         ticks = int(until * 10_000_000) + _TICKS_AT_EPOCH
         self._reply(source, {b"com.microsoft:locked-until-utc": codec.long(ticks)})
@@ -99,7 +99,7 @@ class Attach:
         over = asyncio.ensure_future(self._session.connection.clock.sleep(seconds))
         try:
             while True:
-                news = asyncio.ensure_future(link.queue.session_news())
+                news = asyncio.ensure_future(link.queue.sessions.news())
                 await asyncio.wait({over, news}, return_when=asyncio.FIRST_COMPLETED)
                 news.cancel()
                 session_id = link.queue.accept_session(None, link)

@@ -106,7 +106,7 @@ class Connection(asyncio.Protocol):
         elif code == codec.OPEN:
             self.largest_frame = max(512, min(int(fields[2] or 65_536), 1_048_576))
             self.write(codec.open_("localazure-servicebus", IDLE_TIMEOUT))
-            self._keep_alive()
+            self._beat_later()
         elif code == codec.BEGIN:
             self._sessions[channel] = Session(self, channel)
             self.write(codec.with_channel(codec.begin(channel, WINDOW), channel))
@@ -135,4 +135,7 @@ class Connection(asyncio.Protocol):
 
     def _keep_alive(self) -> None:
         self.write(codec.EMPTY_FRAME)
+        self._beat_later()
+
+    def _beat_later(self) -> None:
         self._beat = asyncio.get_running_loop().call_later(_BEAT, self._keep_alive)

@@ -6,11 +6,14 @@ import uuid
 from collections.abc import Mapping
 from typing import Any, Protocol
 
-from localazure.servicebus import codec
-from localazure.servicebus.engine import LARGEST_MESSAGE, Broker, Incoming
-from localazure.servicebus.errors import BrokerError, LockLost, TooLarge
-from localazure.servicebus.queue import Lock, Queue
+from localazure.servicebus import codec, content
+from localazure.servicebus.durations import FOREVER
+from localazure.servicebus.engine import LARGEST_MESSAGE, Broker
+from localazure.servicebus.errors import BrokerError, TooLarge
+from localazure.servicebus.locks import Lock
+from localazure.servicebus.queue import NEVER, Queue
 from localazure.servicebus.store import Message
+from localazure.servicebus.target import Incoming
 
 CREDIT = 1000
 
@@ -126,8 +129,6 @@ class OutgoingLink:
             return None
         try:
             return self._apply(lock, state)
-        except LockLost as exc:
-            return codec.rejected(exc.condition, str(exc))
         except BrokerError as exc:
             return codec.rejected(exc.condition, str(exc))
 
@@ -172,7 +173,6 @@ def _incoming(payload: bytes) -> Incoming:
         for name, value in parsed.annotations.items()
         if name in ("x-opt-partition-key", "x-opt-via-partition-key") and value is not None
     }
-    properties = {f"sys.{name}": value for name, value in parsed.properties.items() if value is not None}
     return Incoming(
         content=parsed.content,
         message_id=None if identifier is None else str(identifier),
@@ -180,7 +180,7 @@ def _incoming(payload: bytes) -> Incoming:
         ttl=None if ttl is None else ttl / 1000,
         due=None if due is None else due / 1000,
         annotations=annotations,
-        properties={**parsed.application, **properties},
+        properties=content.properties_of(parsed),
     )
 
 
@@ -197,12 +197,13 @@ def encoded(message: Message, queue: Queue, until: float | None) -> bytes:
         annotations["x-opt-scheduled-enqueue-time"] = codec.timestamp(message.due)
     for name, value in message.annotations.items():
         if not name.startswith("$"):
-            annotations[name] = codec.string(str(value))
-    ttl = None if message.expires > 1e12 else message.expires - message.enqueued
-    content = message.content
+            annotations[name] = codec.long(value) if isinstance(value, int) else codec.string(str(value))
+    ttl = (FOREVER if message.expires >= NEVER else message.expires) - (message.due or message.enqueued)
+    told = message.content
     if message.reason is not None or message.description is not None:
-        content = codec.with_dead_letter_properties(content, message.reason, message.description)
-    return codec.message(content, message.deliveries, annotations, ttl)
+        told = content.dead_lettered(told, message.reason, message.description)
+    # a dead letter has no time to live any more
+    return codec.message(told, message.deliveries, annotations, None if queue.dead_letters is None else ttl)
 
 
 def _reason(fields: Any) -> tuple[str | None, str | None]:

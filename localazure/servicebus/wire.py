@@ -25,8 +25,8 @@ class ServiceBusServer:
         self._config = config
         self._key = config.options.get("key") or EMULATOR_KEY
         self.broker = Broker(namespace, config.file("servicebus.db"), config.clock)
-        self._tokens = Tokens(KEY_NAME, self._key, config.clock)
-        self._connections: set[Connection] = set()
+        self.tokens = Tokens(KEY_NAME, self._key, config.clock)
+        self.connections: set[Connection] = set()
         self._server: asyncio.Server | None = None
         self._runner: web.AppRunner | None = None
         self.port = 0
@@ -74,7 +74,7 @@ class ServiceBusServer:
     async def _close(self) -> None:
         if self._server is not None:
             self._server.close()
-        for connection in list(self._connections):
+        for connection in list(self.connections):
             connection.abort()
         if self._server is not None:
             await self._server.wait_closed()
@@ -83,8 +83,8 @@ class ServiceBusServer:
             await self._runner.cleanup()
 
     def _connect(self) -> Connection:
-        connection = Connection(self.broker, self._tokens, self._config.clock, self._connections.discard)
-        self._connections.add(connection)
+        connection = Connection(self.broker, self.tokens, self._config.clock, self.connections.discard)
+        self.connections.add(connection)
         return connection
 
     async def _counters(self, _: web.Request) -> web.Response:
@@ -98,7 +98,7 @@ class ServiceBusServer:
         return web.json_response(self.broker.depths())
 
     async def _drop(self, _: web.Request) -> web.Response:
-        for connection in list(self._connections):
+        for connection in list(self.connections):
             connection.abort()
         return web.Response(status=204)
 
