@@ -36,6 +36,10 @@ class Broker:
         self.entities = Topology(self.store, clock, self._set_alarm, self._forward)
         self.entities.load(namespace)
 
+    def now(self) -> float:
+        """Seconds since the epoch."""
+        return self._clock.time()
+
     @property
     def awake(self) -> bool:
         """Whether there is a moment at which something becomes due."""

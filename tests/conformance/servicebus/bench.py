@@ -21,6 +21,8 @@ from typing import Any, NamedTuple, cast
 
 from azure.servicebus import ServiceBusClient
 from azure.servicebus.aio import ServiceBusClient as AsyncServiceBusClient
+from azure.servicebus.aio.management import ServiceBusAdministrationClient as AsyncAdministrationClient
+from azure.servicebus.management import ServiceBusAdministrationClient
 
 from localazure.clock import ManualClock
 from localazure.part import Config
@@ -98,6 +100,7 @@ class Bus:
         self.kind, self.clock, self.directory = kind, ManualClock(time.time()), directory
         self.server: ServiceBusServer = cast(ServiceBusServer, None)
         self.client: Any = None
+        self.administration: Any = None
         self._threads = ThreadPoolExecutor(64)
         self._numbers = itertools.count(1)
         self._lines: list[Line] = []
@@ -114,8 +117,21 @@ class Bus:
         token = self.server.tokens.make(self.server.url, YEARS)
         address = f"Endpoint={self.server.url};SharedAccessSignature={token};UseDevelopmentEmulator=true"
         self.client = self.connect(address)
+        token = self.server.tokens.make(f"https://localhost:{self.server.management_port}", YEARS)
+        self.administration = self.administrate(
+            f"Endpoint=sb://localhost:{self.server.management_port};SharedAccessSignature={token}"
+        )
+
+    def administrate(self, connection_string: str, **options: Any) -> Any:
+        """An administration client of this kind of its own."""
+        chosen = {"retry_total": 0, "connection_verify": str(self.server.certificate), **options}
+        if self.kind == "async":
+            return AsyncAdministrationClient.from_connection_string(connection_string, **chosen)
+        inner = ServiceBusAdministrationClient.from_connection_string(connection_string, **chosen)
+        return Blocking(inner, self._threads)
 
     async def stop(self) -> None:
+        await self.administration.close()
         await asyncio.gather(*self._closing, *(handler.close() for handler in self._handlers))
         await self.server.stop()
         self._threads.shutdown()
@@ -134,6 +150,10 @@ class Bus:
 
     def options(self, kind: Kind, properties: Mapping[str, Any]) -> Options:
         return options(kind, "one", properties)
+
+    def name(self) -> str:
+        """One that no entity has."""
+        return f"made-{next(self._numbers)}"
 
     def queue(self, **properties: Any) -> str:
         """A queue of its own; `properties` as in an entities file."""
