@@ -68,10 +68,10 @@ class Connection(asyncio.Protocol):
                 self._transport.close()
 
     def _step(self) -> bool:
-        if self._stage != "open" and self._buffer[:4] == b"AMQP":
-            return self._header()
         if len(self._buffer) < 8:
             return False
+        if self._stage == "header" or (self._stage == "sasl" and self._buffer[:4] == b"AMQP"):
+            return self._header()
         size = int.from_bytes(self._buffer[:4], "big")
         if not 8 <= size <= _LARGEST_FRAME:
             raise ValueError(f"a frame of {size} bytes")
@@ -84,17 +84,18 @@ class Connection(asyncio.Protocol):
         return True
 
     def _header(self) -> bool:
-        if len(self._buffer) < 8:
-            return False
         header = bytes(self._buffer[:8])
         del self._buffer[:8]
         if header == codec.SASL_HEADER:
             self.write(codec.SASL_HEADER + codec.sasl_mechanisms())
+            self._stage = "sasl"
         elif header == codec.AMQP_HEADER:
             self.write(codec.AMQP_HEADER)
             self._stage = "open"
         else:
-            raise ValueError(f"the protocol header {header!r}; AMQP over TLS or WebSockets is not spoken here")
+            raise ValueError(
+                f"the protocol header {header!r}; AMQP over WebSockets is not spoken here, and over TLS on tls_port"
+            )
         return True
 
     def _frame(self, frame: bytes) -> None:

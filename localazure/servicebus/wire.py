@@ -34,11 +34,12 @@ class ServiceBusServer:
         self.broker = Broker(namespace, config.file("servicebus.db"), config.clock)
         self.tokens = Tokens(KEY_NAME, self._key, config.clock)
         self.connections: set[Connection] = set()
-        self._server: asyncio.Server | None = None
+        self._servers: list[asyncio.Server] = []
         self._runners: list[web.AppRunner] = []
         self._temporary: tempfile.TemporaryDirectory[str] | None = None
         self.port = 0
         self.admin_port = 0
+        self.tls_port = 0
         self.management_port = 0
         self.certificate = Path()
 
@@ -63,7 +64,7 @@ class ServiceBusServer:
     async def start(self) -> None:
         listening = socket.create_server((HOST, self._config.port), backlog=256)
         self.port = int(listening.getsockname()[1])
-        self._server = await asyncio.get_running_loop().create_server(self._connect, sock=listening)
+        self._servers.append(await asyncio.get_running_loop().create_server(self._connect, sock=listening))
         local = [
             web.get("/_local/counters", self._counters),
             web.delete("/_local/counters", self._reset),
@@ -73,15 +74,19 @@ class ServiceBusServer:
         admin = socket.create_server((HOST, self._option_port("admin_port")))
         self.admin_port = int(admin.getsockname()[1])
         await self._run(local, admin, None)
-        await self._start_management()
+        await self._start_tls()
         self.broker.tick()
 
-    async def _start_management(self) -> None:
+    async def _start_tls(self) -> None:
         directory = self._config.state
         if directory is None:
             self._temporary = tempfile.TemporaryDirectory(prefix="localazure-servicebus-")
             directory = Path(self._temporary.name)
         context = server_context(directory)
+        secure = socket.create_server((HOST, self._option_port("tls_port")), backlog=256)
+        self.tls_port = int(secure.getsockname()[1])
+        loop = asyncio.get_running_loop()
+        self._servers.append(await loop.create_server(self._connect, sock=secure, ssl=context))
         self.certificate = directory / CERTIFICATE
         listening = socket.create_server((HOST, self._option_port("management_port")))
         self.management_port = int(listening.getsockname()[1])
@@ -112,12 +117,12 @@ class ServiceBusServer:
         await self._close()
 
     async def _close(self) -> None:
-        if self._server is not None:
-            self._server.close()
+        for server in self._servers:
+            server.close()
         for connection in list(self.connections):
             connection.abort()
-        if self._server is not None:
-            await self._server.wait_closed()
+        for server in self._servers:
+            await server.wait_closed()
         await asyncio.sleep(0)
         for runner in self._runners:
             for handler in runner.server.connections if runner.server is not None else ():

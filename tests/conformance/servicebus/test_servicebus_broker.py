@@ -9,7 +9,7 @@ from typing import Any
 
 import aiohttp
 import pytest
-from azure.servicebus import ServiceBusMessage
+from azure.servicebus import ServiceBusMessage, TransportType
 from azure.servicebus.aio import ServiceBusClient
 from azure.servicebus.exceptions import (
     MessagingEntityDisabledError,
@@ -19,12 +19,13 @@ from azure.servicebus.exceptions import (
 
 from localazure.clock import ManualClock
 from localazure.part import Config
-from localazure.servicebus import PART
+from localazure.servicebus import PART, codec
 from localazure.servicebus.errors import Unauthorized
+from localazure.servicebus.management import Management
 from localazure.servicebus.tokens import Tokens
 from localazure.servicebus.wire import ServiceBusServer
 
-from .bench import Bus, both, drained, take, texts, until
+from .bench import PATIENCE, Bus, both, drained, take, texts, until
 
 # The client leaves the socket of a connection that its peer broke to the garbage collector.
 pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
@@ -62,6 +63,23 @@ def test_a_token_is_checked_in_every_part(change: tuple[str, str], named: str) -
         tokens = Tokens("RootKey", "secret", ManualClock(clock.time() + 61))
     with pytest.raises(Unauthorized, match=named):
         tokens.check(good.replace(*change))
+
+
+@SHARED
+@both
+async def test_amqp_is_spoken_over_tls_too(bus: Bus) -> None:
+    queue = bus.queue()
+    client = bus.connect(
+        bus.server.connection_string.replace(";UseDevelopmentEmulator=true", ""),
+        custom_endpoint_address=f"sb://localhost:{bus.server.tls_port}",
+        transport_type=TransportType.Amqp,
+        connection_verify=str(bus.server.certificate),
+    )
+    sender, receiver = await bus.open(client.get_queue_sender(queue), client.get_queue_receiver(queue))
+    await sender.send_messages(ServiceBusMessage("x" * 200_000))
+    [message] = await take(receiver, 1)
+    await receiver.complete_message(message)
+    assert str(message) == "x" * 200_000
 
 
 @SHARED
@@ -115,6 +133,25 @@ async def test_a_link_whose_connection_is_cut_is_made_again(bus: Bus) -> None:
     await sender.send_messages(ServiceBusMessage("y"))
     assert bus.broker.queue(queue).depth()["active"] == 2
     gc.collect()
+
+
+async def test_what_is_no_amqp_is_told_so(server: ServiceBusServer) -> None:
+    reader, writer = await asyncio.open_connection("localhost", server.port)
+    writer.write(b"GET /$servicebus/websocket HTTP/1.1\r\n")
+    async with asyncio.timeout(PATIENCE):
+        said = await reader.read()
+    assert b"AMQP over WebSockets is not spoken here" in said
+    writer.close()
+
+
+@pytest.mark.parametrize("operation", ["add-rule", "remove-rule", "enumerate-rules", "something-else"])
+async def test_an_operation_that_is_not_supported_is_refused_by_name(server: ServiceBusServer, operation: str) -> None:
+    request = codec.response(None, {"operation": codec.string(f"com.microsoft:{operation}")}, codec.map_({}))
+    answers: list[bytes] = []
+    Management(server.broker, "news/Subscriptions/all").answer(request, answers.append)
+    [answer] = [codec.parse(answer).application for answer in answers]
+    assert answer["statusCode"] == 501
+    assert f"'{operation}' is not supported" in answer["statusDescription"]
 
 
 async def test_what_was_accepted_is_there_after_the_broker_was_killed(

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import time
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 from azure.servicebus import ServiceBusMessage, ServiceBusReceiveMode
+from azure.servicebus.amqp import AmqpAnnotatedMessage
 from azure.servicebus.exceptions import (
     MessageLockLostError,
     MessageNotFoundError,
@@ -27,7 +29,7 @@ async def test_a_message_arrives_as_it_was_sent(bus: Bus) -> None:
     _, sender, receiver, _ = await bus.line()
     sent = ServiceBusMessage(
         b"body", message_id="m1", subject="label", correlation_id="c", content_type="text/plain", reply_to="r", to="t",
-        application_properties={"text": "x", "number": 7, "flag": True, "real": 1.5},
+        application_properties={"text": "x", "number": 7, "flag": True, "real": 1.5}, partition_key="p",
     )  # fmt: skip
     await sender.send_messages(sent)
     [message] = await take(receiver, 1)
@@ -35,10 +37,25 @@ async def test_a_message_arrives_as_it_was_sent(bus: Bus) -> None:
     assert (message.message_id, message.subject, message.correlation_id) == ("m1", "label", "c")
     assert (message.content_type, message.reply_to, message.to) == ("text/plain", "r", "t")
     assert message.application_properties == {b"text": b"x", b"number": 7, b"flag": True, b"real": 1.5}
-    assert (message.sequence_number, message.delivery_count) == (1, 0)
+    assert (message.sequence_number, message.delivery_count, message.partition_key) == (1, 0, "p")
     assert message.locked_until_utc and message.enqueued_time_utc
     assert message.locked_until_utc - message.enqueued_time_utc == timedelta(seconds=30)
     await receiver.complete_message(message)
+
+
+@both
+async def test_every_kind_of_body_arrives_as_it_was_sent(bus: Bus) -> None:
+    _, sender, receiver, _ = await bus.line()
+    bodies: list[dict[str, Any]] = [
+        {"data_body": [b"one", b"two"]},
+        {"value_body": {b"a": [1, 2], b"b": None}},
+        {"sequence_body": [[1, b"two"], [True]]},
+    ]
+    await sender.send_messages([AmqpAnnotatedMessage(**body) for body in bodies])
+    data, value, sequence = await take(receiver, 3)
+    assert list(data.body) == [b"one", b"two"]
+    assert value.body == {b"a": [1, 2], b"b": None}
+    assert list(sequence.body) == [[1, b"two"], [True]]
 
 
 @pytest.mark.parametrize("operation", ["complete_message", "abandon_message", "defer_message", "dead_letter_message"])
