@@ -31,11 +31,12 @@ async def test_a_session_keeps_its_order_and_has_one_receiver(bus: Bus) -> None:
     queue, sender = await bus.sessions()
     await send(sender, *(f"{session}{number}" for number in range(5) for session in "ab"))
     receiver = await bus.receiver(queue, session_id="a")
-    other, refused = await asyncio.gather(
+    found: Any = await asyncio.gather(
         bus.receiver(queue, session_id=NEXT_AVAILABLE_SESSION),
         bus.receiver(queue, session_id="a"),
         return_exceptions=True,
     )
+    other, refused = found
     assert isinstance(refused, SessionCannotBeLockedError)
     assert [receiver.session.session_id, other.session.session_id] == ["a", "b"]
     mine, others = await asyncio.gather(drained(receiver, 1), drained(other, 2))
