@@ -23,6 +23,8 @@ PART = Part(
     options={
         "entities": "JSON file of queues, topics, subscriptions and rules, in the schema of Microsoft's emulator",
         "key": f"the shared access key of {KEY_NAME} (default: the well-known key of Microsoft's emulator)",
+        "tls_port": "port of AMQP over TLS; 0: one of the operating system's choice (default 0)",
+        "management_port": "port of administration over HTTPS; 0: one of the operating system's choice (default 0)",
         "admin_port": "port of the counters over HTTP; 0: one of the operating system's choice (default 0)",
     },
 )

@@ -23,8 +23,9 @@ EMPTY_FRAME = b"\x00\x00\x00\x08\x02\x00\x00\x00"
 BATCH_FORMAT = 0x80013700
 
 _HEADER, _DELIVERY_ANNOTATIONS, _ANNOTATIONS = 0x70, 0x71, 0x72
-_PROPERTIES, _APPLICATION, _DATA, _SEQUENCE, _AMQP_VALUE = 0x73, 0x74, 0x75, 0x76, 0x77
-_PROPERTY_NAMES = (
+PROPERTIES, APPLICATION = 0x73, 0x74
+_DATA, _SEQUENCE, _AMQP_VALUE = 0x75, 0x76, 0x77
+PROPERTY_NAMES = (
     "MessageId", "UserId", "To", "Label", "ReplyTo", "CorrelationId", "ContentType", "ContentEncoding",
     "ExpiresAt", "CreationTime", "SessionId", "GroupSequence", "ReplyToSessionId",
 )  # fmt: skip
@@ -172,9 +173,9 @@ def parse(message: bytes) -> Parsed:
             annotations = {text(name): item for name, item in (decoded or {}).items()}
         elif code != _DELIVERY_ANNOTATIONS:
             content += raw
-        if code == _PROPERTIES:
-            properties = dict(zip(_PROPERTY_NAMES, map(text, decoded), strict=False))
-        elif code == _APPLICATION:
+        if code == PROPERTIES:
+            properties = dict(zip(PROPERTY_NAMES, map(text, decoded), strict=False))
+        elif code == APPLICATION:
             application = {text(name): text(item) for name, item in (decoded or {}).items()}
         elif code == _DATA:
             data.append(bytes(decoded))
@@ -222,33 +223,62 @@ def response(correlation_id: Any, application: Mapping[str, Any], value: Any) ->
     out = bytearray()
     kind = AMQPTypes.uuid if isinstance(correlation_id, uuid.UUID) else AMQPTypes.string
     identifier = None if correlation_id is None else _typed(kind, correlation_id)
-    _described(out, _PROPERTIES, _typed(AMQPTypes.list, [None, None, None, None, None, identifier]))
+    _described(out, PROPERTIES, _typed(AMQPTypes.list, [None, None, None, None, None, identifier]))
     pairs = [(_typed(AMQPTypes.string, name), item) for name, item in application.items()]
-    _described(out, _APPLICATION, _typed(AMQPTypes.map, pairs))
+    _described(out, APPLICATION, _typed(AMQPTypes.map, pairs))
     _described(out, _AMQP_VALUE, value)
     return bytes(out)
 
 
-def with_dead_letter_properties(content: bytes, reason: str | None, description: str | None) -> bytes:
-    """The content with DeadLetterReason and DeadLetterErrorDescription among its application properties."""
-    added = {"DeadLetterReason": reason, "DeadLetterErrorDescription": description}
-    pairs: list[tuple[Any, Any]] = [
-        (_typed(AMQPTypes.string, name), _typed(AMQPTypes.string, value))
-        for name, value in added.items()
-        if value is not None
-    ]
-    out, done = bytearray(), False
-    for code, raw, decoded in _sections(memoryview(content)):
-        if code == _APPLICATION:
-            kept = [(name, item) for name, item in (decoded or {}).items() if text(name) not in added]
-            _described(out, _APPLICATION, _typed(AMQPTypes.map, [*((string(text(n)), v) for n, v in kept), *pairs]))
-            done = True
-            continue
-        if code > _APPLICATION and not done:
-            _described(out, _APPLICATION, _typed(AMQPTypes.map, pairs))
-            done = True
-        out += raw
+def sections(content: bytes) -> Iterator[tuple[int, bytes]]:
+    """The sections of a message as they are: code and bytes."""
+    for code, raw, _ in _sections(memoryview(content)):
+        yield code, bytes(raw)
+
+
+def elements(section: bytes) -> list[bytes]:
+    """What a section's list or map is made of, each element with its constructor; a map's are key, value, key, value.
+
+    Raises ValueError for a section that is neither.
+    """
+    decoders: Any = _decode._DECODE_BY_CONSTRUCTOR
+    view = memoryview(section)
+    view, _ = decoders[view[1]](view[2:])
+    widths = {0x45: 0, 0xC0: 1, 0xC1: 1, 0xD0: 4, 0xD1: 4}
+    if view[0] not in widths:
+        raise ValueError(f"a message section is no list and no map, but {view[0]:#x}")
+    width = widths[view[0]]
+    rest, found = view[1 + 2 * width :], []
+    while width and rest:
+        after, _ = decoders[rest[0]](rest[1:])
+        found.append(bytes(rest[: len(rest) - len(after)]))
+        rest = after
+    return found
+
+
+def section(code: int, constructor: int, parts: Sequence[bytes]) -> bytes:
+    """A section that holds a list (constructor 0xD0) or a map (0xD1) of elements that are encoded already."""
+    body = len(parts).to_bytes(4, "big") + b"".join(parts)
+    return bytes((0, 0x53, code, constructor)) + len(body).to_bytes(4, "big") + body
+
+
+def element(value: Any) -> bytes:
+    """A value of the rule language, encoded: numbers are longs or doubles."""
+    out = bytearray()
+    if value is None:
+        _encode.encode_value(out, _typed(AMQPTypes.null, None))
+    elif isinstance(value, bool):
+        _encode.encode_value(out, _typed(AMQPTypes.boolean, value))
+    else:
+        kinds = {int: AMQPTypes.long, float: AMQPTypes.double, uuid.UUID: AMQPTypes.uuid, bytes: AMQPTypes.binary}
+        _encode.encode_value(out, _typed(kinds.get(type(value), AMQPTypes.string), value))
     return bytes(out)
+
+
+def key_of(raw: bytes) -> str:
+    """The text of an encoded string or symbol."""
+    decoders: Any = _decode._DECODE_BY_CONSTRUCTOR
+    return str(text(decoders[raw[0]](memoryview(raw)[1:])[1]))
 
 
 def timestamp(seconds: float) -> Any:

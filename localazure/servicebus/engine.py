@@ -1,91 +1,49 @@
-"""The broker: queues, topics and their subscriptions, and one alarm for everything that becomes due."""
+"""The broker: who sends where and receives from where, and one alarm for everything that becomes due."""
 
 from __future__ import annotations
 
 import asyncio
-from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from localazure.clock import Clock
-from localazure.servicebus.entities import Namespace, QueueOptions
-from localazure.servicebus.errors import EntityNotFound, MessageNotFound, NotAllowed
-from localazure.servicebus.filters import Filter
-from localazure.servicebus.queue import Queue
+from localazure.servicebus.entities import Namespace
+from localazure.servicebus.errors import EntityDisabled, EntityNotFound, NotAllowed
+from localazure.servicebus.queue import NEVER, Queue
 from localazure.servicebus.store import Message, Store
+from localazure.servicebus.target import Incoming, Target, TopicTarget
+from localazure.servicebus.topology import Topology
 
-DEAD_LETTERS = "/$deadletterqueue"
 LARGEST_MESSAGE = 262_144
 """Bytes: the Standard tier's limit."""
-NEVER = float(10**13)
-
-
-@dataclass(frozen=True)
-class Incoming:
-    """A message as a sender gives it. `properties` are what subscription rules look at."""
-
-    content: bytes
-    message_id: str | None = None
-    session_id: str | None = None
-    ttl: float | None = None
-    due: float | None = None
-    annotations: Mapping[str, Any] = field(default_factory=dict)
-    properties: Mapping[str, Any] = field(default_factory=dict)
-
-
-@dataclass
-class _Target:
-    """Where senders send: a queue, or a topic with its subscriptions."""
-
-    name: str
-    queues: list[tuple[Queue, tuple[Filter, ...]]]
-    duplicate_window: float
-    ttl: float
-    seen: dict[str, float]
-    is_topic: bool
-    counts: Counter[str] = field(default_factory=Counter)
-    scheduled: Queue | None = None
+_MOST_HOPS = 4
+_HOPS = "$hops"
+_FIRST_NUMBER = "x-opt-enqueue-sequence-number"
 
 
 class Broker:
     """All entities of a namespace, in the SQLite file at `path` (`None`: in memory)."""
 
     def __init__(self, namespace: Namespace, path: Path | None, clock: Clock) -> None:
+        self.name = namespace.name
         self.store = Store(path)
+        self.started = clock.time()
         self._clock = clock
-        self._queues: dict[str, Queue] = {}
-        self._targets: dict[str, _Target] = {}
         self._alarm: asyncio.TimerHandle | asyncio.Task[None] | None = None
         self._alarm_at = NEVER
         self._closed = False
-        for name, options in namespace.queues.items():
-            queue = self._make(name, options)
-            self._targets[name.lower()] = self._target(
-                name, [(queue, ())], options.duplicate_window, options.ttl, False
-            )
-        for name, topic in namespace.topics.items():
-            queues = [
-                (self._make(f"{name}/Subscriptions/{subscription}", options), filters)
-                for subscription, (options, filters) in topic.subscriptions.items()
-            ]
-            target = self._target(name, queues, topic.duplicate_window, topic.ttl, True)
-            target.scheduled = Queue(f"{name}/$scheduled", QueueOptions(), self.store, clock, self._set_alarm, None)
-            self._targets[name.lower()] = target
+        self.entities = Topology(self.store, clock, self._set_alarm, self._forward)
+        self.entities.load(namespace)
 
-    def _make(self, name: str, options: QueueOptions) -> Queue:
-        plain = QueueOptions(lock=options.lock, most_deliveries=10**9)
-        dead = Queue(f"{name}/$DeadLetterQueue", plain, self.store, self._clock, self._set_alarm, None)
-        queue = Queue(name, options, self.store, self._clock, self._set_alarm, dead)
-        self._queues[name.lower()] = queue
-        self._queues[f"{name}{DEAD_LETTERS}".lower()] = dead
-        return queue
+    def now(self) -> float:
+        """Seconds since the epoch."""
+        return self._clock.time()
 
-    def _target(
-        self, name: str, queues: list[tuple[Queue, tuple[Filter, ...]]], window: float, ttl: float, is_topic: bool
-    ) -> _Target:
-        return _Target(name, queues, window, ttl, self.store.seen(name) if window else {}, is_topic)
+    @property
+    def awake(self) -> bool:
+        """Whether there is a moment at which something becomes due."""
+        return self._alarm_at < NEVER
 
     def close(self) -> None:
         self._closed = True
@@ -95,139 +53,98 @@ class Broker:
 
     def queue(self, name: str) -> Queue:
         """A queue, subscription or dead-letter queue by its path. Raises EntityNotFound."""
-        found = self._queues.get(name.lower())
+        found = self.entities.queues.get(name.lower())
         if found is None:
             raise EntityNotFound(f"The messaging entity '{name}' could not be found.")
         return found
 
+    def source(self, name: str) -> Queue:
+        """A queue that can be received from. Raises EntityNotFound, EntityDisabled, NotAllowed."""
+        queue = self.queue(name)
+        if not queue.options.receivable:
+            raise EntityDisabled(f"Messaging entity '{queue.name}' is currently disabled.")
+        if queue.options.forward_to is not None and queue.dead_letters is not None:
+            raise NotAllowed(f"Cannot create a message receiver on '{queue.name}': it forwards its messages.")
+        return queue
+
     def check_target(self, name: str) -> None:
-        """Raises EntityNotFound unless `name` is a queue or a topic."""
-        self._find(name)
+        """Raises EntityNotFound unless `name` is a queue or a topic, EntityDisabled if nothing can be sent there."""
+        self._find(name).check()
 
     def send(self, name: str, messages: Sequence[Incoming], done: Callable[[], None]) -> list[int]:
         """Accept messages; `done` is called once they are on disk. Answers the numbers of those that are scheduled.
 
-        Raises EntityNotFound, NotAllowed.
+        Raises EntityNotFound, EntityDisabled, NotAllowed.
         """
         target = self._find(name)
-        for message in messages:
-            if (
-                any(queue.options.sessions for queue, _ in target.queues)
-                and not target.is_topic
-                and not message.session_id
-            ):
-                raise NotAllowed(f"{name} has sessions; a message needs a session id")
+        target.check(messages)
         now = self._clock.time()
-        numbers = [self._accept(target, message, now) for message in messages]
+        numbers = [target.accept(message, now) for message in messages]
         self.store.afterwards(done)
-        for queue, _ in target.queues:
-            queue.pump()
+        target.pump()
         return numbers
 
     def cancel_scheduled(self, name: str, numbers: Sequence[int]) -> None:
-        """Raises MessageNotFound."""
-        target = self._find(name)
-        holder = target.scheduled or target.queues[0][0]
-        for number in numbers:
-            message = holder.messages.get(number)
-            if message is None or message.state != "scheduled":
-                raise MessageNotFound(f"there is no scheduled message with the sequence number {number} in {name}")
-        for number in numbers:
-            holder.cancel_scheduled(number)
+        """Raises EntityNotFound, MessageNotFound."""
+        self._find(name).cancel_scheduled(numbers)
 
     def counters(self) -> dict[str, dict[str, int]]:
         """What was counted since the last reset, by entity."""
-        found = {target.name: dict(target.counts) for target in self._targets.values() if target.is_topic}
-        return found | {queue.name: dict(queue.counts) for queue in self._queues.values()}
+        topics = [target for target in self.entities.targets.values() if isinstance(target, TopicTarget)]
+        found = {topic.name: dict(topic.counts) for topic in topics}
+        return found | {queue.name: dict(queue.counts) for queue in self.entities.queues.values()}
 
     def reset_counters(self) -> None:
-        for queue in self._queues.values():
+        for queue in self.entities.queues.values():
             queue.counts.clear()
-        for target in self._targets.values():
+        for target in self.entities.targets.values():
             target.counts.clear()
 
     def depths(self) -> dict[str, dict[str, int]]:
-        return {queue.name: queue.depth() for queue in self._queues.values()}
+        return {queue.name: queue.depth() for queue in self.entities.queues.values()}
 
     def tick(self) -> None:
         """Do everything that has become due."""
         self._alarm_at = NEVER
-        for target in self._targets.values():
-            if target.scheduled is not None:
-                self._publish_due(target, target.scheduled)
-        for queue in self._queues.values():
+        topics = [target for target in self.entities.targets.values() if isinstance(target, TopicTarget)]
+        for topic in topics:
+            topic.publish_due()
+        for queue in list(self.entities.queues.values()):
             queue.tick()
-        moments = [moment for queue in self._queues.values() if (moment := queue.next_moment()) is not None]
-        moments += [
-            moment
-            for target in self._targets.values()
-            if target.scheduled is not None and (moment := target.scheduled.next_moment()) is not None
-        ]
+        moments = self.entities.delete_idle()
+        for queue in (*self.entities.queues.values(), *(topic.waiting for topic in topics)):
+            moment = queue.next_moment()
+            if moment is not None:
+                moments.append(moment)
         if moments:
             self._set_alarm(min(moments))
 
-    def _find(self, name: str) -> _Target:
-        found = self._targets.get(name.lower())
+    def _find(self, name: str) -> Target:
+        found = self.entities.targets.get(name.lower())
         if found is None:
             raise EntityNotFound(f"The messaging entity '{name}' could not be found.")
         return found
 
-    def _accept(self, target: _Target, message: Incoming, now: float) -> int:
-        if (
-            target.duplicate_window
-            and message.message_id is not None
-            and self._duplicate(target, message.message_id, now)
-        ):
-            target.counts["duplicates"] += 1
-            return 0
-        target.counts["sent"] += 1
-        ttl = min(message.ttl if message.ttl is not None else NEVER, target.ttl)
-        made = Message(
-            seq=0,
-            content=message.content,
-            message_id=message.message_id,
-            session_id=message.session_id,
-            enqueued=now,
-            expires=min(NEVER, max(now, message.due or now) + ttl),
-            annotations=dict(message.annotations),
-        )
-        if message.due is not None and message.due > now:
-            made.state, made.due = "scheduled", message.due
-            if target.scheduled is not None:
-                made.annotations["$properties"] = dict(message.properties)
-            return (target.scheduled or target.queues[0][0]).add(made).seq
-        self._distribute(target, made, message.properties)
-        return 0
+    def _forward(self, queue: Queue, message: Message) -> tuple[str, str] | None:
+        """Hand a message on; reason and description if it cannot be.
 
-    def _distribute(self, target: _Target, message: Message, properties: Mapping[str, Any]) -> None:
-        for queue, filters in target.queues:
-            if not filters or any(fits(properties) for fits in filters):
-                expires = min(message.expires, message.enqueued + queue.options.ttl)
-                queue.add(replace(message, expires=expires, annotations=dict(message.annotations)))
-
-    def _publish_due(self, target: _Target, scheduled: Queue) -> None:
-        now = self._clock.time()
-        for message in [item for item in scheduled.messages.values() if item.due is not None and item.due <= now]:
-            scheduled.cancel_scheduled(message.seq)
-            properties = message.annotations.pop("$properties", {})
-            self._distribute(target, replace(message, state="active", due=None, enqueued=now), properties)
-
-    def _duplicate(self, target: _Target, message_id: str, now: float) -> bool:
-        oldest = now - target.duplicate_window
-        stale = 0
-        for at in target.seen.values():
-            if at >= oldest:
-                break
-            stale += 1
-        if stale:
-            for known in list(target.seen)[:stale]:
-                del target.seen[known]
-            self.store.forget_seen(target.name, oldest)
-        if message_id in target.seen:
-            return True
-        target.seen[message_id] = now
-        self.store.saw(target.name, message_id, now)
-        return False
+        Source: "Chaining Service Bus entities with autoforwarding".
+        """
+        hops = int(message.annotations.get(_HOPS, 0)) + 1
+        if hops > _MOST_HOPS:
+            return "MaxTransferHopCountExceeded", (
+                "The maximum number of allowed hops when forwarding between queues has been exceeded."
+            )
+        destination = str(queue.options.forward_to)
+        target = self.entities.targets.get(destination.lower())
+        if target is None:
+            return "EntityNotFound", f"The entity {destination}, where messages are forwarded to, does not exist."
+        annotations = {_FIRST_NUMBER: message.seq, **message.annotations, _HOPS: hops}
+        refused = target.forwarded(replace(message, seq=0, deliveries=0, annotations=annotations))
+        if refused is None:
+            queue.counts["forwarded"] += 1
+            target.pump()
+        return refused
 
     def _set_alarm(self, moment: float) -> None:
         if self._closed or moment >= self._alarm_at or moment >= NEVER:

@@ -1,53 +1,39 @@
-"""The namespace's entities, read from the file that Microsoft's emulator reads as well."""
+"""The namespace's entities as they are declared: read from the file that Microsoft's emulator reads as well."""
 
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from localazure.servicebus.filters import Filter, correlation_filter, sql_filter
-
-_DURATION = re.compile(r"P(?:(\d+)D)?(?:T(?:(\d+)H)?(?:(\d+)M)?(?:(\d+(?:\.\d+)?)S)?)?")
-_FOREVER = 10_675_199.0 * 86_400
-
-_KNOWN = frozenset(
-    """DeadLetteringOnMessageExpiration DefaultMessageTimeToLive DuplicateDetectionHistoryTimeWindow LockDuration
-    MaxDeliveryCount RequiresDuplicateDetection RequiresSession ForwardTo ForwardDeadLetteredMessagesTo""".split()
-)
+from localazure.servicebus.filters import DEFAULT, CorrelationFilter, Filter, Rule, SqlAction, SqlFilter
+from localazure.servicebus.options import Options, options
 
 
 @dataclass(frozen=True)
-class QueueOptions:
-    """How a queue or subscription treats its messages. Durations are in seconds."""
+class Subscription:
+    """A subscription and its rules, of which one must fit."""
 
-    lock: float = 60.0
-    most_deliveries: int = 10
-    ttl: float = _FOREVER
-    dead_letter_expired: bool = False
-    sessions: bool = False
-    duplicate_window: float = 0.0
-    """0: duplicates are not looked for."""
+    options: Options = field(default_factory=Options)
+    rules: tuple[Rule, ...] = (Rule(DEFAULT),)
 
 
 @dataclass(frozen=True)
 class Topic:
-    """A topic and its subscriptions: name → options and the filters of which one must fit."""
+    """A topic and its subscriptions by name."""
 
-    name: str
-    duplicate_window: float
-    ttl: float
-    subscriptions: Mapping[str, tuple[QueueOptions, tuple[Filter, ...]]]
+    options: Options = field(default_factory=Options)
+    subscriptions: Mapping[str, Subscription] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class Namespace:
-    """Everything there is."""
+    """Everything that is declared."""
 
-    queues: Mapping[str, QueueOptions] = field(default_factory=dict)
+    name: str = "localazure"
+    queues: Mapping[str, Options] = field(default_factory=dict)
     topics: Mapping[str, Topic] = field(default_factory=dict)
 
 
@@ -59,54 +45,44 @@ def read(path: Path) -> Namespace:
         raise ValueError(f"{path} is no entities file: {exc!r}") from exc
     if len(spaces) != 1:
         raise ValueError(f"{path}: one namespace is supported, not {len(spaces)}")
-    queues = {item["Name"]: _options(item["Name"], item.get("Properties", {})) for item in spaces[0].get("Queues", [])}
-    topics = {item["Name"]: _topic(item) for item in spaces[0].get("Topics", [])}
-    return Namespace(queues, topics)
+    space = spaces[0]
+    queues = {item["Name"]: options("queue", item["Name"], _properties(item)) for item in space.get("Queues", [])}
+    topics = {item["Name"]: _topic(item) for item in space.get("Topics", [])}
+    return Namespace(space.get("Name", "localazure"), queues, topics)
 
 
 def _topic(item: Mapping[str, Any]) -> Topic:
-    properties = item.get("Properties", {})
-    own = _options(item["Name"], properties)
     subscriptions = {}
     for subscription in item.get("Subscriptions", []):
-        name = f"{item['Name']}/{subscription['Name']}"
-        filters = tuple(_filter(name, rule) for rule in subscription.get("Rules", []))
-        subscriptions[subscription["Name"]] = (_options(name, subscription.get("Properties", {})), filters)
-    return Topic(item["Name"], own.duplicate_window, own.ttl, subscriptions)
+        path = f"{item['Name']}/{subscription['Name']}"
+        rules = tuple(_rule(path, rule) for rule in subscription.get("Rules", []))
+        made = options("subscription", path, _properties(subscription))
+        subscriptions[subscription["Name"]] = Subscription(made, rules or (Rule(DEFAULT),))
+    return Topic(options("topic", item["Name"], _properties(item)), subscriptions)
 
 
-def _options(name: str, properties: Mapping[str, Any]) -> QueueOptions:
-    if unknown := set(properties) - _KNOWN:
-        raise ValueError(f"{name}: the properties {', '.join(sorted(unknown))} are not supported by the local server")
-    for forward in ("ForwardTo", "ForwardDeadLetteredMessagesTo"):
-        if properties.get(forward):
-            raise ValueError(f"{name}: {forward} is not supported by the local server")
-    window = _seconds(properties.get("DuplicateDetectionHistoryTimeWindow", "PT10M"))
-    return QueueOptions(
-        lock=_seconds(properties.get("LockDuration", "PT1M")),
-        most_deliveries=int(properties.get("MaxDeliveryCount", 10)),
-        ttl=_seconds(properties["DefaultMessageTimeToLive"]) if "DefaultMessageTimeToLive" in properties else _FOREVER,
-        dead_letter_expired=bool(properties.get("DeadLetteringOnMessageExpiration", False)),
-        sessions=bool(properties.get("RequiresSession", False)),
-        duplicate_window=window if properties.get("RequiresDuplicateDetection") else 0.0,
-    )
+def _properties(item: Mapping[str, Any]) -> Mapping[str, Any]:
+    found: Mapping[str, Any] = item.get("Properties", {})
+    return found
 
 
-def _filter(name: str, rule: Mapping[str, Any]) -> Filter:
-    properties = rule.get("Properties", {})
+def _rule(path: str, item: Mapping[str, Any]) -> Rule:
+    properties = _properties(item)
+    action = (properties.get("Action") or {}).get("SqlExpression")
+    rule = Rule(item["Name"], _filter(path, properties), SqlAction(action) if action else None)
+    try:
+        rule.check()
+    except ValueError as exc:
+        raise ValueError(f"{path}: {exc}") from exc
+    return rule
+
+
+def _filter(path: str, properties: Mapping[str, Any]) -> Filter:
     kind = str(properties.get("FilterType", "")).lower()
-    if properties.get("Action"):
-        raise ValueError(f"{name}: rule actions are not supported by the local server")
     if kind == "correlation":
-        return correlation_filter(properties.get("CorrelationFilter", {}))
+        wanted = dict(properties.get("CorrelationFilter", {}))
+        own = wanted.pop("Properties", {})
+        return CorrelationFilter(wanted, own)
     if kind == "sql":
-        return sql_filter(properties.get("SqlFilter", {}).get("SqlExpression", ""))
-    raise ValueError(f"{name}: the filter type '{properties.get('FilterType')}' does not exist")
-
-
-def _seconds(text: str) -> float:
-    match = _DURATION.fullmatch(text)
-    if match is None or text in ("P", "PT"):
-        raise ValueError(f"{text!r} is not an ISO 8601 duration such as PT1M")
-    days, hours, minutes, seconds = (float(part or 0) for part in match.groups())
-    return days * 86_400 + hours * 3600 + minutes * 60 + seconds
+        return SqlFilter((properties.get("SqlFilter") or {}).get("SqlExpression", ""))
+    raise ValueError(f"{path}: the filter type '{properties.get('FilterType')}' does not exist")

@@ -2,6 +2,8 @@
 
 BrokerError
 ├── EntityNotFound      amqp:not-found
+├── EntityExists        com.microsoft:entity-already-exists
+├── EntityDisabled      com.microsoft:entity-disabled
 ├── NotAllowed          amqp:not-allowed
 ├── Unauthorized        amqp:unauthorized-access
 ├── LockLost            com.microsoft:message-lock-lost
@@ -28,6 +30,16 @@ class BrokerError(Exception):
 class EntityNotFound(BrokerError):
     condition = "amqp:not-found"
     status = 404
+
+
+class EntityExists(BrokerError):
+    condition = "com.microsoft:entity-already-exists"
+    status = 409
+
+
+class EntityDisabled(BrokerError):
+    condition = "com.microsoft:entity-disabled"
+    status = 403
 
 
 class NotAllowed(BrokerError):

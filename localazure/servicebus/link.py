@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any, Protocol
 
-from localazure.servicebus import codec
-from localazure.servicebus.engine import LARGEST_MESSAGE, Broker, Incoming
-from localazure.servicebus.errors import BrokerError, LockLost, TooLarge
-from localazure.servicebus.queue import Lock, Queue
+from localazure.servicebus import codec, content
+from localazure.servicebus.durations import FOREVER
+from localazure.servicebus.engine import LARGEST_MESSAGE, Broker
+from localazure.servicebus.errors import BrokerError, TooLarge
+from localazure.servicebus.locks import Lock
+from localazure.servicebus.queue import NEVER, Queue
 from localazure.servicebus.store import Message
+from localazure.servicebus.target import Incoming
 
 CREDIT = 1000
 
@@ -23,6 +26,26 @@ class Session(Protocol):
     def send_message(self, handle: int, tag: bytes, settled: bool, payload: bytes) -> int: ...
 
     def grant(self, link: IncomingLink) -> None: ...
+
+    def lost(self, handle: int, error: BrokerError) -> None: ...
+
+
+class RequestLink:
+    """One half of a request/response pair: the client's requests, or the broker's answers."""
+
+    def __init__(self, node: str, handle: int) -> None:
+        self.node, self.handle = node, handle
+        self.received = 0
+        self._parts = bytearray()
+
+    def transfer(self, fields: list[Any]) -> bytes | None:
+        """One transfer frame; the request, when it is complete."""
+        self._parts += fields[11]
+        if fields[5]:
+            return None
+        request, self._parts = bytes(self._parts), bytearray()
+        self.received += 1
+        return request
 
 
 class IncomingLink:
@@ -68,13 +91,16 @@ class IncomingLink:
 class OutgoingLink:
     """A client's receiver: hands out what the queue has, as far as the client's credit goes."""
 
-    def __init__(self, session: Session, handle: int, queue: Queue, peek_lock: bool, lost: Callable[[], None]) -> None:
+    def __init__(self, session: Session, handle: int, queue: Queue, peek_lock: bool) -> None:
         self._session, self.handle, self.queue, self.peek_lock = session, handle, queue, peek_lock
         self.session_id: str | None = None
         self.credit = 0
         self.delivered = 0
         self._deliveries: dict[int, Lock] = {}
-        self.lost = lost
+
+    def lost(self, error: BrokerError) -> None:
+        """The queue, or the session that the link holds, is no longer to be had."""
+        self._session.lost(self.handle, error)
 
     def wants(self) -> bool:
         return self.credit > 0
@@ -103,8 +129,6 @@ class OutgoingLink:
             return None
         try:
             return self._apply(lock, state)
-        except LockLost as exc:
-            return codec.rejected(exc.condition, str(exc))
         except BrokerError as exc:
             return codec.rejected(exc.condition, str(exc))
 
@@ -149,7 +173,6 @@ def _incoming(payload: bytes) -> Incoming:
         for name, value in parsed.annotations.items()
         if name in ("x-opt-partition-key", "x-opt-via-partition-key") and value is not None
     }
-    properties = {f"sys.{name}": value for name, value in parsed.properties.items() if value is not None}
     return Incoming(
         content=parsed.content,
         message_id=None if identifier is None else str(identifier),
@@ -157,7 +180,7 @@ def _incoming(payload: bytes) -> Incoming:
         ttl=None if ttl is None else ttl / 1000,
         due=None if due is None else due / 1000,
         annotations=annotations,
-        properties={**parsed.application, **properties},
+        properties=content.properties_of(parsed),
     )
 
 
@@ -174,12 +197,13 @@ def encoded(message: Message, queue: Queue, until: float | None) -> bytes:
         annotations["x-opt-scheduled-enqueue-time"] = codec.timestamp(message.due)
     for name, value in message.annotations.items():
         if not name.startswith("$"):
-            annotations[name] = codec.string(str(value))
-    ttl = None if message.expires > 1e12 else message.expires - message.enqueued
-    content = message.content
+            annotations[name] = codec.long(value) if isinstance(value, int) else codec.string(str(value))
+    ttl = (FOREVER if message.expires >= NEVER else message.expires) - (message.due or message.enqueued)
+    told = message.content
     if message.reason is not None or message.description is not None:
-        content = codec.with_dead_letter_properties(content, message.reason, message.description)
-    return codec.message(content, message.deliveries, annotations, ttl)
+        told = content.dead_lettered(told, message.reason, message.description)
+    # a dead letter has no time to live any more
+    return codec.message(told, message.deliveries, annotations, None if queue.dead_letters is None else ttl)
 
 
 def _reason(fields: Any) -> tuple[str | None, str | None]:

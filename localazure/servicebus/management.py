@@ -5,47 +5,23 @@ Source: "AMQP request/response-based operations in Service Bus"; `_common/mgmt_h
 
 from __future__ import annotations
 
-import base64
-import hashlib
-import hmac
 from collections.abc import Callable, Mapping
 from typing import Any
-from urllib.parse import parse_qs, unquote
 
-from localazure.clock import Clock
 from localazure.servicebus import codec
 from localazure.servicebus.engine import Broker
-from localazure.servicebus.errors import BrokerError, NotAllowed, Unauthorized, Unsupported
+from localazure.servicebus.errors import BrokerError, NotAllowed, Unsupported
 from localazure.servicebus.link import encoded, read
-from localazure.servicebus.queue import Lock, Queue
+from localazure.servicebus.locks import Lock
+from localazure.servicebus.queue import Queue
 from localazure.servicebus.store import Message
+from localazure.servicebus.tokens import Tokens
 
 Send = Callable[[bytes], None]
 Body = Mapping[str, Any]
 _VENDOR = "com.microsoft:"
-
-
-class Tokens:
-    """Checks shared access signatures against one key."""
-
-    def __init__(self, key_name: str, key: str, clock: Clock) -> None:
-        self._key_name, self._key, self._clock = key_name, key.encode(), clock
-
-    def check(self, token: str) -> None:
-        """Raises Unauthorized, saying what is wrong."""
-        kind, _, rest = token.partition(" ")
-        fields = {name: values[0] for name, values in parse_qs(rest).items()}
-        if kind != "SharedAccessSignature" or not {"sr", "sig", "se", "skn"} <= fields.keys():
-            raise Unauthorized("the token is no shared access signature")
-        if fields["skn"] != self._key_name:
-            raise Unauthorized(f"there is no shared access key named {fields['skn']}")
-        resource = next(part[3:] for part in rest.split("&") if part.startswith("sr="))
-        signed = f"{resource}\n{fields['se']}".encode()
-        expected = base64.b64encode(hmac.new(self._key, signed, hashlib.sha256).digest()).decode()
-        if not hmac.compare_digest(expected.encode(), unquote(fields["sig"]).encode()):
-            raise Unauthorized("the signature of the token is not made with the key")
-        if float(fields["se"]) < self._clock.time():
-            raise Unauthorized("the token has expired")
+_ALL_SESSIONS = 253_402_300_800_000
+"""Milliseconds: the year 10000, by which a client says that it does not ask for sessions changed after a moment."""
 
 
 def authorize(tokens: Tokens, request: bytes) -> tuple[bytes, bool]:
@@ -112,7 +88,7 @@ class Management:
         )
 
     def _renew_session_lock(self, body: Body) -> Any:
-        until = self._queue().session_until(str(codec.text(body["session-id"])), renew=True)
+        until = self._queue().renew_session(str(codec.text(body["session-id"])))
         return codec.map_({"expiration": codec.timestamp(until)})
 
     def _peek(self, body: Body) -> Any:
@@ -126,7 +102,8 @@ class Management:
     def _receive_deferred(self, body: Body) -> Any:
         queue = self._queue()
         peek_lock = int(body.get("receiver-settle-mode", 1)) == 1
-        return _messages(queue, queue.receive_deferred(body["sequence-numbers"], peek_lock))
+        session_id = codec.text(body.get("session-id"))
+        return _messages(queue, queue.receive_deferred(body["sequence-numbers"], peek_lock, session_id))
 
     def _settle(self, body: Body) -> Any:
         queue, status = self._queue(), str(codec.text(body["disposition-status"]))
@@ -158,20 +135,21 @@ class Management:
 
     def _get_session_state(self, body: Body) -> Any:
         queue, session_id = self._queue(), str(codec.text(body["session-id"]))
-        queue.session_until(session_id)
-        state = queue.session_states.get(session_id)
+        queue.sessions.held(session_id)
+        state = queue.sessions.state(session_id)
         return codec.map_({"session-state": None if state is None else codec.binary(state)})
 
     def _set_session_state(self, body: Body) -> Any:
         queue, session_id = self._queue(), str(codec.text(body["session-id"]))
-        queue.session_until(session_id)
+        queue.sessions.held(session_id)
         state = body.get("session-state")
-        queue.set_session_state(session_id, None if state is None else bytes(state))
+        queue.sessions.set_state(session_id, None if state is None else bytes(state))
         return codec.map_({})
 
     def _sessions(self, body: Body) -> Any:
         skip, top = int(body.get("skip", 0)), int(body.get("top", 100))
-        found = sorted(self._queue().session_ids())[skip : skip + top]
+        after = int(body.get("last-updated-time", _ALL_SESSIONS))
+        found = self._queue().session_ids(None if after >= _ALL_SESSIONS else after / 1000)[skip : skip + top]
         if not found:
             return None
         return codec.map_(

@@ -1,91 +1,76 @@
 """One queue, subscription or dead-letter queue: who may have which message, and when.
 
 A message is available, locked by one consumer, deferred, or scheduled. Consumers ask for messages by credit and are
-handed them as soon as there are any: nothing is polled.
+handed them as soon as there are any: nothing is polled. A queue that forwards hands everything to where it forwards.
 """
 
 from __future__ import annotations
 
-import asyncio
 import heapq
 import itertools
 import uuid
 from collections import Counter
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
-from typing import Protocol
 
 from localazure.clock import Clock
-from localazure.servicebus.entities import QueueOptions
-from localazure.servicebus.errors import LockLost, MessageNotFound, NotAllowed, SessionBusy, SessionLockLost
+from localazure.servicebus.errors import BrokerError, LockLost, MessageNotFound, NotAllowed, SessionLockLost
+from localazure.servicebus.locks import Consumer, Lock
+from localazure.servicebus.options import Options
+from localazure.servicebus.sessions import Session, Sessions
 from localazure.servicebus.store import Message, Store
 
 Alarm = Callable[[float], None]
-
-
-class Consumer(Protocol):
-    """A receiving link. `session_id` is the session it holds, if the queue has sessions."""
-
-    session_id: str | None
-    peek_lock: bool
-
-    def wants(self) -> bool: ...
-
-    def deliver(self, message: Message, lock: Lock | None) -> None: ...
-
-    def lost(self) -> None: ...
-
-
-@dataclass(eq=False)
-class Lock:
-    """One consumer's hold on one message; its token settles it."""
-
-    message: Message
-    until: float
-    token: uuid.UUID = field(default_factory=uuid.uuid4)
-    consumer: Consumer | None = None
-
-
-@dataclass(eq=False)
-class _Session:
-    """What is waiting in a session, and who holds it."""
-
-    waiting: list[int] = field(default_factory=list)
-    holder: Consumer | None = None
-    until: float = 0.0
+Forward = Callable[["Queue", Message], tuple[str, str] | None]
+"""Hands a message on to where its queue forwards; `None`, or reason and description of why it cannot be."""
+NEVER = float(10**13)
 
 
 class Queue:
     """`name` is the entity's path; dead letters go to `dead_letters`, or nowhere if this is where they are."""
 
     def __init__(
-        self, name: str, options: QueueOptions, store: Store, clock: Clock, alarm: Alarm, dead_letters: Queue | None
+        self,
+        name: str,
+        options: Options,
+        store: Store,
+        clock: Clock,
+        alarm: Alarm,
+        dead_letters: Queue | None,
+        forward: Forward,
     ) -> None:
         self.name = name
         self.options = options
         self.dead_letters = dead_letters
         self.counts: Counter[str] = Counter()
-        self._store, self._clock, self._alarm = store, clock, alarm
+        self.sessions = Sessions(name, store, clock, alarm)
         self.messages: dict[int, Message] = {}
+        self.accessed = clock.time()
+        self._store, self._clock, self._alarm, self._forward = store, clock, alarm, forward
         self._waiting: list[int] = []
-        self._sessions: dict[str, _Session] = {}
         self._locks: dict[uuid.UUID, Lock] = {}
         self._due: list[tuple[float, int, int]] = []
         self._tie = itertools.count()
         self._consumers: list[Consumer] = []
-        self._session_news = asyncio.Event()
         self._last = store.last_number(name)
-        self.session_states = store.sessions(name)
         for message in store.messages(name):
             self._take_in(message)
 
+    @property
+    def receivers(self) -> int:
+        """How many links receive from here."""
+        return len(self._consumers)
+
     def add(self, message: Message) -> Message:
         """Put a message into the queue under a number of its own."""
+        self.counts["sent"] += 1
+        self.accessed = self._clock.time()
+        return self._enter(message)
+
+    def _enter(self, message: Message) -> Message:
         self._last += 1
         message.seq = self._last
         self._store.number(self.name, self._last)
         self._store.put(self.name, message)
-        self.counts["sent"] += 1
         self._take_in(message)
         return message
 
@@ -95,103 +80,106 @@ class Queue:
             self._wake_at(message.due, message.seq)
         elif message.state == "active":
             self._make_available(message)
-        if self.options.ttl < 1e10 or message.expires < 1e12:
+        if message.expires < NEVER:
             self._wake_at(message.expires, message.seq)
 
     def _make_available(self, message: Message) -> None:
-        waiting = self._waiting
         if self.options.sessions:
-            waiting = self._sessions.setdefault(message.session_id or "", _Session()).waiting
-            self._tell_waiting()
-        heapq.heappush(waiting, message.seq)
+            self.sessions.put(message.session_id or "", message.seq)
+        else:
+            heapq.heappush(self._waiting, message.seq)
 
     def _wake_at(self, moment: float, seq: int) -> None:
+        if len(self._due) > 1000 + 2 * len(self.messages):
+            self._due = [entry for entry in self._due if entry[2] in self.messages]
+            heapq.heapify(self._due)
         heapq.heappush(self._due, (moment, next(self._tie), seq))
         self._alarm(moment)
 
     def attach(self, consumer: Consumer) -> None:
+        self.accessed = self._clock.time()
         self._consumers.append(consumer)
 
     def detach(self, consumer: Consumer) -> None:
-        """The consumer is gone: its session is free. Locks stay until they are settled or run out."""
+        """The consumer is gone. Its locks stay until they are settled or run out, unless a session's lock was theirs:
+        then the session is free at once, and what was not settled goes back uncounted.
+
+        Source: "Message sessions", impact of delivery count.
+        """
+        self.accessed = self._clock.time()
         if consumer in self._consumers:
             self._consumers.remove(consumer)
-        for session in self._sessions.values():
-            if session.holder is consumer:
-                session.holder = None
-                self._tell_waiting()
+        self._give_up(self.sessions.release(consumer), counted=False)
 
-    async def session_news(self) -> None:
-        """Wait until a session may have become free, or may have got its first message."""
-        await self._session_news.wait()
-
-    def _tell_waiting(self) -> None:
-        self._session_news.set()
-        self._session_news = asyncio.Event()
+    def _give_up(self, sessions: list[Session], counted: bool) -> None:
+        for lock in [lock for lock in self._locks.values() if lock.session in sessions and sessions]:
+            del self._locks[lock.token]
+            self._give_back(lock.message, counted)
 
     def accept_session(self, wanted: str | None, consumer: Consumer) -> str | None:
-        """Lock a session, the next that has messages for `None`. `None`: there is none now.
+        """As `Sessions.accept`. Raises SessionBusy."""
+        return self.sessions.accept(wanted, consumer, self.options.lock)
 
-        Raises SessionBusy for a named one that someone else holds.
-        """
-        now = self._clock.time()
-        if wanted is None:
-            free = (
-                (session.waiting[0], name)
-                for name, session in self._sessions.items()
-                if session.waiting and session.holder is None
-            )
-            found = min(free, default=None)
-            if found is None:
-                return None
-            wanted = found[1]
-        session = self._sessions.setdefault(wanted, _Session())
-        if session.holder is not None:
-            raise SessionBusy(f"the session '{wanted}' of {self.name} is held by another receiver")
-        session.holder, session.until = consumer, now + self.options.lock
-        self._alarm(session.until)
-        return wanted
+    def renew_session(self, session_id: str) -> float:
+        """The new end of a session's lock, in seconds since the epoch. Raises SessionLockLost."""
+        return self.sessions.renew(session_id, self.options.lock)
 
-    def session_until(self, session_id: str, consumer: Consumer | None = None, renew: bool = False) -> float:
-        """When the session's lock ends. Raises SessionLockLost if nobody holds it."""
-        session = self._sessions.get(session_id)
-        if session is None or session.holder is None or (consumer is not None and session.holder is not consumer):
-            raise SessionLockLost(f"the lock on the session '{session_id}' is gone; accept the session again")
-        if renew:
-            session.until = self._clock.time() + self.options.lock
-            self._alarm(session.until)
-        return session.until
+    def session_ids(self, changed_after: float | None) -> list[str]:
+        """The sessions that have active messages or a state; or those whose state was set after a moment."""
+        if changed_after is not None:
+            return self.sessions.changed(changed_after)
+        active = {message.session_id or "" for message in self.messages.values() if message.state == "active"}
+        return sorted(active | self.sessions.states.keys()) if self.options.sessions else []
 
-    def set_session_state(self, session_id: str, state: bytes | None) -> None:
-        if state is None:
-            self.session_states.pop(session_id, None)
-        else:
-            self.session_states[session_id] = state
-        self._store.session(self.name, session_id, state)
+    def change(self, options: Options) -> None:
+        """Behave differently from now on; receivers are sent away if there are to be none."""
+        self.options = options
 
-    def session_ids(self) -> list[str]:
-        return [name for name, session in self._sessions.items() if session.waiting or name in self.session_states]
+    def send_away(self, error: BrokerError) -> None:
+        """Take the links away from all receivers."""
+        for consumer in list(self._consumers):
+            consumer.lost(error)
+
+    def clear(self) -> None:
+        """Forget everything, for good: the entity is deleted."""
+        self.messages.clear()
+        self._locks.clear()
+        self._waiting.clear()
+        self._store.forget(self.name)
 
     def pump(self) -> None:
         """Hand out what is available to who wants it, one each in turn."""
+        if self.options.forward_to is not None:
+            self._forward_all()
+            return
         progress = True
         while progress:
             progress = False
             for consumer in list(self._consumers):
                 if consumer.wants():
-                    message = self._next_for(consumer)
+                    message = self._next(self._available_to(consumer))
                     if message is not None:
                         self._consumers.append(self._consumers.pop(self._consumers.index(consumer)))
                         self._hand(message, consumer)
                         progress = True
 
-    def _next_for(self, consumer: Consumer) -> Message | None:
-        waiting = self._waiting
-        if self.options.sessions:
-            session = self._sessions.get(consumer.session_id or "")
-            if session is None or session.holder is not consumer:
-                return None
-            waiting = session.waiting
+    def _forward_all(self) -> None:
+        kept = []
+        while (message := self._next(self._waiting)) is not None:
+            refused = self._forward(self, message)
+            if refused is None:
+                self._remove(message)
+            elif self.dead_letters is not None:
+                self._bury(message, *refused)
+            else:
+                kept.append(message.seq)
+        for seq in kept:
+            heapq.heappush(self._waiting, seq)
+
+    def _available_to(self, consumer: Consumer) -> list[int]:
+        return self.sessions.waiting(consumer) if self.options.sessions else self._waiting
+
+    def _next(self, waiting: list[int]) -> Message | None:
         now = self._clock.time()
         while waiting:
             message = self.messages.get(heapq.heappop(waiting))
@@ -205,26 +193,28 @@ class Queue:
 
     def _hand(self, message: Message, consumer: Consumer) -> None:
         self.counts["delivered"] += 1
+        self.accessed = self._clock.time()
         if not consumer.peek_lock:
             self._remove(message)
             consumer.deliver(message, None)
             return
-        consumer.deliver(message, self._lock(message, consumer))
+        session = self.sessions.held(consumer.session_id or "", consumer) if self.options.sessions else None
+        consumer.deliver(message, self._lock(message, session))
 
-    def _lock(self, message: Message, consumer: Consumer | None) -> Lock:
-        lock = Lock(message, self._clock.time() + self.options.lock, consumer=consumer)
+    def _lock(self, message: Message, session: Session | None) -> Lock:
+        lock = Lock(message, self._clock.time() + self.options.lock, session=session)
         self._locks[lock.token] = lock
         self._alarm(lock.until)
         return lock
 
     def complete(self, token: uuid.UUID) -> None:
-        """Raises LockLost, as all settlements do."""
+        """Raises LockLost or SessionLockLost, as all settlements do."""
         self._remove(self._unlock(token).message)
         self.counts["completed"] += 1
 
     def abandon(self, token: uuid.UUID) -> None:
-        self.counts["abandoned"] += 1
         self._give_back(self._unlock(token).message, counted=True)
+        self.counts["abandoned"] += 1
         self.pump()
 
     def release(self, token: uuid.UUID) -> None:
@@ -240,31 +230,38 @@ class Queue:
         self.counts["deferred"] += 1
 
     def dead_letter(self, token: uuid.UUID, reason: str | None, description: str | None) -> None:
+        if self.dead_letters is None:
+            raise NotAllowed(f"{self.name} is a dead-letter queue; its messages cannot be dead-lettered again")
         self._bury(self._unlock(token).message, reason, description)
 
     def renew(self, token: uuid.UUID) -> float:
         """The new end of the lock, in seconds since the epoch."""
         lock = self._held(token)
-        lock.until = self._clock.time() + self.options.lock
+        if lock.session is not None:
+            raise NotAllowed("a message of a session is locked by its session; renew the session's lock")
+        lock.ends = self._clock.time() + self.options.lock
         self._alarm(lock.until)
         return lock.until
 
-    def receive_deferred(self, numbers: Iterable[int], peek_lock: bool) -> list[tuple[Message, Lock | None]]:
-        """Raises MessageNotFound unless every number is a deferred message's."""
+    def receive_deferred(
+        self, numbers: Iterable[int], peek_lock: bool, session_id: str | None
+    ) -> list[tuple[Message, Lock | None]]:
+        """Raises MessageNotFound unless every number is a deferred message's, of that session if there are sessions."""
+        session = self.sessions.held(session_id or "") if self.options.sessions else None
         found: list[Message] = []
         for number in numbers:
             message = self.messages.get(number)
-            if message is None or message.state != "deferred":
+            if message is None or message.state != "deferred" or (session and message.session_id != session_id):
                 raise MessageNotFound(f"there is no deferred message with the sequence number {number} in {self.name}")
+            if any(lock.message is message for lock in self._locks.values()):
+                raise MessageNotFound(f"the deferred message {number} of {self.name} is locked by another receiver")
             found.append(message)
-        handed: list[tuple[Message, Lock | None]] = []
-        for message in found:
-            if peek_lock:
-                handed.append((message, self._lock(message, None)))
-            else:
+        self.counts["delivered"] += len(found)
+        if not peek_lock:
+            for message in found:
                 self._remove(message)
-                handed.append((message, None))
-        return handed
+            return [(message, None) for message in found]
+        return [(message, self._lock(message, session)) for message in found]
 
     def peek(self, first: int, most: int, session_id: str | None) -> list[Message]:
         now = self._clock.time()
@@ -283,33 +280,35 @@ class Queue:
     def tick(self) -> None:
         """Do what has become due: locks that ran out, messages whose time has come or is over."""
         now = self._clock.time()
-        for lock in [lock for lock in self._locks.values() if lock.until <= now]:
+        for lock in [lock for lock in self._locks.values() if lock.session is None and lock.ends <= now]:
             del self._locks[lock.token]
             self._give_back(lock.message, counted=True)
-        for session in self._sessions.values():
-            if session.holder is not None and session.until <= now:
-                holder, session.holder = session.holder, None
-                holder.lost()
-                self._tell_waiting()
+        for consumer in self.sessions.expired(now):
+            self._give_up(self.sessions.release(consumer), counted=True)
+            consumer.lost(SessionLockLost("The session lock has expired."))
         while self._due and self._due[0][0] <= now:
             _, _, seq = heapq.heappop(self._due)
             message = self.messages.get(seq)
             if message is None:
                 continue
             if message.expires <= now:
-                if not any(lock.message is message for lock in self._locks.values()):
+                if message.state != "deferred" and not any(lock.message is message for lock in self._locks.values()):
                     self._expire(message)
             elif message.state == "scheduled" and message.due is not None and message.due <= now:
-                message.state = "active"
-                message.enqueued = now
-                self._store.put(self.name, message)
-                self._make_available(message)
+                self._activate(message, now)
         self.pump()
+
+    def _activate(self, message: Message, now: float) -> None:
+        """A scheduled message enters the queue as if it were sent now, under a new number."""
+        self._remove(message)
+        message.state, message.enqueued = "active", now
+        self._enter(message)
 
     def next_moment(self) -> float | None:
         """When `tick` has something to do."""
-        moments = [lock.until for lock in self._locks.values()]
-        moments += [session.until for session in self._sessions.values() if session.holder is not None]
+        moments = [lock.ends for lock in self._locks.values() if lock.session is None] + self.sessions.moments()
+        while self._due and self._due[0][2] not in self.messages:
+            heapq.heappop(self._due)
         if self._due:
             moments.append(self._due[0][0])
         return min(moments, default=None)
@@ -319,16 +318,20 @@ class Queue:
         return {"active": states["active"], "deferred": states["deferred"], "scheduled": states["scheduled"],
                 "locked": len(self._locks)}  # fmt: skip
 
+    def size(self) -> int:
+        """Bytes."""
+        return sum(len(message.content) for message in self.messages.values())
+
     def _held(self, token: uuid.UUID) -> Lock:
         lock = self._locks.get(token)
-        if lock is None or lock.until <= self._clock.time():
-            raise LockLost(
-                "The lock supplied is invalid. Either the lock expired, or the message has already been removed "
-                "from the queue."
-            )
-        if self.options.sessions and lock.consumer is not None:
-            self.session_until(lock.message.session_id or "", lock.consumer)
-        return lock
+        if lock is not None and lock.until > self._clock.time():
+            return lock
+        if self.options.sessions:
+            raise SessionLockLost("The session lock has expired on the MessageSession. Accept a new MessageSession.")
+        raise LockLost(
+            "The lock supplied is invalid. Either the lock expired, or the message has already been removed "
+            "from the queue."
+        )
 
     def _unlock(self, token: uuid.UUID) -> Lock:
         lock = self._held(token)
@@ -349,7 +352,11 @@ class Queue:
                 )
                 return
             self._store.count(self.name, message)
-        if message.state == "active":
+        if message.state != "active":
+            return
+        if message.expires <= self._clock.time():
+            self._expire(message)
+        else:
             self._make_available(message)
 
     def _expire(self, message: Message) -> None:
@@ -360,9 +367,12 @@ class Queue:
             self._remove(message)
 
     def _bury(self, message: Message, reason: str | None, description: str | None) -> None:
-        if self.dead_letters is None:
-            raise NotAllowed(f"{self.name} is a dead-letter queue; its messages cannot be dead-lettered again")
         self._remove(message)
+        self.bury(message, reason, description)
+
+    def bury(self, message: Message, reason: str | None, description: str | None) -> None:
+        """Put a message that is not in the queue, or no longer, among the dead letters."""
+        assert self.dead_letters is not None, "the caller knows that this is no dead-letter queue"
         self.counts["dead-lettered"] += 1
         buried = Message(
             seq=0,
@@ -370,7 +380,7 @@ class Queue:
             message_id=message.message_id,
             session_id=message.session_id,
             enqueued=message.enqueued,
-            expires=float(10**13),
+            expires=NEVER,
             deliveries=message.deliveries,
             annotations={**message.annotations, "x-opt-deadletter-source": self.name},
             reason=reason,

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from localazure.servicebus.descriptions import Description, dump, load
 from localazure.storage import open_database, transaction
 
 _SCHEMA = """
@@ -21,9 +22,15 @@ CREATE TABLE IF NOT EXISTS seen (
     entity TEXT NOT NULL, message_id TEXT NOT NULL, at REAL NOT NULL, PRIMARY KEY (entity, message_id)
 ) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS sessions (
-    entity TEXT NOT NULL, session_id TEXT NOT NULL, state BLOB NOT NULL, PRIMARY KEY (entity, session_id)
+    entity TEXT NOT NULL, session_id TEXT NOT NULL, state BLOB NOT NULL, at REAL NOT NULL DEFAULT 0,
+    PRIMARY KEY (entity, session_id)
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS entities (
+    path TEXT PRIMARY KEY, kind TEXT NOT NULL, document TEXT NOT NULL, created REAL NOT NULL, updated REAL NOT NULL,
+    declared INTEGER NOT NULL
 ) WITHOUT ROWID;
 """
+_FORGET = tuple(f"DELETE FROM {table} WHERE entity = ?" for table in ("messages", "numbers", "seen", "sessions"))  # noqa: S608 - fixed names
 
 
 @dataclass
@@ -65,6 +72,8 @@ class Store:
 
     def __init__(self, path: Path | None) -> None:
         self._db = open_database(path, _SCHEMA)
+        if "at" not in {column[1] for column in self._db.execute("PRAGMA table_info(sessions)")}:
+            self._db.execute("ALTER TABLE sessions ADD COLUMN at REAL NOT NULL DEFAULT 0")  # a file of an older version
         self._changes: list[tuple[str, tuple[Any, ...]]] = []
         self._afterwards: list[Callable[[], None]] = []
         self._scheduled = False
@@ -121,11 +130,28 @@ class Store:
     def forget_seen(self, entity: str, before: float) -> None:
         self._change("DELETE FROM seen WHERE entity = ? AND at < ?", entity, before)
 
-    def session(self, entity: str, session_id: str, state: bytes | None) -> None:
+    def session(self, entity: str, session_id: str, state: bytes | None, at: float) -> None:
         if state is None:
             self._change("DELETE FROM sessions WHERE entity = ? AND session_id = ?", entity, session_id)
         else:
-            self._change("INSERT OR REPLACE INTO sessions VALUES (?, ?, ?)", entity, session_id, state)
+            self._change("INSERT OR REPLACE INTO sessions VALUES (?, ?, ?, ?)", entity, session_id, state, at)
+
+    def forget(self, entity: str) -> None:
+        """Remove whatever is kept for an entity, its sequence numbers included."""
+        for statement in _FORGET:
+            self._change(statement, entity)
+
+    def describe(self, described: Description) -> None:
+        row = (described.kind, dump(described), described.created, described.updated, described.declared)
+        self._change("INSERT OR REPLACE INTO entities VALUES (?, ?, ?, ?, ?, ?)", described.path, *row)
+
+    def undescribe(self, path: str) -> None:
+        self._change("DELETE FROM entities WHERE path = ?", path)
+
+    def descriptions(self) -> list[Description]:
+        """By path, so that a topic comes before its subscriptions."""
+        rows = self._db.execute("SELECT kind, path, document, created, updated, declared FROM entities ORDER BY path")
+        return [load(*row) for row in rows]
 
     def messages(self, entity: str) -> Iterator[Message]:
         rows = self._db.execute(
@@ -141,8 +167,10 @@ class Store:
     def seen(self, entity: str) -> dict[str, float]:
         return dict(self._db.execute("SELECT message_id, at FROM seen WHERE entity = ? ORDER BY at", (entity,)))
 
-    def sessions(self, entity: str) -> dict[str, bytes]:
-        return dict(self._db.execute("SELECT session_id, state FROM sessions WHERE entity = ?", (entity,)))
+    def sessions(self, entity: str) -> dict[str, tuple[bytes, float]]:
+        """Session → its state, and when it was set."""
+        rows = self._db.execute("SELECT session_id, state, at FROM sessions WHERE entity = ?", (entity,))
+        return {session_id: (state, at) for session_id, state, at in rows}
 
     def _change(self, statement: str, *values: Any) -> None:
         self._changes.append((statement, values))

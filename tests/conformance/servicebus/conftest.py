@@ -1,21 +1,23 @@
-"""A broker of its own for each test, with a clock that the test moves, and both official clients."""
+"""Brokers that tests share, and one of its own for those that stop it or look at its file."""
 
 from __future__ import annotations
 
+import asyncio
 import json
-from collections.abc import AsyncIterator, Iterator
+import time
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from azure.servicebus import ServiceBusClient
-from azure.servicebus.aio import ServiceBusClient as AsyncServiceBusClient
+import pytest_asyncio
 
 from localazure.clock import ManualClock
 from localazure.part import Config
 from localazure.servicebus import PART
 from localazure.servicebus.wire import ServiceBusServer
-from localazure.testing import serving
+
+from .bench import Bus
 
 LABELLED = {"FilterType": "Correlation", "CorrelationFilter": {"Label": "big"}}
 LARGE = {"FilterType": "Sql", "SqlFilter": {"SqlExpression": "size > 10 AND sys.Label <> 'secret'"}}
@@ -34,10 +36,6 @@ ENTITIES: dict[str, Any] = {
                         },
                     },
                     {"Name": "sessions", "Properties": {"RequiresSession": True, "LockDuration": "PT30S"}},
-                    {
-                        "Name": "mortal",
-                        "Properties": {"DefaultMessageTimeToLive": "PT1M", "DeadLetteringOnMessageExpiration": True},
-                    },
                 ],
                 "Topics": [
                     {
@@ -57,6 +55,15 @@ ENTITIES: dict[str, Any] = {
 }
 
 
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def buses(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[list[Bus]]:
+    """One for each client."""
+    made = [Bus(kind, tmp_path_factory.mktemp(kind)) for kind in ("async", "sync")]
+    await asyncio.gather(*(bus.start() for bus in made))
+    yield made
+    await asyncio.gather(*(bus.stop() for bus in made))
+
+
 @pytest.fixture
 def entities(tmp_path: Path) -> Path:
     path = tmp_path / "entities.json"
@@ -65,18 +72,7 @@ def entities(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def sync_client(entities: Path) -> Iterator[ServiceBusClient]:
-    """The synchronous client, and a broker on a thread of its own."""
-    with serving(PART, Config(options={"entities": str(entities)})) as server:
-        assert isinstance(server, ServiceBusServer)
-        with ServiceBusClient.from_connection_string(server.connection_string, retry_total=0) as client:
-            yield client
-
-
-@pytest.fixture
 def clock() -> ManualClock:
-    import time
-
     return ManualClock(time.time())
 
 
@@ -87,9 +83,3 @@ async def server(entities: Path, tmp_path: Path, clock: ManualClock) -> AsyncIte
     assert isinstance(made, ServiceBusServer)
     yield made
     await made.stop()
-
-
-@pytest.fixture
-async def client(server: ServiceBusServer) -> AsyncIterator[AsyncServiceBusClient]:
-    async with AsyncServiceBusClient.from_connection_string(server.connection_string, retry_total=0) as made:
-        yield made

@@ -1,9 +1,10 @@
-"""The broker's rules without a socket: peek-lock under every order of events, filters, and the entities file."""
+"""The broker's rules without a socket: peek-lock under every order of events, and the entities file."""
 
 from __future__ import annotations
 
 import asyncio
 import json
+import sqlite3
 from pathlib import Path
 from typing import Any
 
@@ -12,13 +13,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from localazure.clock import ManualClock
-from localazure.servicebus.engine import Broker, Incoming
-from localazure.servicebus.entities import Namespace, QueueOptions, read
-from localazure.servicebus.errors import BrokerError
-from localazure.servicebus.filters import correlation_filter, sql_filter
-from localazure.servicebus.queue import Lock
+from localazure.servicebus.engine import Broker
+from localazure.servicebus.entities import Namespace, Subscription, Topic, read
+from localazure.servicebus.errors import BrokerError, EntityNotFound
+from localazure.servicebus.filters import CorrelationFilter, Rule
+from localazure.servicebus.locks import Lock
+from localazure.servicebus.options import Options
 from localazure.servicebus.store import Message
-from tests.conformance.servicebus.conftest import ENTITIES
+from localazure.servicebus.target import Incoming
+
+from .conftest import ENTITIES, LARGE
 
 
 class Receiver:
@@ -38,8 +42,8 @@ class Receiver:
         assert lock is not None
         self.held.append((message, lock))
 
-    def lost(self) -> None:
-        raise AssertionError("there are no sessions here")
+    def lost(self, error: BrokerError) -> None:
+        raise AssertionError(f"there are no sessions here: {error}")
 
 
 STEPS = st.lists(
@@ -56,7 +60,7 @@ STEPS = st.lists(
 @given(STEPS)
 async def test_no_message_is_lost_doubled_or_held_by_two(steps: list[tuple[str, float]]) -> None:
     clock = ManualClock()
-    broker = Broker(Namespace(queues={"q": QueueOptions(lock=30, most_deliveries=3)}), None, clock)
+    broker = Broker(Namespace(queues={"q": Options(lock=30, most_deliveries=3)}), None, clock)
     queue, receivers = broker.queue("q"), [Receiver(), Receiver()]
     for receiver in receivers:
         queue.attach(receiver)
@@ -97,40 +101,8 @@ async def test_no_message_is_lost_doubled_or_held_by_two(steps: list[tuple[str, 
 
 
 @pytest.mark.parametrize(
-    ("text", "properties", "fits"),
-    [
-        ("size > 10", {"size": 11}, True),
-        ("size > 10", {"size": 10}, False),
-        ("size > 10", {}, False),
-        ("NOT (size > 10)", {}, False),
-        ("size IS NULL", {}, True),
-        ("size IS NOT NULL AND color IN ('red', 'it''s')", {"size": 1, "color": "it's"}, True),
-        ("sys.Label LIKE 'order.%' OR EXISTS(vip)", {"sys.Label": "order.placed"}, True),
-        ("sys.Label LIKE 'order.%' OR EXISTS(vip)", {"vip": False}, True),
-        ("(a + b) * 2 = 10 AND [odd name] <> TRUE", {"a": 2, "b": 3, "odd name": False}, True),
-        ("1 = 1", {}, True),
-    ],
-)
-def test_a_sql_filter_decides_as_the_language_says(text: str, properties: dict[str, Any], fits: bool) -> None:
-    assert sql_filter(text)(properties) is fits
-
-
-@pytest.mark.parametrize("text", ["", "size >", "size = = 1", "DROP TABLE x"])
-def test_a_sql_filter_that_cannot_be_read_is_refused(text: str) -> None:
-    with pytest.raises(ValueError, match="cannot be read"):
-        sql_filter(text)
-
-
-def test_a_correlation_filter_asks_for_everything_it_names() -> None:
-    fits = correlation_filter({"Label": "a", "Properties": {"x": 1}})
-    assert fits({"sys.Label": "a", "x": 1, "y": 2})
-    assert not fits({"sys.Label": "a"})
-
-
-@pytest.mark.parametrize(
     ("change", "named"),
     [
-        ({"ForwardTo": "other"}, "ForwardTo"),
         ({"EnablePartitioning": True}, "EnablePartitioning"),
         ({"LockDuration": "1 minute"}, "1 minute"),
     ],
@@ -142,3 +114,113 @@ def test_an_entity_that_is_not_supported_stops_the_start(tmp_path: Path, change:
     path.write_text(json.dumps(document))
     with pytest.raises(ValueError, match=named):
         read(path)
+
+
+@pytest.mark.parametrize(
+    ("rule", "named"),
+    [
+        ({"FilterType": "Sql", "SqlFilter": {"SqlExpression": "size >"}}, "news/all: .*cannot be read"),
+        ({"FilterType": "Correlation", "CorrelationFilter": {}}, "names at least one property"),
+        ({"FilterType": "Correlation", "CorrelationFilter": {"Colour": "red"}}, "no system property sys.Colour"),
+        ({"FilterType": "Regex"}, "the filter type 'Regex' does not exist"),
+        ({**LARGE, "Action": {"SqlExpression": "SET sys.Size = 1"}}, "sys.Size is not supported"),
+    ],
+)
+def test_a_rule_that_is_not_supported_stops_the_start(tmp_path: Path, rule: dict[str, Any], named: str) -> None:
+    document = json.loads(json.dumps(ENTITIES))
+    subscription = document["UserConfig"]["Namespaces"][0]["Topics"][0]["Subscriptions"][0]
+    subscription["Rules"] = [{"Name": "r", "Properties": rule}]
+    path = tmp_path / "entities.json"
+    path.write_text(json.dumps(document))
+    with pytest.raises(ValueError, match=named):
+        read(path)
+
+
+async def test_after_a_scheduled_message_of_a_topic_the_broker_rests() -> None:
+    clock = ManualClock()
+    broker = Broker(Namespace(topics={"t": Topic(Options(), {"s": Subscription()})}), None, clock)
+    broker.send("t", [Incoming(b"", due=clock.time() + 60)], lambda: None)
+    [number] = broker.send("t", [Incoming(b"", due=clock.time() + 60)], lambda: None)
+    broker.cancel_scheduled("t", [number])
+    await clock.advance(61)
+    assert broker.queue("t/Subscriptions/s").depth()["active"] == 1
+    assert not broker.awake
+    broker.close()
+
+
+def namespace(**topics: Topic) -> Namespace:
+    return Namespace(queues={"declared": Options(lock=30)}, topics=topics)
+
+
+async def test_what_is_declared_is_as_declared_after_a_restart_and_what_was_made_besides_is_kept(
+    tmp_path: Path,
+) -> None:
+    path, clock = tmp_path / "servicebus.db", ManualClock()
+    topic = Topic(Options(), {"s": Subscription(rules=(Rule("declared"),))})
+    broker = Broker(namespace(t=topic, gone=topic), path, clock)
+    broker.entities.update("declared", Options(lock=10))
+    broker.entities.set_rules("t/Subscriptions/s", [Rule("changed")])
+    broker.entities.create("queue", "made", Options(lock=20, metadata="m"))
+    made = (Rule("r", CorrelationFilter({"Label": "l"}, {"n": 1})),)
+    broker.entities.create("subscription", "t/Subscriptions/made", Options(most_deliveries=2), made)
+    broker.entities.create("subscription", "gone/Subscriptions/made", Options(), made)
+    broker.send("made", [Incoming(b"x")], lambda: None)
+    created = broker.entities.describe("declared").created
+    broker.close()
+    await clock.advance(100)
+    again = Broker(namespace(t=topic), path, clock)
+    assert again.entities.describe("declared").options.lock == 30
+    assert again.entities.describe("declared").created == created
+    assert [rule.name for rule in again.entities.describe("t/Subscriptions/s").rules] == ["declared"]
+    assert again.entities.describe("made").options == Options(lock=20, metadata="m")
+    assert again.queue("made").depth()["active"] == 1
+    kept = again.entities.describe("t/Subscriptions/made")
+    assert (kept.options.most_deliveries, kept.rules) == (2, made)
+    assert [found.path for found in again.entities.descriptions("topic")] == ["t"]
+    again.close()
+
+
+async def test_a_deleted_entity_leaves_nothing_behind(tmp_path: Path) -> None:
+    broker = Broker(Namespace(), tmp_path / "servicebus.db", ManualClock())
+    for _ in range(2):
+        broker.entities.create("topic", "t", Options(duplicates=True))
+        broker.entities.create("subscription", "t/Subscriptions/s", Options(), (Rule("$Default"),))
+        broker.send("t", [Incoming(b"x", message_id="1")], lambda: None)
+        [message] = broker.queue("t/Subscriptions/s").messages.values()
+        assert message.seq == 1
+        broker.entities.delete("T")
+        assert broker.depths() == {}
+    broker.close()
+
+
+async def test_an_entity_that_is_idle_for_its_time_is_deleted() -> None:
+    clock = ManualClock()
+    broker = Broker(Namespace(), None, clock)
+    broker.entities.create("queue", "q", Options(idle=300))
+    await clock.advance(200)
+    broker.send("q", [Incoming(b"x")], lambda: None)
+    await clock.advance(200)
+    receiver = Receiver()
+    broker.queue("q").attach(receiver)
+    await clock.advance(1000)
+    broker.queue("q").detach(receiver)
+    await clock.advance(299)
+    assert broker.queue("q").depth()["active"] == 1
+    await clock.advance(302)
+    with pytest.raises(EntityNotFound):
+        broker.queue("q")
+    assert not broker.awake
+    broker.close()
+
+
+async def test_the_state_of_an_older_version_can_be_read(tmp_path: Path) -> None:
+    path = tmp_path / "servicebus.db"
+    with sqlite3.connect(path) as old:
+        old.execute(
+            "CREATE TABLE sessions (entity TEXT, session_id TEXT, state BLOB, PRIMARY KEY (entity, session_id))"
+        )
+        old.execute("INSERT INTO sessions VALUES ('q', 'a', x'01')")
+    old.close()
+    broker = Broker(Namespace(queues={"q": Options(sessions=True)}), path, ManualClock())
+    assert broker.queue("q").sessions.state("a") == b"\x01"
+    broker.close()
