@@ -125,9 +125,9 @@ def test_every_point_of_the_source_is_in_the_table_and_the_other_way_round() -> 
                 passed.setdefault(str(path), set()).add(":".join(map(str, words)))
     declared: dict[str, set[str]] = {}
     for point in POINTS:
-        (path,) = [path for path in passed if path.endswith(point.where)]
-        declared.setdefault(path, set()).update(
-            name for name in passed[path] if point.name == name or point.name.startswith(f"{name}:")
+        (place,) = [place for place in passed if place.endswith(point.where)]
+        declared.setdefault(place, set()).update(
+            name for name in passed[place] if point.name == name or point.name.startswith(f"{name}:")
         )
     assert declared == passed
     assert len({point.name for point in POINTS}) == len(POINTS)
