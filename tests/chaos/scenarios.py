@@ -124,7 +124,7 @@ async def taken(stage: Stage) -> None:
     await stage.place(order_of({sku: 1}), key, WISH, CONFIRMED)
     await _intent(stage, order_id, lambda _: True)
     await stage.cancel(order_id)
-    intent = await _intent(stage, order_id, lambda intent: intent["status"] != "requires_confirmation")
+    intent = await _intent(stage, order_id, lambda intent: intent["status"] in ("requires_capture", "canceled"))
     client = stripe.StripeClient(
         stage.system.settings["STRIPE_API_KEY"], base_addresses={"api": stage.system.addresses["stripe"]}
     )
