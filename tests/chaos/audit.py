@@ -7,11 +7,21 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from tests.chaos.stores import FEEDS, Document, Snapshot
+from tests.chaos.stores import (
+    BY_CUSTOMER,
+    CART_COPIES,
+    CARTS,
+    CATALOG,
+    FEEDS,
+    ORDERS,
+    PAYMENTS,
+    PRODUCT_COPIES,
+    RESERVATIONS,
+    STOCK,
+    Document,
+    Snapshot,
+)
 
-ORDERS, BY_CUSTOMER = ("orders", "orders"), ("orders", "orders-by-customer")
-PRODUCTS, CARTS = ("orders", "products"), ("orders", "carts")
-STOCK, RESERVATIONS, PAYMENTS = ("inventory", "stock"), ("inventory", "reservations"), ("payments", "payments")
 FINAL = frozenset({"confirmed", "cancelled"})
 ENDED_BADLY = frozenset({"Failed", "Terminated"})
 MATCHING: Mapping[str, tuple[frozenset[str], frozenset[str]]] = {
@@ -162,11 +172,9 @@ def _no_event_lost(snapshot: Snapshot, expected: Expected) -> Iterator[str]:
 
 def _copies(snapshot: Snapshot) -> Iterator[str]:
     """What orders keeps of others, and its own list by customer, is up to date."""
-    products = _versions(snapshot.of_kind(("catalog", "products"), "product"))
-    yield from _same("product", products, _versions(snapshot.documents[PRODUCTS]))
-    yield from _same(
-        "cart", _versions(snapshot.of_kind(("carts", "carts"), "cart")), _versions(snapshot.documents[CARTS])
-    )
+    products, carts = snapshot.of_kind(CATALOG, "product"), snapshot.of_kind(CARTS, "cart")
+    yield from _same("product", _versions(products), _versions(snapshot.documents[PRODUCT_COPIES]))
+    yield from _same("cart", _versions(carts), _versions(snapshot.documents[CART_COPIES]))
     yield from _same("order", _versions(snapshot.orders), _versions(snapshot.documents[BY_CUSTOMER]))
 
 

@@ -18,6 +18,7 @@ from pathlib import Path
 from localazure.launch import plan
 from localazure.parts import TABLE
 from localazure.supervisor import Child, Launch, StartFailed
+from tests.chaos.stores import Stores
 
 ROOT = Path(__file__).parents[2]
 LOCK = "PT4S"
@@ -84,6 +85,10 @@ class System:
 
     async def kill_all(self) -> None:
         await asyncio.gather(*(self.kill(name) for name in self._children))
+
+    @property
+    def stores(self) -> Stores:
+        return Stores(self.settings, self.addresses, self.bus_admin, self.state)
 
     def log(self, name: str) -> str:
         return (self.state / "logs" / f"{name}.log").read_text(errors="replace")

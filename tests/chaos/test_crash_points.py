@@ -25,8 +25,8 @@ from shared.faultpoints.trap import EXIT_CODE
 from tests.chaos.audit import Expected, when_quiet
 from tests.chaos.scenarios import ALWAYS, BESIDES, Stage, Story, Told
 from tests.chaos.shop import sign_in
-from tests.chaos.stores import Snapshot, Stores
-from tests.chaos.system import System, running
+from tests.chaos.stores import Snapshot
+from tests.chaos.system import running
 
 SYSTEMS = 6
 PATIENCE = 60.0
@@ -109,9 +109,8 @@ async def _crash(case: str, stage: Stage) -> str:
         for task in (stories, code):
             task.cancel()
         await asyncio.gather(stories, code, return_exceptions=True)
-    stores = _stores(system)
-    await stores.quiet(PATIENCE)
-    snapshot = await stores.read()
+    await system.stores.quiet(PATIENCE)
+    snapshot = await system.stores.read()
     return "\n".join([*when_quiet(snapshot, _expected(stage.told)), *_unexpected_ends(snapshot, stage.told)])
 
 
@@ -126,13 +125,9 @@ def _stories(case: str) -> tuple[Story, ...]:
     return (*ALWAYS, *extra)
 
 
-def _stores(system: System) -> Stores:
-    return Stores(system.settings, system.addresses, system.bus_admin, system.state)
-
-
 async def _crashed_or_quiet(stage: Stage, code: asyncio.Task[int]) -> None:
     """Everything has been asked for: wait until the host dies of it, or has nothing left to do."""
-    quiet = asyncio.create_task(_stores(stage.system).quiet(PATIENCE))
+    quiet = asyncio.create_task(stage.system.stores.quiet(PATIENCE))
     try:
         await asyncio.wait({quiet, code}, return_when=asyncio.FIRST_COMPLETED)
         if not code.done():
