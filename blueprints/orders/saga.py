@@ -20,6 +20,7 @@ from shared.contracts.inventory import StockRejected, StockReserved
 from shared.contracts.orders import CancelReason, OrderCancelled, OrderPlaced
 from shared.contracts.payments import PaymentAuthorized, PaymentDeclined
 from shared.errors import Transient
+from shared.faultpoints import crash_point
 from shared.settings import settings
 from shared.telemetry.log import Log
 
@@ -64,6 +65,7 @@ def order_saga(context: df.DurableOrchestrationContext) -> Generator[Any, Any, s
             break
         name = next(name for name, task in waiting.items() if task is winner)
         answer = waiting.pop(name).result
+        crash_point("saga.step", name)
         if name == "cancelled":
             decision = {}
             break
@@ -74,8 +76,10 @@ def order_saga(context: df.DurableOrchestrationContext) -> Generator[Any, Any, s
         deadline.cancel()
     if not decision:
         return "cancelled"
+    crash_point("saga.decided", decision["command"])
     patient = df.RetryOptions(first_retry_interval_in_milliseconds=2_000, max_number_of_attempts=1_000)
     status = yield context.call_activity_with_retry(SETTLE, patient, {"order_id": order["order_id"], **decision})
+    crash_point("saga.settled")
     return str(status)
 
 
@@ -92,6 +96,7 @@ async def start(client: df.DurableOrchestrationClient, event: Event, placed: Ord
         if await _status(client, order_id) is not None:
             return
         raise Transient("the saga could not be started") from exc
+    crash_point("saga.start.after")
 
 
 async def tell(client: df.DurableOrchestrationClient, order_id: str, data: EventData) -> None:
@@ -100,6 +105,7 @@ async def tell(client: df.DurableOrchestrationClient, order_id: str, data: Event
     Raises Transient if Durable does not answer, or does not know the saga yet.
     """
     name, answer = ANSWERS[type(data)]
+    crash_point("saga.tell", "before", name)
     try:
         await client.raise_event(order_id, name, answer)
     except Exception as exc:  # the client raises bare exceptions
@@ -107,6 +113,7 @@ async def tell(client: df.DurableOrchestrationClient, order_id: str, data: Event
         if status in ENDED:
             return
         raise Transient(f"the saga of {order_id} could not be told (it is {status})") from exc
+    crash_point("saga.tell", "after", name)
 
 
 async def _status(client: df.DurableOrchestrationClient, order_id: str) -> str | None:

@@ -16,6 +16,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any, Literal
 
 from shared.errors import InvalidRequest, Transient
+from shared.faultpoints import crash_point
 from shared.money import Money
 from shared.settings import settings
 
@@ -69,6 +70,7 @@ async def create(order_id: str, amount: Money) -> Intent:
     return await _or_declined(
         "",
         _ask(
+            "create",
             lambda client: client.v1.payment_intents.create_async(
                 {
                     "amount": amount.amount,
@@ -78,7 +80,7 @@ async def create(order_id: str, amount: Money) -> Intent:
                     "metadata": {"order_id": order_id},
                 },
                 {"idempotency_key": f"{order_id}:create"},
-            )
+            ),
         ),
     )
 
@@ -88,21 +90,23 @@ async def confirm(order_id: str, intent_id: str, payment_method: str) -> Intent:
     return await _or_declined(
         intent_id,
         _ask(
+            "confirm",
             lambda client: client.v1.payment_intents.confirm_async(
                 intent_id, {"payment_method": payment_method}, {"idempotency_key": f"{order_id}:confirm"}
-            )
+            ),
         ),
     )
 
 
 async def retrieve(intent_id: str) -> Intent:
     """What became of the intent, by the provider's own word."""
-    return await _ask(lambda client: client.v1.payment_intents.retrieve_async(intent_id))
+    return await _ask("retrieve", lambda client: client.v1.payment_intents.retrieve_async(intent_id))
 
 
 async def capture(order_id: str, intent_id: str) -> Intent:
     """Take the held money, once."""
     return await _settled(
+        "capture",
         intent_id,
         lambda client: client.v1.payment_intents.capture_async(
             intent_id, {}, {"idempotency_key": f"{order_id}:capture"}
@@ -113,6 +117,7 @@ async def capture(order_id: str, intent_id: str) -> Intent:
 async def void(order_id: str, intent_id: str) -> Intent:
     """Give up the hold, or make sure that there will be none."""
     return await _settled(
+        "void",
         intent_id,
         lambda client: client.v1.payment_intents.cancel_async(intent_id, {}, {"idempotency_key": f"{order_id}:void"}),
     )
@@ -121,9 +126,10 @@ async def void(order_id: str, intent_id: str) -> Intent:
 async def refund(order_id: str, intent_id: str) -> None:
     """Pay back all that was taken, once."""
     await _answer(
+        "refund",
         lambda client: client.v1.refunds.create_async(
             {"payment_intent": intent_id}, {"idempotency_key": f"{order_id}:refund"}
-        )
+        ),
     )
 
 
@@ -169,10 +175,11 @@ def _client() -> StripeClient:
     )
 
 
-async def _answer(call: Callable[[StripeClient], Awaitable[StripeObject]]) -> dict[str, Any]:
+async def _answer(name: str, call: Callable[[StripeClient], Awaitable[StripeObject]]) -> dict[str, Any]:
     """Translates what may pass; what is wrong with the request itself is the caller's to judge."""
     import stripe
 
+    crash_point("provider.before", name)
     try:
         return (await call(_client())).to_dict()
     except (stripe.APIConnectionError, stripe.RateLimitError, stripe.APIError, TimeoutError) as exc:
@@ -181,10 +188,12 @@ async def _answer(call: Callable[[StripeClient], Awaitable[StripeObject]]) -> di
         if exc.http_status == 409:
             raise Transient("the payment provider is still busy with the same request") from exc
         raise
+    finally:
+        crash_point("provider.after", name)
 
 
-async def _ask(call: Callable[[StripeClient], Awaitable[StripeObject]]) -> Intent:
-    return _intent(await _answer(call))
+async def _ask(name: str, call: Callable[[StripeClient], Awaitable[StripeObject]]) -> Intent:
+    return _intent(await _answer(name, call))
 
 
 async def _or_declined(intent_id: str, answer: Awaitable[Intent]) -> Intent:
@@ -201,11 +210,11 @@ async def _or_declined(intent_id: str, answer: Awaitable[Intent]) -> Intent:
         return Intent(intent_id, "declined", exc.code or "invalid_request")
 
 
-async def _settled(intent_id: str, call: Callable[[StripeClient], Awaitable[StripeObject]]) -> Intent:
+async def _settled(name: str, intent_id: str, call: Callable[[StripeClient], Awaitable[StripeObject]]) -> Intent:
     import stripe
 
     try:
-        return await _ask(call)
+        return await _ask(name, call)
     except stripe.InvalidRequestError as exc:
         if exc.code != UNEXPECTED_STATE:
             raise

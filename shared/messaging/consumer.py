@@ -18,6 +18,7 @@ import msgspec
 
 from shared.contracts.event import Event, EventData, data_of, type_of
 from shared.errors import CommerceError, Rejected, Transient
+from shared.faultpoints import crash_point
 from shared.telemetry.export import span
 from shared.telemetry.log import Log, bound
 
@@ -47,6 +48,7 @@ async def consume(service: str, message: func.ServiceBusMessage, handlers: Handl
             log.error("event.failed", exc_info=exc, code="internal-error", delivery=message.delivery_count or 0)
             raise
         log.info("event.consumed", type=event.type)
+        crash_point("message.handled", service, event.type)
 
 
 async def with_backoff(action: Callable[[], Awaitable[None]], budget: float = RETRY_BUDGET) -> None:

@@ -12,6 +12,7 @@ from azure.servicebus.exceptions import MessageSizeExceededError, ServiceBusErro
 
 from shared.contracts.event import Event
 from shared.errors import Rejected, Transient
+from shared.faultpoints import crash_point
 from shared.settings import SettingError, settings
 
 if TYPE_CHECKING:
@@ -42,6 +43,7 @@ class _TopicSender:
                 except MessageSizeExceededError:
                     if len(batch):
                         await self.sender.send_messages(batch)
+                        crash_point("publish.part.after", self.sender.entity_name)
                     batch = await self.sender.create_message_batch()
                     batch.add_message(message)
             await self.sender.send_messages(batch)
@@ -72,6 +74,7 @@ async def publish(topic: str, events: Sequence[Event], repeat: str = "") -> None
         return
     try:
         await _sender(topic).send([encode(event, repeat) for event in events])
+        crash_point("publish.after", topic)
     except MessageSizeExceededError as exc:
         raise Rejected("the event is larger than a message may be", code="event-too-large") from exc
     except (ServiceBusError, OSError) as exc:

@@ -14,6 +14,7 @@ import msgspec
 
 from shared.contracts.event import Event, EventData, data_of
 from shared.errors import Rejected
+from shared.faultpoints import crash_point
 from shared.messaging.publisher import publish
 from shared.persistence.cosmos import Container, Document
 from shared.persistence.outbox import event_of
@@ -48,6 +49,7 @@ async def relay(
             log.info("event.relayed", event_id=event.id, subject=event.subject)
         events.append(event)
     await _publish(container, events, log)
+    crash_point("feed.handled", container.database)
 
 
 async def _publish(container: Container, events: list[Event], log: Log) -> None:

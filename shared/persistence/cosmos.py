@@ -18,6 +18,7 @@ from azure.core import MatchConditions
 from azure.core.exceptions import AzureError, HttpResponseError
 
 from shared.errors import Conflict, Contention, NotFound, Transient
+from shared.faultpoints import crash_point
 from shared.settings import SettingError, settings
 
 if TYPE_CHECKING:
@@ -77,10 +78,13 @@ class Container:
 
     async def create(self, document: Document) -> Document:
         """Raises AlreadyExists."""
-        return await _translated(self._proxy().create_item(document))
+        created = await _translated(self._proxy().create_item(document))
+        crash_point("cosmos.create.after", self.database, self.name)
+        return created
 
     async def upsert(self, document: Document) -> None:
         await _translated(self._proxy().upsert_item(document))
+        crash_point("cosmos.upsert.after", self.database, self.name)
 
     async def patch(
         self,
@@ -100,9 +104,11 @@ class Container:
             options["filter_predicate"] = condition
         if etag is not None:
             options |= {"etag": etag, "match_condition": MatchConditions.IfNotModified}
-        return await _translated(
+        patched = await _translated(
             self._proxy().patch_item(item_id, partition_key=key, patch_operations=list(changes), **options)
         )
+        crash_point("cosmos.patch.after", self.database, self.name)
+        return patched
 
     async def batch(self, key: str, operations: Sequence[Operation]) -> list[Document]:
         """All of `operations` in one partition, or none: at most 100, and 2 MB. Returns the items as they now are.
@@ -110,6 +116,7 @@ class Container:
         Raises what the first failing operation raises.
         """
         results = await _translated(self._proxy().execute_item_batch(list(operations), partition_key=key))
+        crash_point("cosmos.batch.after", self.database, self.name)
         return [result.get("resourceBody", {}) for result in results]
 
     async def query(

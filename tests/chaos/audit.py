@@ -1,0 +1,214 @@
+"""The promises of the system, checked against what the stores hold: one line for each way in which one is broken."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from tests.chaos.stores import (
+    ANSWERS,
+    BY_CUSTOMER,
+    CART_COPIES,
+    CARTS,
+    CATALOG,
+    FEEDS,
+    PAYMENTS,
+    PRODUCT_COPIES,
+    RESERVATIONS,
+    STOCK,
+    Document,
+    Snapshot,
+)
+
+FINAL = frozenset({"confirmed", "cancelled"})
+ENDED_BADLY = frozenset({"Failed", "Terminated"})
+MATCHING: Mapping[str, tuple[frozenset[str], frozenset[str]]] = {
+    "confirmed": (frozenset({"committed"}), frozenset({"captured"})),
+    "cancelled": (frozenset({"released", "rejected"}), frozenset({"voided", "refunded", "declined"})),
+}
+"""A final order's status → what its reservation, and what its payment, may then be."""
+
+
+@dataclass(frozen=True)
+class Expected:
+    """What the caller knows and the stores cannot: what was accepted, what was delivered, what is allowed to fail."""
+
+    accepted: frozenset[str] = frozenset()
+    """Ids of orders that were answered with 202."""
+    stocked: Mapping[str, int] = field(default_factory=dict)
+    """SKU → pieces that were put on the shelf, once."""
+    parked: frozenset[str] = frozenset()
+    """Ids of outbox items' events that can never be published."""
+    dead_letters: Mapping[str, int] = field(default_factory=dict)
+
+
+def at_any_instant(snapshot: Snapshot) -> list[str]:
+    """What must never be seen, however unfinished everything is."""
+    return [*_stock(snapshot), *_money_at_most(snapshot)]
+
+
+def when_quiet(snapshot: Snapshot, expected: Expected) -> list[str]:
+    """What must hold when nothing is going on any more."""
+    return [
+        *at_any_instant(snapshot),
+        *_every_order_ended(snapshot, expected),
+        *_orders_agree(snapshot),
+        *_money_equals(snapshot),
+        *_shelves(snapshot, expected),
+        *_no_event_lost(snapshot, expected),
+        *_copies(snapshot),
+        *_queues_empty(snapshot, expected),
+    ]
+
+
+def _stock(snapshot: Snapshot) -> Iterator[str]:
+    for item in snapshot.documents[STOCK]:
+        on_hand, reserved, holds = item["on_hand"], item["reserved"], item["holds"]
+        if not 0 <= reserved <= on_hand:
+            yield f"stock of {item['sku']}: {on_hand} on hand, {reserved} reserved"
+        if reserved != sum(holds.values()):
+            yield f"stock of {item['sku']}: {reserved} reserved, but the holds are {holds}"
+
+
+def _money_at_most(snapshot: Snapshot) -> Iterator[str]:
+    orders = {order["id"]: order for order in snapshot.orders}
+    for order_id, intents in _intents(snapshot).items():
+        order = orders.get(order_id)
+        if order is None:
+            yield f"{order_id}: the provider knows an order that orders does not"
+            continue
+        total = order["total"]["amount"]
+        if sum(intent["authorizations"] for intent in intents) > 1:
+            yield f"{order_id}: authorised more than once: {intents}"
+        if sum(intent["captured"] > 0 for intent in intents) > 1 or sum(i["captured"] for i in intents) > total:
+            yield f"{order_id}: captured more than once, or more than {total}: {intents}"
+        if order["status"] != "confirmed" and _net(intents) > 0 and not _by_hand(intents):
+            yield f"{order_id}: {_net(intents)} captured of an order that is {order['status']}"
+
+
+def _money_equals(snapshot: Snapshot) -> Iterator[str]:
+    intents = _intents(snapshot)
+    for order in snapshot.orders:
+        own = intents.get(order["id"], [])
+        due = order["total"]["amount"] if order["status"] == "confirmed" else 0
+        if _net(own) != due:
+            yield f"{order['id']} is {order['status']}: captured less refunded is {_net(own)}, not {due}"
+        if any(intent["held"] for intent in own):
+            yield f"{order['id']} is {order['status']}: money is still held: {own}"
+        if any(intent["currency"] != order["total"]["currency"].lower() for intent in own):
+            yield f"{order['id']}: another currency: {own}"
+
+
+def _every_order_ended(snapshot: Snapshot, expected: Expected) -> Iterator[str]:
+    known = {order["id"] for order in snapshot.orders}
+    for order_id in sorted(expected.accepted - known):
+        yield f"{order_id} was accepted and is lost"
+    for order in snapshot.orders:
+        history = [entry["status"] for entry in order["history"]]
+        if order["status"] not in FINAL:
+            yield f"{order['id']} is still {order['status']}"
+        elif history != ["placed", order["status"]] or order["version"] != 2:
+            yield f"{order['id']} at version {order['version']} moved more than once: {history}"
+        saga = snapshot.sagas.get(order["id"])
+        if saga is None or saga in ENDED_BADLY:
+            yield f"{order['id']}: its saga is {saga}"
+
+
+def _orders_agree(snapshot: Snapshot) -> Iterator[str]:
+    """What inventory and payments made of an order is what the order came to."""
+    reservations = {item["id"]: item for item in snapshot.of_kind(RESERVATIONS, "reservation")}
+    payments = {item["id"]: item for item in snapshot.of_kind(PAYMENTS, "payment")}
+    for order in snapshot.orders:
+        order_id, status = order["id"], order["status"]
+        reserved, paid = reservations.pop(order_id, None), payments.pop(order_id, None)
+        if reserved is None or paid is None:
+            yield f"{order_id} has {reserved=} {paid=}"
+            continue
+        may_be = MATCHING.get(status, (frozenset(), frozenset()))
+        if reserved["status"] not in may_be[0] or paid["status"] not in may_be[1]:
+            yield f"{order_id} is {status}, its reservation {reserved['status']}, its payment {paid['status']}"
+        if paid["amount"] != order["total"]:
+            yield f"{order_id} costs {order['total']}, its payment says {paid['amount']}"
+    for order_id in (*reservations, *payments):
+        yield f"{order_id} has a reservation or a payment, but is no order"
+
+
+def _shelves(snapshot: Snapshot, expected: Expected) -> Iterator[str]:
+    """Nothing is held, and what has left the shelf is what was sold."""
+    sold = Counter[str]()
+    for order in snapshot.orders:
+        if order["status"] == "confirmed":
+            for line in order["lines"]:
+                sold[line["sku"]] += line["quantity"]
+    for item in snapshot.documents[STOCK]:
+        sku = item["sku"]
+        if item["holds"]:
+            yield f"stock of {sku} is still held: {item['holds']}"
+        if sku in expected.stocked and item["on_hand"] != expected.stocked[sku] - sold[sku]:
+            yield f"stock of {sku}: {expected.stocked[sku]} put there, {sold[sku]} sold, {item['on_hand']} left"
+
+
+def _no_event_lost(snapshot: Snapshot, expected: Expected) -> Iterator[str]:
+    """Every event in an outbox was accepted by the broker, and what orders is told is in its inbox."""
+    inbox = {item["event"]["id"] for item in snapshot.of_kind(ANSWERS, "inbox")}
+    told: set[str] = set()
+    parked: set[str] = set()
+    for container, topic in FEEDS.items():
+        parked |= {item["id"].removeprefix("parked:") for item in snapshot.of_kind(container, "parked")}
+        outbox = {item["event"]["id"] for item in snapshot.of_kind(container, "outbox")}
+        for event_id in sorted(outbox - parked - snapshot.sent.get(topic, frozenset())):
+            yield f"{event_id} is in the outbox of {topic} and was never sent"
+        if topic in ("inventory", "payments"):
+            told |= outbox - parked
+    for event_id in sorted(told - inbox):
+        yield f"{event_id} never reached orders"
+    for event_id in sorted(inbox - told):
+        yield f"{event_id} reached orders, but nobody told it"
+    if parked != expected.parked:
+        yield f"parked: {sorted(parked)}, expected: {sorted(expected.parked)}"
+
+
+def _copies(snapshot: Snapshot) -> Iterator[str]:
+    """What orders keeps of others, and its own list by customer, is up to date."""
+    products, carts = snapshot.of_kind(CATALOG, "product"), snapshot.of_kind(CARTS, "cart")
+    yield from _same("product", _versions(products), _versions(snapshot.documents[PRODUCT_COPIES]))
+    yield from _same("cart", _versions(carts), _versions(snapshot.documents[CART_COPIES]))
+    listed = {entry["id"]: entry["customer_id"] for entry in snapshot.documents[BY_CUSTOMER]}
+    for order in snapshot.orders:
+        if listed.get(order["id"]) != order["customer_id"]:
+            yield f"order {order['id']} is not in the list of its customer"
+
+
+def _versions(documents: Iterable[Document]) -> dict[str, int]:
+    return {document["id"]: document["version"] for document in documents}
+
+
+def _same(what: str, owned: Mapping[str, int], copied: Mapping[str, int]) -> Iterator[str]:
+    for name in sorted(owned.keys() | copied.keys()):
+        if owned.get(name) != copied.get(name):
+            yield f"{what} {name} is at version {owned.get(name)}, its copy at {copied.get(name)}"
+
+
+def _queues_empty(snapshot: Snapshot, expected: Expected) -> Iterator[str]:
+    for name, states in snapshot.queues.items():
+        waiting = sum(states.values())
+        if waiting != expected.dead_letters.get(name, 0):
+            yield f"{name} has {dict(states)}"
+
+
+def _intents(snapshot: Snapshot) -> dict[str, list[Document]]:
+    by_order: defaultdict[str, list[Document]] = defaultdict(list)
+    for intent in snapshot.intents:
+        by_order[intent["metadata"].get("order_id", "nobody")].append(intent)
+    return by_order
+
+
+def _net(intents: Iterable[Mapping[str, Any]]) -> int:
+    return sum(intent["captured"] - intent["refunded"] for intent in intents)
+
+
+def _by_hand(intents: Iterable[Mapping[str, Any]]) -> bool:
+    """Somebody captured it at the provider, past the app, and said so there."""
+    return any("captured_by" in intent["metadata"] for intent in intents)

@@ -1,0 +1,186 @@
+"""What may become of an order, each as a story that can be told while the system dies and comes back."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass, field
+from typing import Any
+
+import aiohttp
+import stripe
+from azure.cosmos.aio import CosmosClient
+
+from shared.clock import timestamp
+from shared.contracts.catalog import ProductChanged
+from shared.contracts.event import make_event
+from shared.money import Money
+from shared.persistence.cosmos import Container
+from shared.persistence.outbox import outbox_document
+from tests.chaos.shop import Caller, fault, offer, order_of
+from tests.chaos.system import System
+from tests.e2e.conftest import ADDRESS
+
+SLOW = 0.8
+"""Seconds that the provider takes where a story needs time to overtake it."""
+PIECES = 10
+
+
+@dataclass
+class Told:
+    """What the stories have done so far, for the audit."""
+
+    accepted: dict[str, frozenset[tuple[str, str]]] = field(default_factory=dict)
+    """Order id → the (status, reason) it may come to."""
+    stocked: dict[str, int] = field(default_factory=dict)
+    parked: set[str] = field(default_factory=set)
+
+
+@dataclass(frozen=True)
+class Stage:
+    """Where a story takes place."""
+
+    system: System
+    session: aiohttp.ClientSession
+    shopper: Caller
+    staff: Caller
+    told: Told
+
+    async def stocked(self, pieces: int = PIECES, price: int = 250) -> str:
+        sku = await offer(self.staff, price, pieces)
+        self.told.stocked[sku] = pieces
+        return sku
+
+    async def place(self, body: dict[str, Any], key: str, *ends: tuple[str, str]) -> str:
+        order_id = await self.shopper.place(body, key)
+        self.told.accepted[order_id] = frozenset(ends)
+        return order_id
+
+    async def cancel(self, order_id: str) -> None:
+        answer = await self.shopper.call("POST", f"/orders/{order_id}/cancel")
+        assert answer.status == 202 or answer.problem == "order-not-cancellable", answer.text
+
+
+Story = Callable[[Stage], Coroutine[Any, Any, None]]
+CONFIRMED = ("confirmed", "")
+WISH = ("cancelled", "customer_request")
+
+
+def _key() -> str:
+    return secrets.token_hex(8)
+
+
+async def confirmed(stage: Stage) -> None:
+    """A product that changes its price is bought out of a cart."""
+    sku = await stage.stocked(price=300)
+    price = {"amount": 250, "currency": "GBP"}
+    await stage.staff.done("PUT", f"/products/{sku}", {"name": f"Thing {sku}", "category": "tests", "price": price})
+    cart = await stage.shopper.done("POST", "/carts", key=_key())
+    cart = await stage.shopper.done("PUT", f"/carts/{cart['id']}/items/{sku}", {"quantity": 2})
+    body = {"cart_id": cart["id"], "cart_version": cart["version"], "shipping_address": ADDRESS}
+    await stage.place({**body, "payment_method": "pm_card_visa"}, _key(), CONFIRMED)
+
+
+async def declined(stage: Stage) -> None:
+    """The card is refused."""
+    sku = await stage.stocked()
+    body = order_of({sku: 3}, "pm_card_chargeDeclined")
+    await stage.place(body, _key(), ("cancelled", "payment_declined"))
+
+
+async def cancelled(stage: Stage) -> None:
+    """The shopper has second thoughts while the provider is still deciding."""
+    await _second_thoughts(stage, "confirm")
+
+
+async def overtaken(stage: Stage) -> None:
+    """The cancellation reaches payments before it has written anything down about the order."""
+    await _second_thoughts(stage, "create")
+
+
+async def _second_thoughts(stage: Stage, slow: str) -> None:
+    sku, key = await stage.stocked(), _key()
+    await fault(stage.system, stage.session, stage.shopper.order_id(key), slow, SLOW)
+    order_id = await stage.place(order_of({sku: 1}), key, WISH, CONFIRMED)
+    # the provider must have been asked, or there is nothing to overtake
+    if slow == "confirm":
+        await _intent(stage, order_id, lambda _: True)
+    await stage.cancel(order_id)
+
+
+async def scarce(stage: Stage) -> None:
+    """There is less than the order wants."""
+    plenty, few = await stage.stocked(), await stage.stocked(pieces=1)
+    await stage.place(order_of({plenty: 1, few: 2}), _key(), ("cancelled", "out_of_stock"))
+
+
+async def taken(stage: Stage) -> None:
+    """While a cancelled order's money is being given back, somebody captures it by hand at the provider."""
+    sku, key = await stage.stocked(), _key()
+    order_id = stage.shopper.order_id(key)
+    await fault(stage.system, stage.session, order_id, "confirm", SLOW)
+    await fault(stage.system, stage.session, order_id, "cancel", 3 * SLOW)
+    await stage.place(order_of({sku: 1}), key, WISH, CONFIRMED)
+    await _intent(stage, order_id, lambda _: True)
+    await stage.cancel(order_id)
+    intent = await _intent(stage, order_id, lambda intent: intent["status"] in ("requires_capture", "canceled"))
+    client = stripe.StripeClient(
+        stage.system.settings["STRIPE_API_KEY"], base_addresses={"api": stage.system.addresses["stripe"]}
+    )
+    if intent["status"] == "requires_capture":
+        by_hand: Any = {"metadata": {"captured_by": "hand"}}
+        await asyncio.to_thread(client.v1.payment_intents.capture, intent["id"], by_hand)
+
+
+async def poison(stage: Stage) -> None:
+    """The outbox holds an event that nobody knows, between others that are too many for one message batch."""
+    sku = f"P{secrets.token_hex(5)}"
+    events = [
+        make_event(
+            ProductChanged(sku=sku, name=f"{version}" * 100_000, category="tests", price=Money(100, "GBP")),
+            source="catalog", subject=sku, version=version, time=timestamp(),
+            traceparent="00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01",
+        )
+        for version in (1, 2, 3)
+    ]  # fmt: skip
+    outbox = [outbox_document(Container("catalog", "products", "sku"), sku, event) for event in events]
+    unknown = {**outbox[0], "id": f"outbox:unknown:{sku}"}
+    unknown["event"] = {**outbox[0]["event"], "id": f"unknown:{sku}", "type": "commerce.unknown.v1"}
+    product = {
+        "id": sku, "sku": sku, "kind": "product", "name": "3", "category": "tests", "search_text": sku.lower(),
+        "price": {"amount": 100, "currency": "GBP"}, "version": 3,
+    }  # fmt: skip
+    stage.told.parked.add(f"unknown:{sku}")
+    async with CosmosClient.from_connection_string(stage.system.settings["COSMOS_CONNECTION"]) as client:
+        products = client.get_database_client("catalog").get_container_client("products")
+        documents = [product, outbox[0], unknown, *outbox[1:]]
+        operations: Any = [("create", (document,)) for document in documents]
+        await products.execute_item_batch(operations, partition_key=sku)
+
+
+async def _intent(stage: Stage, order_id: str, holds: Callable[[Any], bool]) -> dict[str, Any]:
+    """The order's intent at the provider, once there is one and `holds` is true of it."""
+    async with asyncio.timeout(60):
+        while True:
+            async with stage.session.get(f"{stage.system.addresses['stripe']}/_local/ledger") as answer:
+                intents = (await answer.json())["intents"]
+            found = [intent for intent in intents if intent["metadata"].get("order_id") == order_id]
+            if found and holds(found[0]):
+                return dict(found[0])
+            await asyncio.sleep(0.02)
+
+
+ALWAYS: tuple[Story, ...] = (confirmed, declined, cancelled)
+"""What is told whatever the crash."""
+
+BESIDES: dict[str, Story] = {
+    "cosmos.patch.after:payments:payments": overtaken,
+    "message.handled:orders:commerce.stock.rejected.v1": scarce,
+    "message.handled:orders:commerce.payment.refunded.v1": taken,
+    "provider.before:refund": taken,
+    "provider.after:refund": taken,
+    "cosmos.upsert.after:catalog:products": poison,
+    "publish.part.after:catalog": poison,
+}
+"""Crash point → the story that passes it, where those that are always told do not."""

@@ -1,0 +1,135 @@
+"""The whole system as processes that a test may kill and start again, each on its own, as often as it likes."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import json
+import os
+import random
+import shutil
+import signal
+import socket
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from pathlib import Path
+
+from localazure.launch import plan
+from localazure.parts import TABLE
+from localazure.supervisor import Child, Launch, StartFailed
+from tests.chaos.stores import Stores
+
+ROOT = Path(__file__).parents[2]
+LOCK = "PT4S"
+"""How long a message stays locked by a host that died. The minute of `infra/servicebus.json` would be waited out
+after every crash; a host that lives renews its locks every second either way."""
+SETTINGS = {"ORDER_DEADLINE_SECONDS": "45", "STRIPE_TIMEOUT_SECONDS": "3", "PRODUCT_CACHE_SECONDS": "1"}
+_PORTS = range(20_000, 32_000)
+"""Below the ports that the operating system gives to clients: while a part is dead, nobody may take its port."""
+_next_port = itertools.cycle(random.sample(_PORTS, len(_PORTS)))
+_START_AGAIN = 20
+
+
+class System:
+    """Everything `python -m localazure up` starts, without its keeper: what dies stays dead until it is started."""
+
+    def __init__(self, folder: Path, launches: Mapping[str, Launch], admin_port: int) -> None:
+        self.state = folder / "state"
+        self.marks = folder / "marks"
+        self._launches = launches
+        self._children: dict[str, Child] = {}
+        self.addresses = {name: f"http://localhost:{launch.port}" for name, launch in launches.items()}
+        self.bus_admin = f"http://localhost:{admin_port}"
+        self.settings = {**json.loads((folder / "settings.json").read_text())["Values"], **SETTINGS}
+        for launch in launches.values():
+            self.settings |= launch.environment
+
+    async def start(self, name: str, **environment: str) -> None:
+        """Start a part, with `environment` beside its own. Raises StartFailed if it cannot."""
+        launch = self._launches[name]
+        environment = {**SETTINGS, "CRASH_MARKS": str(self.marks), **launch.environment, **environment}
+        child = Child(replace(launch, environment=environment), self.state)
+        self._children[name] = child
+        await child.start()
+
+    async def start_all(self) -> None:
+        """The functions host after the others, as `up` does."""
+        await asyncio.gather(*(self.start(name) for name in self._launches if name != "functions"))
+        await self.start("functions")
+
+    async def kill(self, name: str) -> None:
+        """SIGKILL, unless it is dead already; returns when it is."""
+        process = self._children[name].process
+        assert process is not None, f"{name} was never started"
+        if process.returncode is None:
+            process.send_signal(signal.SIGKILL)
+        await process.wait()
+
+    async def ended(self, name: str) -> int:
+        """Wait until the part has died; its exit code."""
+        process = self._children[name].process
+        assert process is not None, f"{name} was never started"
+        return await process.wait()
+
+    async def restart(self, name: str, **environment: str) -> None:
+        """Kill it if it lives, and start it again on the same port and the same files."""
+        await self.kill(name)
+        for attempt in range(_START_AGAIN):
+            try:
+                await self.start(name, **environment)
+                return
+            except StartFailed:
+                if attempt == _START_AGAIN - 1:
+                    raise
+
+    async def kill_all(self) -> None:
+        await asyncio.gather(*(self.kill(name) for name in self._children))
+
+    @property
+    def stores(self) -> Stores:
+        return Stores(self.settings, self.addresses, self.bus_admin, self.state)
+
+    def log(self, name: str) -> str:
+        return (self.state / "logs" / f"{name}.log").read_text(errors="replace")
+
+
+@asynccontextmanager
+async def running(folder: Path, lock: str = LOCK) -> AsyncIterator[System]:
+    """A fresh system in `folder`, started; everything is killed at the end."""
+    (folder / "state" / "logs").mkdir(parents=True)
+    shutil.copy(ROOT / "local.settings.sample.json", folder / "settings.json")
+    entities = folder / "servicebus.json"
+    entities.write_text(_with_locks(json.loads((ROOT / "infra" / "servicebus.json").read_text()), lock))
+    admin_port = _free_port()
+    options = {
+        "functions": {"settings": str(folder / "settings.json"), "app": str(ROOT)},
+        "servicebus": {"entities": str(entities), "admin_port": str(admin_port)},
+    }
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("LOCALAZURE_")}
+    launches = plan([], {name: _free_port() for name in TABLE}, options, environment, ROOT)
+    system = System(folder, {launch.name: launch for launch in launches}, admin_port)
+    try:
+        await system.start_all()
+        yield system
+    finally:
+        await system.kill_all()
+
+
+def _with_locks(entities: dict[str, object], lock: str) -> str:
+    def shorten(value: object) -> object:
+        if isinstance(value, dict):
+            return {name: lock if name == "LockDuration" else shorten(item) for name, item in value.items()}
+        return [shorten(item) for item in value] if isinstance(value, list) else value
+
+    return json.dumps(shorten(entities))
+
+
+def _free_port() -> int:
+    for port in _next_port:
+        try:
+            with socket.create_server(("127.0.0.1", port)):
+                return port
+        except OSError:
+            continue
+    raise AssertionError("an endless cycle has no end")
