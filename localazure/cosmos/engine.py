@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -14,8 +15,8 @@ from localazure.cosmos import charges
 from localazure.cosmos.errors import BadRequest, Conflict, CosmosError, NotFound, PreconditionFailed, TooLarge
 from localazure.cosmos.model import Container, Item
 from localazure.cosmos.patch import apply
-from localazure.cosmos.sql.pushdown import candidate_ids
-from localazure.cosmos.sql.query import parse, parse_condition
+from localazure.cosmos.queries import Answer, Question, Wanted, query_page, scan_page
+from localazure.cosmos.sql.query import parse_condition
 from localazure.cosmos.store import Store
 
 LARGEST_ITEM = 2 * 1024 * 1024
@@ -112,7 +113,7 @@ class Account:
         old = self.container(database, name)
         if spec.get("partitionKey", {}).get("paths") != old.spec["partitionKey"]["paths"]:
             raise BadRequest("a container's partition key cannot be changed")
-        new = Container(old.number, database, spec, old.lsn, old.items, old.feed, old.outdated)
+        new = dataclasses.replace(old, spec=spec)
         with self._store.transaction():
             self._store.change_container(new)
         self.databases[database][name] = new
@@ -170,19 +171,14 @@ class Account:
         return True, results
 
     def query(
-        self, container: Container, key: str | None, text: str, parameters: Mapping[str, Any]
-    ) -> tuple[list[Any], float]:
-        """Every result of the query, and its charge. Raises BadRequest."""
-        query, now = parse(text), self._clock.time()
-        ids = candidate_ids(query, parameters)
-        if ids is None:
-            looked_at = list(container.visible(key, now))
-        elif key is not None:
-            looked_at = [item for item_id in ids if (item := container.get(key, item_id, now)) is not None]
-        else:
-            looked_at = [item for item in container.visible(None, now) if item.id in ids]
-        found = query.run((item.document for item in looked_at), parameters)
-        return found, charges.query(len(looked_at), sum(len(json.dumps(value)) for value in found))
+        self, container: Container, key: str | None, text: str, parameters: Mapping[str, Any], wanted: Wanted
+    ) -> Answer:
+        """One page of the query. Raises BadRequest."""
+        return query_page(container, key, Question(text, parameters, self._clock.time()), wanted)
+
+    def read_all(self, container: Container, key: str | None, wanted: Wanted) -> Answer:
+        """One page of all items, in the order of creation. Raises BadRequest for a foreign continuation."""
+        return scan_page(container, key, self._clock.time(), wanted)
 
     def changes(self, container: Container, after: int, most: int) -> tuple[list[Item], int]:
         """At most `most` items changed after the LSN, and the LSN to go on from."""
@@ -216,7 +212,7 @@ class Account:
                     (item.key, item.id)
                     for partition in container.items.values()
                     for item in partition.values()
-                    if not item.visible(now)
+                    if not container.alive(item, now)
                 }
                 if gone:
                     self._commit(container, _Staged(container.lsn, drops=gone))
@@ -238,7 +234,7 @@ class Account:
         document, key = self._checked(container, key, operation.body)
         if self._find(container, staged, key, document["id"]) is not None:
             raise Conflict(f"the item '{document['id']}' already exists in partition {key}")
-        item = self._put(container, staged, key, document)
+        item = self._put(container, staged, key, document, None)
         return Result(201, item, charges.create(len(item.text), container.indexing.count(document)))
 
     def _upsert(self, container: Container, staged: _Staged, key: str | None, operation: Operation) -> Result:
@@ -249,15 +245,16 @@ class Account:
                 raise PreconditionFailed("there is no such item to match the ETag")
             return self._create(container, staged, key, operation)
         _check_match(present, operation)
-        item = self._put(container, staged, key, document)
+        item = self._put(container, staged, key, document, present)
         return Result(200, item, charges.replace(len(item.text), container.indexing.count(document)))
 
     def _replace(self, container: Container, staged: _Staged, key: str | None, operation: Operation) -> Result:
         document, key = self._checked(container, key, operation.body)
         if operation.id is not None and document["id"] != operation.id:
             raise BadRequest("the id in the body is not the one in the address")
-        _check_match(self._present(container, staged, key, document["id"]), operation)
-        item = self._put(container, staged, key, document)
+        present = self._present(container, staged, key, document["id"])
+        _check_match(present, operation)
+        item = self._put(container, staged, key, document, present)
         return Result(200, item, charges.replace(len(item.text), container.indexing.count(document)))
 
     def _patch(self, container: Container, staged: _Staged, key: str | None, operation: Operation) -> Result:
@@ -266,10 +263,11 @@ class Account:
         body = operation.body if isinstance(operation.body, dict) else {}
         if condition := body.get("condition"):
             query, values = parse_condition(condition)
-            if not query.run([present.document], values):
+            if not query.run([present.document], values, self._clock.time()):
                 raise PreconditionFailed("the patch's condition does not hold")
         changed = apply(present.document, body.get("operations", []), container.path)
-        item = self._put(container, staged, present.key, changed)
+        _check_ttl(changed.get("ttl"), "ttl")
+        item = self._put(container, staged, present.key, changed, present)
         return Result(200, item, charges.patch(len(item.text), container.indexing.count(changed)))
 
     def _delete(self, container: Container, staged: _Staged, key: str | None, operation: Operation) -> Result:
@@ -307,38 +305,32 @@ class Account:
                 f"PartitionKey extracted from document doesn't match the one specified in the header: {own}, {key}",
                 1001,
             )
-        ttl = body.get("ttl")
-        if ttl is not None and (type(ttl) is not int or ttl == 0 or ttl < -1):
-            raise BadRequest("ttl must be a positive integer or -1")
+        _check_ttl(body.get("ttl"), "ttl")
         return body, own
 
-    def _put(self, container: Container, staged: _Staged, key: str, document: dict[str, Any]) -> Item:
+    def _put(
+        self, container: Container, staged: _Staged, key: str, document: dict[str, Any], present: Item | None
+    ) -> Item:
         self._check_unique(container, staged, key, document)
         staged.lsn += 1
-        now = self._clock.time()
-        rid = f"{container.number:08x}"
+        now = int(self._clock.time())
+        rid = staged.lsn if present is None else present.rid
         etag = f'"{staged.lsn:08x}-0000-0000-0000-{container.number:012x}"'
         full = {
             **{name: value for name, value in document.items() if name not in ("_rid", "_self", "_attachments")},
-            "_rid": f"{rid}{staged.lsn:08x}",
+            "_rid": f"{container.number:08x}{rid:08x}",
             "_self": f"dbs/{container.database}/colls/{container.id}/docs/{document['id']}/",
             "_etag": etag,
             "_attachments": "attachments/",
-            "_ts": int(now),
+            "_ts": now,
         }
         text = json.dumps(full, separators=(",", ":"), ensure_ascii=False)
         if len(text.encode()) > LARGEST_ITEM:
             raise TooLarge(f"an item may have at most {LARGEST_ITEM} bytes")
-        item = Item(key, document["id"], staged.lsn, etag, int(now), self._expiry(container, document, now), text)
+        item = Item(key, document["id"], staged.lsn, rid, etag, now, document.get("ttl"), text)
         staged.puts[key, item.id] = item
         staged.drops.discard((key, item.id))
         return item
-
-    def _expiry(self, container: Container, document: dict[str, Any], now: float) -> float | None:
-        if container.ttl is None:
-            return None
-        ttl = document.get("ttl", container.ttl)
-        return None if ttl == -1 else now + ttl
 
     def _check_unique(self, container: Container, staged: _Staged, key: str, document: dict[str, Any]) -> None:
         for paths in container.unique:
@@ -378,6 +370,11 @@ def _check_match(present: Item, operation: Operation) -> None:
 def _check_id(value: Any) -> None:
     if not isinstance(value, str) or not 1 <= len(value) <= 255 or _BAD_ID & set(value) or value != value.strip():
         raise BadRequest("id must be a string of 1 to 255 characters without / \\ ? # and spaces at its ends")
+
+
+def _check_ttl(value: Any, name: str) -> None:
+    if value is not None and (type(value) is not int or value == 0 or value < -1):
+        raise BadRequest(f"{name} must be a positive integer or -1")
 
 
 def _value(document: dict[str, Any], path: str) -> Any:

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import base64
 import json
 import uuid
-from dataclasses import dataclass
 from typing import Any
 
 from aiohttp import web
@@ -13,17 +11,10 @@ from aiohttp import web
 from localazure.cosmos.engine import Operation, Result
 from localazure.cosmos.errors import BadRequest, CosmosError
 from localazure.cosmos.model import Container, canonical
+from localazure.cosmos.queries import Wanted
 
 DEFAULT_PAGE = 100
 MOST_IN_PAGE = 10_000
-
-
-@dataclass(frozen=True)
-class Page:
-    """Which part of a result is asked for."""
-
-    offset: int
-    size: int
 
 
 def partition_key(request: web.Request) -> str | None:
@@ -48,20 +39,14 @@ async def body(request: web.Request) -> Any:
         raise BadRequest("the body is not valid JSON") from exc
 
 
-def page(request: web.Request) -> Page:
-    """Raises BadRequest for a continuation that this server did not give."""
-    text = request.headers.get("x-ms-max-item-count", str(DEFAULT_PAGE))
+def wanted(request: web.Request) -> Wanted:
+    """Which page. Raises BadRequest."""
     try:
-        size = int(text)
-        token = request.headers.get("x-ms-continuation", "")
-        offset = int(base64.b64decode(token, validate=True)) if token else 0
+        size = int(request.headers.get("x-ms-max-item-count", DEFAULT_PAGE))
     except ValueError as exc:
-        raise BadRequest("x-ms-max-item-count or x-ms-continuation is not valid") from exc
-    return Page(offset, DEFAULT_PAGE if size == -1 else max(1, min(size, MOST_IN_PAGE)))
-
-
-def continuation(offset: int) -> str:
-    return base64.b64encode(str(offset).encode()).decode()
+        raise BadRequest("x-ms-max-item-count is not a number") from exc
+    size = DEFAULT_PAGE if size == -1 else max(1, min(size, MOST_IN_PAGE))
+    return Wanted(size, request.headers.get("x-ms-continuation", ""))
 
 
 def batch_operations(document: Any) -> list[Operation]:

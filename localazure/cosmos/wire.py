@@ -18,11 +18,12 @@ from typing import Any
 from aiohttp import web
 
 from localazure.cosmos import EMULATOR_KEY, requests
-from localazure.cosmos.charges import FAILED_WRITE, feed, point_read
+from localazure.cosmos.charges import FAILED_WRITE, feed
 from localazure.cosmos.engine import Account, Operation, Result
 from localazure.cosmos.errors import BadRequest, Conflict, CosmosError, NotFound, TooLarge
 from localazure.cosmos.faults import Faults
 from localazure.cosmos.model import Container
+from localazure.cosmos.queries import Answer
 from localazure.cosmos.requests import error_response, headers, item_response, list_response, partition_key
 from localazure.cosmos.signing import Signatures
 from localazure.part import HOST, Config
@@ -168,7 +169,7 @@ class CosmosServer:
         document = await requests.body(request)
         if _is_query(request):
             names = [_database(name) for name in self._account.databases]
-            return list_response(None, "Databases", _queried(names, document), 2.8)
+            return list_response(None, "Databases", _queried(names, document, self._config.clock.time()), 2.8)
         name: Any = document.get("id") if isinstance(document, dict) else None
         self._account.create_database(name)
         return web.json_response(_database(name), status=201, headers=headers(None, 1.0))
@@ -190,7 +191,7 @@ class CosmosServer:
         document = await requests.body(request)
         if _is_query(request):
             found = [_described(item) for item in self._account.database(request.match_info["db"]).values()]
-            return list_response(None, "DocumentCollections", _queried(found, document), 2.8)
+            return list_response(None, "DocumentCollections", _queried(found, document, self._config.clock.time()), 2.8)
         container = self._account.create_container(request.match_info["db"], document)
         return web.json_response(_described(container), status=201, headers=headers(container, 1.0, '"0"'))
 
@@ -278,13 +279,9 @@ class CosmosServer:
     async def _query(self, request: web.Request, container: Container) -> web.Response:
         document = await requests.body(request)
         text, parameters = _question(document)
-        found, charge = self._account.query(container, partition_key(request), text, parameters)
-        self._charge(request, "query", charge)
-        wanted = requests.page(request)
-        end = wanted.offset + wanted.size
-        more = {"x-ms-continuation": requests.continuation(end)} if end < len(found) else {}
-        texts = [json.dumps(value, ensure_ascii=False) for value in found[wanted.offset : end]]
-        return list_response(container, "Documents", texts, charge, more)
+        answer = self._account.query(container, partition_key(request), text, parameters, requests.wanted(request))
+        self._charge(request, "query", answer.charge)
+        return _answered(container, answer)
 
     async def _read_feed(self, request: web.Request) -> web.StreamResponse:
         container = self._container(request)
@@ -301,7 +298,7 @@ class CosmosServer:
 
     async def _change_feed(self, request: web.Request, container: Container) -> web.StreamResponse:
         key = partition_key(request)
-        size = requests.page(request).size
+        size = requests.wanted(request).size
         after = self._start_of_feed(request, container)
         found, lsn = self._account.changes(container, after, size)
         if not found and (wait := int(request.headers.get("x-localazure-wait-ms", "0"))):
@@ -334,14 +331,9 @@ class CosmosServer:
         return self._account.lsn_at(container, moment.replace(tzinfo=moment.tzinfo or UTC).timestamp())
 
     def _read_all(self, request: web.Request, container: Container) -> web.Response:
-        items = list(container.visible(partition_key(request), self._config.clock.time()))
-        wanted = requests.page(request)
-        end = wanted.offset + wanted.size
-        texts = [item.text for item in items[wanted.offset : end]]
-        more = {"x-ms-continuation": requests.continuation(end)} if end < len(items) else {}
-        charge = point_read(sum(map(len, texts)))
-        self._charge(request, "read-all", charge)
-        return list_response(container, "Documents", texts, charge, more)
+        answer = self._account.read_all(container, partition_key(request), requests.wanted(request))
+        self._charge(request, "read-all", answer.charge)
+        return _answered(container, answer)
 
     async def _unknown(self, request: web.Request) -> web.Response:
         raise NotFound(f"{request.method} {request.path} is not supported by the local server")
@@ -425,11 +417,16 @@ def _question(document: Any) -> tuple[str, dict[str, Any]]:
     return document["query"], {parameter["name"]: parameter.get("value") for parameter in given}
 
 
-def _queried(documents: list[dict[str, Any]], question: Any) -> list[str]:
+def _queried(documents: list[dict[str, Any]], question: Any, now: float) -> list[str]:
     from localazure.cosmos.sql.query import parse
 
     text, parameters = _question(question)
-    return [json.dumps(value) for value in parse(text).run(documents, parameters)]
+    return [json.dumps(value) for value in parse(text).run(documents, parameters, now)]
+
+
+def _answered(container: Container, answer: Answer) -> web.Response:
+    more = {} if answer.token is None else {"x-ms-continuation": answer.token}
+    return list_response(container, "Documents", answer.texts, answer.charge, more)
 
 
 def _batch_result(result: Result) -> str:

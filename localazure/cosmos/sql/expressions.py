@@ -15,12 +15,20 @@ from localazure.cosmos.sql.functions import AGGREGATES, FUNCTIONS
 from localazure.cosmos.sql.values import UNDEFINED, compare, is_number, order_key
 
 
+@dataclass(frozen=True)
+class Given:
+    """What a query is given from outside: its parameters, and the time in seconds since the Unix epoch."""
+
+    parameters: Mapping[str, Any]
+    now: float
+
+
 @dataclass
 class Scope:
-    """What names and parameters stand for; `group` holds the scopes that an aggregate runs over."""
+    """What names stand for; `group` holds the scopes that an aggregate runs over."""
 
     names: Mapping[str, Any]
-    parameters: Mapping[str, Any]
+    given: Given
     group: list[Scope] | None = field(default=None)
 
 
@@ -59,9 +67,9 @@ class Compiler:
         name = str(tree.children[0])
 
         def parameter(scope: Scope) -> Any:
-            if name not in scope.parameters:
+            if name not in scope.given.parameters:
                 raise BadRequest(f"the query refers to {name}, which was not given")
-            return scope.parameters[name]
+            return scope.given.parameters[name]
 
         return parameter
 

@@ -18,7 +18,8 @@ from lark import Lark, Token, Tree
 from lark.exceptions import LarkError
 
 from localazure.cosmos.errors import BadRequest
-from localazure.cosmos.sql.expressions import Compiler, Expression, Scope, unquote
+from localazure.cosmos.sql.checks import sorts_selected
+from localazure.cosmos.sql.expressions import Compiler, Expression, Given, Scope, unquote
 from localazure.cosmos.sql.values import UNDEFINED, identity, order_key
 
 _PARSER = Lark(
@@ -44,27 +45,27 @@ class Query:
     sort: tuple[tuple[Expression, bool], ...]
     shape: Expression
     distinct: bool
+    distinct_is_sorted: bool
     aggregates: bool
     top: Expression | None
     offset: Expression | None
     limit: Expression | None
     tree: Tree[Token]
 
-    def run(self, documents: Iterable[Any], parameters: Mapping[str, Any]) -> list[Any]:
+    @property
+    def streams(self) -> bool:
+        """Whether results can be given while documents are read, in their order."""
+        return not (self.sort or self.distinct or self.group or self.aggregates)
+
+    def run(self, documents: Iterable[Any], parameters: Mapping[str, Any], now: float) -> list[Any]:
         """The results, in order. Raises BadRequest."""
-        scopes: Iterable[Scope]
-        if self.root:
-            scopes = (Scope({self.root: document}, parameters) for document in documents)
-        else:
-            scopes = [Scope({}, parameters)]
-        return self.results(scopes, Scope({}, parameters))
+        given = Given(parameters, now)
+        scopes = (Scope({self.root: document}, given) for document in documents) if self.root else [Scope({}, given)]
+        return self.results(scopes, Scope({}, given))
 
     def results(self, scopes: Iterable[Scope], outer: Scope) -> list[Any]:
         """As `run`, over scopes that the caller made."""
-        rows: Iterable[Scope] = self.rows(scopes)
-        if self.where is not None:
-            condition = self.where
-            rows = (row for row in rows if condition(row) is True)
+        rows: Iterable[Scope] = self.matching(scopes)
         if self.group or self.aggregates:
             rows = self._folded(rows, outer)
         if self.sort:
@@ -74,25 +75,41 @@ class Query:
         found = [value for row in rows if (value := self.shape(row)) is not UNDEFINED]
         if self.distinct:
             found = list({identity(value): value for value in reversed(found)}.values())[::-1]
-        return self._cut(found, outer)
+        skip, take = self.bounds(outer)
+        return found[skip:] if take is None else found[skip : skip + take]
+
+    def matching(self, scopes: Iterable[Scope]) -> Iterator[Scope]:
+        """The rows that FROM and JOIN make of the scopes and that WHERE keeps."""
+        rows = self.rows(scopes)
+        if self.where is None:
+            return rows
+        condition = self.where
+        return (row for row in rows if condition(row) is True)
+
+    def bounds(self, outer: Scope) -> tuple[int, int | None]:
+        """How many results to leave out, and how many to give at most. Raises BadRequest."""
+        skip, most = 0, []
+        if self.top is not None:
+            most.append(_count(self.top(outer), "TOP"))
+        if self.offset is not None and self.limit is not None:
+            skip = _count(self.offset(outer), "OFFSET")
+            most.append(_count(self.limit(outer), "LIMIT"))
+        return skip, min(most, default=None)
 
     def _folded(self, rows: Iterable[Scope], outer: Scope) -> list[Scope]:
         groups: dict[tuple[str, ...], list[Scope]] = {} if self.group else {(): []}
         for row in rows:
-            key = tuple(identity(expression(row)) for expression in self.group)
-            groups.setdefault(key, []).append(row)
-        return [
-            Scope(members[0].names if members else outer.names, outer.parameters, members)
-            for members in groups.values()
-        ]
+            groups.setdefault(self.group_of(row), []).append(row)
+        return [folded(members, outer) for members in groups.values()]
 
-    def _cut(self, found: list[Any], outer: Scope) -> list[Any]:
-        if self.top is not None:
-            found = found[: _count(self.top(outer), "TOP")]
-        if self.offset is not None and self.limit is not None:
-            first = _count(self.offset(outer), "OFFSET")
-            found = found[first : first + _count(self.limit(outer), "LIMIT")]
-        return found
+    def group_of(self, row: Scope) -> tuple[str, ...]:
+        """The same for all rows of one group."""
+        return tuple(identity(expression(row)) for expression in self.group)
+
+
+def folded(members: list[Scope], outer: Scope) -> Scope:
+    """One row for a group of rows, or for none."""
+    return Scope(members[0].names if members else outer.names, outer.given, members)
 
 
 @lru_cache(maxsize=512)
@@ -141,6 +158,7 @@ def _compile(tree: Tree[Token]) -> Query:
         sort=() if order is None else tuple(_sort(_tree(item), compiler) for item in _tree(order).children),
         shape=shape,
         distinct=distinct is not None,
+        distinct_is_sorted=order is None or sorts_selected(_tree(selection), _tree(order)),
         aggregates=folds,
         top=None if top is None else compiler.compile(_tree(_tree(top).children[0])),
         offset=None if page is None else compiler.compile(_tree(_tree(page).children[0])),
@@ -222,7 +240,7 @@ def _join(name: str, path: list[Any]) -> Callable[[Iterable[Scope]], Iterator[Sc
         for scope in scopes:
             found = _follow(scope, path)
             for item in found if isinstance(found, list) else ():
-                yield Scope({**scope.names, name: item}, scope.parameters)
+                yield Scope({**scope.names, name: item}, scope.given)
 
     return step
 
@@ -232,7 +250,7 @@ def _descend(name: str, path: list[Any]) -> Callable[[Iterable[Scope]], Iterator
         for scope in scopes:
             found = _follow(scope, path)
             if found is not UNDEFINED:
-                yield Scope({**scope.names, name: found}, scope.parameters)
+                yield Scope({**scope.names, name: found}, scope.given)
 
     return step
 

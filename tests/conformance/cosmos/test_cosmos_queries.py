@@ -195,7 +195,7 @@ def test_filters_agree_with_three_valued_logic(
     word = " AND " if conjunction else " OR "
     text = word.join(f"c.{name} {operator} @p{place}" for place, (name, operator, _) in enumerate(terms))
     parameters = {f"@p{place}": value for place, (_, _, value) in enumerate(terms)}
-    found = parse(f"SELECT * FROM c WHERE {text}").run(documents, parameters)
+    found = parse(f"SELECT * FROM c WHERE {text}").run(documents, parameters, 0)
     results = [[_test(document, *term) for term in terms] for document in documents]
     wanted = all if conjunction else any
     assert found == [d for d, row in zip(documents, results, strict=True) if wanted(value is True for value in row)]
@@ -214,7 +214,8 @@ def test_a_query_of_hundreds_of_terms_does_not_overflow() -> None:
     text = " OR ".join(f"(c.id = @p{n} AND c.kind = @k{n})" for n in range(900))
     query = parse(f"SELECT * FROM c WHERE {text}")
     parameters = {f"@p{n}": str(n) for n in range(900)} | {f"@k{n}": "k" for n in range(900)}
-    assert query.run([{"id": "899", "kind": "k"}, {"id": "x", "kind": "k"}], parameters) == [{"id": "899", "kind": "k"}]
+    documents = [{"id": "899", "kind": "k"}, {"id": "x", "kind": "k"}]
+    assert query.run(documents, parameters, 0) == [{"id": "899", "kind": "k"}]
 
 
 def test_a_syntax_error_says_where() -> None:
