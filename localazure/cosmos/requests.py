@@ -104,5 +104,7 @@ def error_response(error: CosmosError, container: Container | None = None, charg
     """An error as the client wants it."""
     more = {"x-ms-substatus": str(error.substatus)} if error.substatus else {}
     return web.json_response(
-        {"code": error.code, "message": error.message}, status=error.status, headers=headers(container, charge, **more)
+        {"code": error.code, "message": error.explanation},
+        status=error.status,
+        headers=headers(container, charge, **more),
     )

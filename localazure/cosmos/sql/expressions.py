@@ -10,7 +10,8 @@ from typing import Any
 
 from lark import Token, Tree
 
-from localazure.cosmos.errors import BadRequest
+from localazure.cosmos.errors import QueryError
+from localazure.cosmos.sql.checks import fault
 from localazure.cosmos.sql.functions import AGGREGATES, FUNCTIONS
 from localazure.cosmos.sql.values import UNDEFINED, compare, is_number, order_key
 
@@ -33,22 +34,23 @@ class Scope:
 
 
 Expression = Callable[[Scope], Any]
-Subquery = Callable[[Tree[Token]], Callable[[Scope], list[Any]]]
+Subquery = Callable[[Tree[Token], frozenset[str]], Callable[[Scope], list[Any]]]
 
 
 class Compiler:
-    """Compiles syntax trees. `subquery` compiles a SELECT inside an expression."""
+    """Compiles syntax trees. `subquery` compiles a SELECT inside an expression; `names` are those that exist."""
 
-    def __init__(self, subquery: Subquery) -> None:
+    def __init__(self, subquery: Subquery, names: frozenset[str]) -> None:
         self._subquery = subquery
+        self._names = names
         self.aggregates = False
         """Whether anything compiled so far aggregates."""
 
     def compile(self, tree: Tree[Token]) -> Expression:
-        """Raises BadRequest for what is not supported, by name."""
+        """Raises QueryError for what is not supported, by name."""
         method: Callable[[Tree[Token]], Expression] | None = getattr(self, f"_{tree.data.rstrip('_')}", None)
         if method is None:
-            raise BadRequest(f"the query uses {tree.data}, which the local server does not support")
+            raise QueryError(f"the query uses {tree.data}, which the local server does not support")
         return method(tree)
 
     def _children(self, tree: Tree[Token]) -> list[Expression]:
@@ -68,7 +70,7 @@ class Compiler:
 
         def parameter(scope: Scope) -> Any:
             if name not in scope.given.parameters:
-                raise BadRequest(f"the query refers to {name}, which was not given")
+                raise QueryError(f"the query refers to {name}, which was not given")
             return scope.given.parameters[name]
 
         return parameter
@@ -88,12 +90,9 @@ class Compiler:
     def _name(self, tree: Tree[Token]) -> Expression:
         name = str(tree.children[0])
 
-        def lookup(scope: Scope) -> Any:
-            if name not in scope.names:
-                raise BadRequest(f"Identifier '{name}' could not be resolved.")
-            return scope.names[name]
-
-        return lookup
+        if name not in self._names:
+            raise fault(f"Identifier '{name}' could not be resolved.", tree, "SC2001")
+        return lambda scope: scope.names[name]
 
     def _member(self, tree: Tree[Token]) -> Expression:
         of, name = self._children(tree)[0], str(tree.children[1])
@@ -237,14 +236,14 @@ class Compiler:
         return lambda scope: {name: value for name, part in made if (value := part(scope)) is not UNDEFINED}
 
     def _exists(self, tree: Tree[Token]) -> Expression:
-        run = self._subquery(_only(tree))
+        run = self._subquery(_only(tree), self._names)
         return lambda scope: len(run(scope)) > 0
 
     def _array_query(self, tree: Tree[Token]) -> Expression:
-        return self._subquery(_only(tree))
+        return self._subquery(_only(tree), self._names)
 
     def _scalar(self, tree: Tree[Token]) -> Expression:
-        run = self._subquery(_only(tree))
+        run = self._subquery(_only(tree), self._names)
 
         def scalar(scope: Scope) -> Any:
             found = run(scope)
@@ -253,7 +252,7 @@ class Compiler:
         return scalar
 
     def _udf(self, tree: Tree[Token]) -> Expression:
-        raise BadRequest(
+        raise QueryError(
             f"user-defined functions are not supported by the local server: {'.'.join(map(str, tree.children[:2]))}"
         )
 
@@ -265,9 +264,8 @@ class Compiler:
             return self._aggregate(name, arguments)
         function = FUNCTIONS.get(name)
         if function is None:
-            raise BadRequest(
-                f"'{name}' is not a recognized built-in function name, or the local server does not have it"
-            )
+            message = f"'{name}' is not a recognized built-in function name, or the local server does not have it."
+            raise fault(message, tree, "SC2005")
         parts = [self.compile(_only(argument)) for argument in arguments]
         known: Callable[..., Any] = function
 
@@ -275,13 +273,13 @@ class Compiler:
             try:
                 return known(*(part(scope) for part in parts))
             except TypeError as exc:
-                raise BadRequest(f"'{name}' does not take {len(parts)} arguments of these types") from exc
+                raise QueryError(f"'{name}' does not take {len(parts)} arguments of these types") from exc
 
         return call
 
     def _aggregate(self, name: str, arguments: list[Tree[Token]]) -> Expression:
         if len(arguments) != 1:
-            raise BadRequest(f"{name} takes one argument")
+            raise QueryError(f"{name} takes one argument")
         self.aggregates = True
         if arguments[0].data == "star_argument":
             return lambda scope: len(scope.group or ())
@@ -302,7 +300,7 @@ def unquote(text: str) -> str:
     try:
         value: str = json.loads(f'"{inner}"')
     except ValueError as exc:
-        raise BadRequest(f"the string literal {text} has an escape or a character that JSON does not allow") from exc
+        raise QueryError(f"the string literal {text} has an escape or a character that JSON does not allow") from exc
     return value
 
 

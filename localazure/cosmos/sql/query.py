@@ -15,10 +15,10 @@ from pathlib import Path
 from typing import Any
 
 from lark import Lark, Token, Tree
-from lark.exceptions import LarkError
+from lark.exceptions import LarkError, UnexpectedInput
 
-from localazure.cosmos.errors import BadRequest
-from localazure.cosmos.sql.checks import sorts_selected
+from localazure.cosmos.errors import QueryError
+from localazure.cosmos.sql.checks import check_aggregates, check_compositions, check_folded, fault, sorts_selected
 from localazure.cosmos.sql.expressions import Compiler, Expression, Given, Scope, unquote
 from localazure.cosmos.sql.values import UNDEFINED, identity, order_key
 
@@ -58,7 +58,7 @@ class Query:
         return not (self.sort or self.distinct or self.group or self.aggregates)
 
     def run(self, documents: Iterable[Any], parameters: Mapping[str, Any], now: float) -> list[Any]:
-        """The results, in order. Raises BadRequest."""
+        """The results, in order. Raises QueryError."""
         given = Given(parameters, now)
         scopes = (Scope({self.root: document}, given) for document in documents) if self.root else [Scope({}, given)]
         return self.results(scopes, Scope({}, given))
@@ -87,7 +87,7 @@ class Query:
         return (row for row in rows if condition(row) is True)
 
     def bounds(self, outer: Scope) -> tuple[int, int | None]:
-        """How many results to leave out, and how many to give at most. Raises BadRequest."""
+        """How many results to leave out, and how many to give at most. Raises QueryError."""
         skip, most = 0, []
         if self.top is not None:
             most.append(_count(self.top(outer), "TOP"))
@@ -114,7 +114,7 @@ def folded(members: list[Scope], outer: Scope) -> Scope:
 
 @lru_cache(maxsize=512)
 def parse(text: str) -> Query:
-    """Raises BadRequest with the place of the error."""
+    """Raises QueryError with the place of the error."""
     return _compile(_parsed(text, "start"))
 
 
@@ -138,18 +138,32 @@ def parse_condition(text: str) -> tuple[Query, dict[str, Any]]:
 def _parsed(text: str, start: str) -> Tree[Token]:
     try:
         return _PARSER.parse(text, start=start)
+    except UnexpectedInput as exc:
+        near = getattr(exc, "token", None)
+        begin = len(text) if near is not None and near.type == "$END" else int(exc.pos_in_stream or 0)
+        near = text[begin : begin + 1] if near is None else str(near)
+        place = f"line {text.count(chr(10), 0, begin) + 1}, column {begin - text.rfind(chr(10), 0, begin)}"
+        message = f"Syntax error, incorrect syntax near '{near}' ({place})."
+        raise QueryError(message, "SC1001", begin, begin + max(1, len(near))) from exc
     except LarkError as exc:
-        place = f"line {getattr(exc, 'line', '?')}, column {getattr(exc, 'column', '?')}"
-        raise BadRequest(f"Syntax error in the query at {place}: {str(exc).splitlines()[0]}") from exc
+        raise QueryError(f"Syntax error: {str(exc).splitlines()[0]}", "SC1001") from exc
 
 
-def _compile(tree: Tree[Token]) -> Query:
+def _compile(tree: Tree[Token], outer: frozenset[str] | None = None) -> Query:
+    """`outer` are the names that a subquery is given; `None` for a whole query."""
     distinct, top, selection, source, where, group, order, page = tree.children
-    compiler = Compiler(_subquery)
-    root, rows = _source(source)
-    aliases: dict[str, Tree[Token]] = {}
-    shape = _shape(_tree(selection), compiler, root, aliases)
-    folds = compiler.aggregates
+    selection = _tree(selection)
+    clauses = [None if clause is None else _tree(clause) for clause in (where, group, order)]
+    check_aggregates(selection, *clauses)
+    root, first, own, rows = _source(source, outer)
+    if selection.data == "select_all" and len(own) != 1:
+        raise fault("'SELECT *' is only valid with a single input set.", tree)
+    compiler = Compiler(_subquery, own if outer is None else own | outer)
+    shape = _shape(selection, compiler, first)
+    if compiler.aggregates or group is not None:
+        check_folded(selection, clauses[1], own)
+    if compiler.aggregates and outer is None and root:
+        check_compositions(selection)
     return Query(
         root=root,
         rows=rows,
@@ -158,8 +172,8 @@ def _compile(tree: Tree[Token]) -> Query:
         sort=() if order is None else tuple(_sort(_tree(item), compiler) for item in _tree(order).children),
         shape=shape,
         distinct=distinct is not None,
-        distinct_is_sorted=order is None or sorts_selected(_tree(selection), _tree(order)),
-        aggregates=folds,
+        distinct_is_sorted=order is None or sorts_selected(selection, _tree(order)),
+        aggregates=compiler.aggregates,
         top=None if top is None else compiler.compile(_tree(_tree(top).children[0])),
         offset=None if page is None else compiler.compile(_tree(_tree(page).children[0])),
         limit=None if page is None else compiler.compile(_tree(_tree(page).children[1])),
@@ -167,8 +181,8 @@ def _compile(tree: Tree[Token]) -> Query:
     )
 
 
-def _subquery(tree: Tree[Token]) -> Callable[[Scope], list[Any]]:
-    query = _compile(tree)
+def _subquery(tree: Tree[Token], names: frozenset[str]) -> Callable[[Scope], list[Any]]:
+    query = _compile(tree, names)
 
     def run(scope: Scope) -> list[Any]:
         return query.results([scope], scope)
@@ -176,9 +190,9 @@ def _subquery(tree: Tree[Token]) -> Callable[[Scope], list[Any]]:
     return run
 
 
-def _shape(tree: Tree[Token], compiler: Compiler, root: str, aliases: dict[str, Tree[Token]]) -> Expression:
+def _shape(tree: Tree[Token], compiler: Compiler, first: str) -> Expression:
     if tree.data == "select_all":
-        return lambda scope: scope.names[root]
+        return lambda scope: scope.names[first]
     if tree.data == "select_value":
         return compiler.compile(_tree(tree.children[0]))
     parts: list[tuple[str, Expression]] = []
@@ -208,31 +222,51 @@ def _sort(tree: Tree[Token], compiler: Compiler) -> tuple[Expression, bool]:
     return compiler.compile(_tree(expression)), direction is not None and str(direction).lower() == "desc"
 
 
-def _source(tree: Any) -> tuple[str, Rows]:
+def _source(tree: Any, outer: frozenset[str] | None) -> tuple[str, str, frozenset[str], Rows]:
+    """FROM and JOIN: the documents' name, the first name for a row, all names, and how to make rows.
+
+    Raises QueryError for a path that begins with an unknown name.
+    """
     if tree is None:
-        return "", iter
+        return "", "", frozenset(), iter
     source, *joins = tree.children
-    steps = [_join(str(join.children[0]), _path(join.children[1])) for join in joins]
+    steps: list[Callable[[Iterable[Scope]], Iterator[Scope]]] = []
+    path = _path(source.children[-1] if source.data == "from_in" else source.children[0])
+    root = path[0]
+    if outer is not None and root not in outer:
+        raise _unresolved(root, source)
+    first = root
     if source.data == "from_in":
-        path = _path(source.children[1])
-        steps.insert(0, _join(str(source.children[0]), path))
-        root = path[0]
-    else:
-        path = _path(source.children[0])
+        first = str(source.children[0])
+        steps.append(_join(first, path))
+    elif len(path) > 1:
         alias = source.children[1]
-        root = path[0]
-        if alias is not None and len(path) == 1:
-            root = str(alias.children[0])
-        elif len(path) > 1:
-            name = str(alias.children[0]) if alias is not None else str(path[-1])
-            steps.insert(0, _descend(name, path))
+        first = str(path[-1] if alias is None else alias.children[0])
+        steps.append(_descend(first, path))
+    elif source.children[1] is not None:
+        first = str(source.children[1].children[0])
+        if outer is None:
+            root = first
+        else:
+            steps.append(_descend(first, path))
+    names = {first}
+    for join in joins:
+        path = _path(join.children[1])
+        if path[0] not in names | (outer or frozenset()):
+            raise _unresolved(path[0], join.children[1])
+        names.add(str(join.children[0]))
+        steps.append(_join(str(join.children[0]), path))
 
     def rows(scopes: Iterable[Scope]) -> Iterator[Scope]:
         for step in steps:
             scopes = step(scopes)
         return iter(scopes)
 
-    return root, rows
+    return root, first, frozenset(names), rows
+
+
+def _unresolved(name: str, tree: Tree[Token]) -> QueryError:
+    return fault(f"Identifier '{name}' could not be resolved.", tree, "SC2001")
 
 
 def _join(name: str, path: list[Any]) -> Callable[[Iterable[Scope]], Iterator[Scope]]:
@@ -280,7 +314,7 @@ def _path(tree: Tree[Token]) -> list[Any]:
 
 def _count(value: Any, clause: str) -> int:
     if type(value) is not int or value < 0:
-        raise BadRequest(f"{clause} must be a non-negative integer")
+        raise QueryError(f"{clause} must be a non-negative integer")
     return value
 
 
