@@ -16,7 +16,7 @@ from localazure.cosmos.errors import BadRequest, Conflict, CosmosError, NotFound
 from localazure.cosmos.model import Container, Item
 from localazure.cosmos.patch import apply
 from localazure.cosmos.queries import Answer, Question, Wanted, query_page, scan_page
-from localazure.cosmos.sql.query import parse_condition
+from localazure.cosmos.sql.conditions import parse_condition
 from localazure.cosmos.store import Store
 
 LARGEST_ITEM = 2 * 1024 * 1024

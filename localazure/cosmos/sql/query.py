@@ -6,8 +6,6 @@ ORDER BY sorts, SELECT shapes, DISTINCT drops repeats, OFFSET, LIMIT and TOP cut
 
 from __future__ import annotations
 
-import json
-import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
@@ -28,8 +26,6 @@ _PARSER = Lark(
     maybe_placeholders=True,
     start=["start", "expr"],
 )
-
-_LITERAL = re.compile(r"""'(?:\\.|[^'\\])*'|"(?:\\.|[^"\\])*"|(?<![\w.@$])\d+(?:\.\d+)?(?![\w.])""")
 
 Rows = Callable[[Iterable[Scope]], Iterator[Scope]]
 
@@ -116,23 +112,6 @@ def folded(members: list[Scope], outer: Scope) -> Scope:
 def parse(text: str) -> Query:
     """Raises QueryError with the place of the error."""
     return _compile(_parsed(text, "start"))
-
-
-def parse_condition(text: str) -> tuple[Query, dict[str, Any]]:
-    """A patch condition (`from c where …`) and the parameters it is to be run with.
-
-    Conditions cannot have parameters, so callers write values into them and no two texts are the same. Taking the
-    literals out again makes them one text, which is parsed once.
-    """
-    values: dict[str, Any] = {}
-
-    def lift(match: re.Match[str]) -> str:
-        literal = match[0]
-        name = f"@lifted{len(values)}"
-        values[name] = unquote(literal) if literal[0] in "'\"" else json.loads(literal)
-        return name
-
-    return parse(f"SELECT VALUE true {_LITERAL.sub(lift, text)}"), values
 
 
 def _parsed(text: str, start: str) -> Tree[Token]:

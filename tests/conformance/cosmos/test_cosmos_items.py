@@ -101,10 +101,21 @@ def test_a_patch_that_fails_half_way_changes_nothing(things: Any) -> None:
         ("from c where c.pieces > 5", False),
         ('from c where not is_defined(c.holds["ord_1"]) and c.pieces - 1 >= 4', True),
         ("from c where c.missing = 1", False),
+        ("from c where c.note LIKE '50!%%' ESCAPE '!'", True),
+        ('from c where c.note like "60!%%" escape "!"', False),
+        ("from c where c.inner = {'a': {\"b\": 1}, c: 'x'}", True),
+        ("from c where c.inner = {'a': 2}", False),
+        ("from c where c.pieces = 5 ? c.note = '50% off' : false", True),
+        ("from c where (c.pieces = 5 ? 'yes' : 'no') = 'no'", False),
+        ("from c where c.pieces = 6 -- it's five\n or c.note = '50% off'", True),
+        ("from c where c.pieces = 5 -- it's five\n and c.note = 'other'", False),
+        ("from c where exists(select value t from t in c['tags'] where t = 'red')", True),
+        ("from c where c.tags[0] = 'red' and c.pieces * 1e1 = 50 and c.pieces > .5", True),
+        ("from c where c.pieces in (4, 5) and c['inner']['c'] between 'w' and 'y'", True),
     ],
 )
 def test_a_conditional_patch(things: Any, condition: str, holds: bool) -> None:
-    things.create_item(CUP)
+    things.create_item({**CUP, "note": "50% off", "inner": {"a": {"b": 1}, "c": "x"}})
     change = [{"op": "set", "path": "/pieces", "value": 0}]
     if holds:
         things.patch_item("cup", "china", change, filter_predicate=condition)
@@ -112,6 +123,16 @@ def test_a_conditional_patch(things: Any, condition: str, holds: bool) -> None:
         with pytest.raises(exceptions.CosmosAccessConditionFailedError):
             things.patch_item("cup", "china", change, filter_predicate=condition)
     assert things.read_item("cup", "china")["pieces"] == (0 if holds else 5)
+
+
+@pytest.mark.parametrize("condition", ["from c where c.pieces >", "where c.pieces = 5", "from c where COUNT(1) = 1"])
+async def test_a_condition_that_is_none_is_refused(athings: Any, condition: str) -> None:
+    before = await athings.create_item(CUP)
+    change = [{"op": "set", "path": "/pieces", "value": 0}]
+    with pytest.raises(exceptions.CosmosHttpResponseError) as caught:
+        await athings.patch_item("cup", "china", change, filter_predicate=condition)
+    assert caught.value.status_code == 400
+    assert await athings.read_item("cup", "china") == before
 
 
 def test_a_batch_is_carried_out_whole(things: Any) -> None:
