@@ -102,6 +102,7 @@ class Account:
         for feature in ("computedProperties", "vectorEmbeddingPolicy", "fullTextPolicy", "conflictResolutionPolicy"):
             if spec.get(feature) and feature != "conflictResolutionPolicy":
                 raise BadRequest(f"{feature} is not supported by the local server")
+        _check_ttl(spec.get("defaultTtl"), "defaultTtl")
         made = Container(0, database, spec)
         with self._store.transaction():
             made.number = self._store.add_container(database, spec)
@@ -113,6 +114,7 @@ class Account:
         old = self.container(database, name)
         if spec.get("partitionKey", {}).get("paths") != old.spec["partitionKey"]["paths"]:
             raise BadRequest("a container's partition key cannot be changed")
+        _check_ttl(spec.get("defaultTtl"), "defaultTtl")
         new = dataclasses.replace(old, spec=spec)
         with self._store.transaction():
             self._store.change_container(new)

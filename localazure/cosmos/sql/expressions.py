@@ -12,7 +12,7 @@ from lark import Token, Tree
 
 from localazure.cosmos.errors import QueryError
 from localazure.cosmos.sql.checks import fault
-from localazure.cosmos.sql.functions import AGGREGATES, FUNCTIONS
+from localazure.cosmos.sql.functions import AGGREGATES, CLOCK, FUNCTIONS
 from localazure.cosmos.sql.values import UNDEFINED, compare, is_number, order_key
 
 
@@ -262,6 +262,9 @@ class Compiler:
         arguments = [child for child in given.children if isinstance(child, Tree)] if isinstance(given, Tree) else []
         if name in AGGREGATES:
             return self._aggregate(name, arguments)
+        if name in CLOCK and not arguments:
+            clock = CLOCK[name]
+            return lambda scope: clock(scope.given.now)
         function = FUNCTIONS.get(name)
         if function is None:
             message = f"'{name}' is not a recognized built-in function name, or the local server does not have it."

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from localazure.cosmos.sql.values import UNDEFINED, identity, is_number
@@ -122,8 +122,6 @@ FUNCTIONS: dict[str, Scalar] = {
     "ENDSWITH": _folding(lambda text, part: text.endswith(part)),
     "EXP": _numbers(math.exp),
     "FLOOR": _numbers(math.floor),
-    "GETCURRENTDATETIME": lambda: datetime.now(UTC).isoformat(timespec="microseconds").replace("+00:00", "0Z"),
-    "GETCURRENTTIMESTAMP": lambda: int(datetime.now(UTC).timestamp() * 1000),
     "INDEX_OF": _index_of,
     "IS_ARRAY": _is(list),
     "IS_BOOL": _is(bool),
@@ -163,3 +161,18 @@ FUNCTIONS: dict[str, Scalar] = {
 }
 
 AGGREGATES = frozenset({"COUNT", "SUM", "AVG", "MIN", "MAX"})
+
+
+def _at(now: float) -> str:
+    """The time as ISO 8601 with seven decimals."""
+    moment = datetime.fromtimestamp(0, UTC) + timedelta(microseconds=round(now * 1_000_000))
+    return f"{moment:%Y-%m-%dT%H:%M:%S.%f}0Z"
+
+
+_CLOCK: dict[str, Callable[[float], Any]] = {
+    "GETCURRENTDATETIME": _at,
+    "GETCURRENTTICKS": lambda now: round(now * 10_000_000),
+    "GETCURRENTTIMESTAMP": lambda now: int(now * 1000),
+}
+CLOCK = _CLOCK | {f"{name}STATIC": function for name, function in _CLOCK.items()}
+"""Functions of the time (seconds since the Unix epoch). A page is made at one moment: all are static."""

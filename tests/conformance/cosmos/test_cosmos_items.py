@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import sqlite3
 from pathlib import Path
 from typing import Any
 
@@ -361,3 +362,42 @@ def test_a_size_is_counted_in_bytes(things: Any) -> None:
     with pytest.raises(exceptions.CosmosHttpResponseError) as caught:
         things.create_item({**CUP, "text": "é" * 1_200_000})
     assert caught.value.status_code == 413
+
+
+async def test_a_file_that_an_earlier_version_wrote_is_read(tmp_path: Path, declared: Path) -> None:
+    state = tmp_path / "old"
+    state.mkdir()
+    with sqlite3.connect(state / "cosmos.db") as file:
+        file.executescript(
+            """
+            CREATE TABLE databases (id TEXT PRIMARY KEY) WITHOUT ROWID;
+            CREATE TABLE containers (
+                number INTEGER PRIMARY KEY AUTOINCREMENT, database TEXT NOT NULL, id TEXT NOT NULL, spec TEXT NOT NULL,
+                lsn INTEGER NOT NULL DEFAULT 0, UNIQUE (database, id)
+            );
+            CREATE TABLE items (
+                container INTEGER NOT NULL, key TEXT NOT NULL, id TEXT NOT NULL, lsn INTEGER NOT NULL,
+                etag TEXT NOT NULL, ts INTEGER NOT NULL, expires REAL, text TEXT NOT NULL,
+                PRIMARY KEY (container, key, id)
+            ) WITHOUT ROWID;
+            INSERT INTO databases VALUES ('shop');
+            INSERT INTO containers VALUES
+                (1, 'shop', 'things',
+                '{"id":"things","partitionKey":{"paths":["/kind"],"kind":"Hash","version":2},"defaultTtl":-1}', 2);
+            INSERT INTO items VALUES
+                (1, '["a"]', 'short', 1, '"e1"', 1700000000, 1700000060, '{"id":"short","kind":"a","ttl":60}'),
+                (1, '["a"]', 'kept', 2, '"e2"', 1700000000, NULL, '{"id":"kept","kind":"a"}');
+            """
+        )
+    file.close()
+    clock = ManualClock(1_700_000_059)
+    server = await PART.start(Config(state=state, options={"containers": str(declared)}, clock=clock))
+    try:
+        async with AsyncCosmosClient(server.url, EMULATOR_KEY) as client:
+            container = client.get_database_client("shop").get_container_client("things")
+            await container.create_item({"id": "new", "kind": "a"})
+            assert [item["id"] async for item in container.read_all_items()] == ["short", "kept", "new"]
+            await clock.advance(1)
+            assert [item["id"] async for item in container.read_all_items()] == ["kept", "new"]
+    finally:
+        await server.stop()
