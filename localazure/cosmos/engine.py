@@ -172,6 +172,13 @@ class Account:
         self._commit(container, staged)
         return True, results
 
+    def delete_partition(self, container: Container, key: str) -> float:
+        """Delete all items of a partition; the charge, which is that of deleting each."""
+        items = list(container.items.get(key, {}).values())
+        drops = {(key, item.id) for item in items}
+        self._commit(container, _Staged(container.lsn + len(drops), drops=drops))
+        return max(charges.FAILED_WRITE, sum(self._price_of_deleting(container, item) for item in items))
+
     def query(
         self, container: Container, key: str | None, text: str, parameters: Mapping[str, Any], wanted: Wanted
     ) -> Answer:
@@ -278,7 +285,10 @@ class Account:
         staged.lsn += 1
         staged.drops.add((present.key, present.id))
         staged.puts.pop((present.key, present.id), None)
-        return Result(204, None, charges.create(len(present.text), container.indexing.count(present.document)))
+        return Result(204, None, self._price_of_deleting(container, present))
+
+    def _price_of_deleting(self, container: Container, item: Item) -> float:
+        return charges.create(len(item.text), container.indexing.count(item.document))
 
     def _read(self, container: Container, staged: _Staged, key: str | None, operation: Operation) -> Result:
         item = self._present(container, staged, key, operation.id)

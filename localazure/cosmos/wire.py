@@ -78,6 +78,9 @@ class CosmosServer:
                 web.put("/dbs/{db}/colls/{coll}/docs/{id}{_:/?}", self._guarded(self._replace_item)),
                 web.patch("/dbs/{db}/colls/{coll}/docs/{id}{_:/?}", self._guarded(self._patch_item)),
                 web.delete("/dbs/{db}/colls/{coll}/docs/{id}{_:/?}", self._guarded(self._delete_item)),
+                web.post(
+                    "/dbs/{db}/colls/{coll}/operations/partitionkeydelete{_:/?}", self._guarded(self._delete_partition)
+                ),
                 web.get("/_local/charges", self._charges),
                 web.delete("/_local/charges", self._reset_charges),
                 web.post("/_local/faults", self._add_fault),
@@ -250,6 +253,14 @@ class CosmosServer:
 
     async def _delete_item(self, request: web.Request) -> web.Response:
         return await self._write(request, self._container(request), "Delete", None)
+
+    async def _delete_partition(self, request: web.Request) -> web.Response:
+        container, key = self._container(request), partition_key(request)
+        if key is None:
+            raise BadRequest("x-ms-documentdb-partitionkey is needed to delete a partition's items")
+        charge = self._account.delete_partition(container, key)
+        self._charge(request, "delete-partition", charge)
+        return web.Response(status=200, headers=headers(container, charge))
 
     async def _read_item(self, request: web.Request) -> web.Response:
         container, key = self._container(request), partition_key(request)

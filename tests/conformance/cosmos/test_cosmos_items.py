@@ -174,6 +174,37 @@ def test_a_batch_has_at_most_a_hundred_operations(things: Any) -> None:
     assert list(things.read_all_items()) == []
 
 
+def test_all_items_of_a_partition_key_are_deleted_and_no_others(things: Any) -> None:
+    for kind in ("china", "glass"):
+        for number in range(3):
+            things.create_item({"id": str(number), "kind": kind})
+    things.delete_all_items_by_partition_key("china")
+    assert [(item["kind"], item["id"]) for item in things.read_all_items()] == [("glass", str(n)) for n in range(3)]
+    assert [item["kind"] for item in things.query_items_change_feed(start_time="Beginning")] == ["glass"] * 3
+    things.create_item({"id": "1", "kind": "china"})
+    things.delete_all_items_by_partition_key("nothing")
+    assert things.read_item("1", "china")["kind"] == "china"
+
+
+async def test_what_was_deleted_by_partition_key_stays_deleted(
+    server: CosmosServer, athings: Any, tmp_path: Path, declared: Path
+) -> None:
+    await athings.create_item(CUP)
+    await athings.create_item({"id": "none"})
+    charges: list[float] = []
+    await athings.delete_all_items_by_partition_key(
+        "china", response_hook=lambda headers, _: charges.append(float(headers["x-ms-request-charge"]))
+    )
+    assert charges[0] > 5
+    again = await PART.start(Config(state=tmp_path / "state", options={"containers": str(declared)}))
+    try:
+        async with AsyncCosmosClient(again.url, EMULATOR_KEY) as client:
+            container = client.get_database_client("shop").get_container_client("things")
+            assert [item["id"] async for item in container.read_all_items()] == ["none"]
+    finally:
+        await again.stop()
+
+
 def test_an_item_of_more_than_two_megabytes_is_refused(things: Any) -> None:
     with pytest.raises(exceptions.CosmosHttpResponseError) as caught:
         things.create_item({**CUP, "text": "x" * 2_200_000})
