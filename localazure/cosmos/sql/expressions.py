@@ -13,6 +13,7 @@ from lark import Token, Tree
 from localazure.cosmos.errors import QueryError
 from localazure.cosmos.sql.checks import fault
 from localazure.cosmos.sql.functions import AGGREGATES, CLOCK, FUNCTIONS
+from localazure.cosmos.sql.like import like_pattern
 from localazure.cosmos.sql.values import UNDEFINED, compare, is_number, order_key
 
 
@@ -192,7 +193,7 @@ class Compiler:
             text, wanted = value(scope), pattern(scope)
             if not isinstance(text, str) or not isinstance(wanted, str):
                 return UNDEFINED
-            return (_like_pattern(wanted, escape).fullmatch(text) is not None) is not negative
+            return (like_pattern(wanted, escape).fullmatch(text) is not None) is not negative
 
         return like
 
@@ -262,23 +263,18 @@ class Compiler:
         arguments = [child for child in given.children if isinstance(child, Tree)] if isinstance(given, Tree) else []
         if name in AGGREGATES:
             return self._aggregate(name, arguments)
-        if name in CLOCK and not arguments:
-            clock = CLOCK[name]
-            return lambda scope: clock(scope.given.now)
-        function = FUNCTIONS.get(name)
+        function = FUNCTIONS.get(name) or CLOCK.get(name)
         if function is None:
             message = f"'{name}' is not a recognized built-in function name, or the local server does not have it."
             raise fault(message, tree, "SC2005")
+        call, least, most = function
+        if len(arguments) < least or (most is not None and len(arguments) > most):
+            some = str(least) if most == least else f"at least {least}" if most is None else f"{least} to {most}"
+            raise fault(f"The {name} function requires {some} argument(s).", tree, "SC2050")
         parts = [self.compile(_only(argument)) for argument in arguments]
-        known: Callable[..., Any] = function
-
-        def call(scope: Scope) -> Any:
-            try:
-                return known(*(part(scope) for part in parts))
-            except TypeError as exc:
-                raise QueryError(f"'{name}' does not take {len(parts)} arguments of these types") from exc
-
-        return call
+        if name in CLOCK:
+            return lambda scope: call(scope.given.now, *(part(scope) for part in parts))
+        return lambda scope: call(*(part(scope) for part in parts))
 
     def _aggregate(self, name: str, arguments: list[Tree[Token]]) -> Expression:
         if len(arguments) != 1:
@@ -346,20 +342,6 @@ _ARITHMETIC: dict[str, Callable[[Any, Any], Any]] = {
     ">>": lambda left, right: int(left) >> int(right),
     ">>>": lambda left, right: (int(left) & 0xFFFFFFFF) >> int(right),
 }
-
-
-def _like_pattern(wanted: str, escape: str) -> re.Pattern[str]:
-    out, characters = "", iter(wanted)
-    for character in characters:
-        if escape and character == escape:
-            out += re.escape(next(characters, ""))
-        elif character == "%":
-            out += ".*"
-        elif character == "_":
-            out += "."
-        else:
-            out += re.escape(character)
-    return re.compile(out, re.DOTALL)
 
 
 def _flat(tree: Tree[Token], kind: str) -> list[Tree[Token]]:
