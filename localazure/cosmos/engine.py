@@ -13,7 +13,7 @@ from typing import Any
 from localazure.clock import Clock
 from localazure.cosmos import charges
 from localazure.cosmos.errors import BadRequest, Conflict, CosmosError, NotFound, PreconditionFailed, TooLarge
-from localazure.cosmos.model import Container, Item
+from localazure.cosmos.model import Container, Item, Part
 from localazure.cosmos.patch import apply
 from localazure.cosmos.queries import Answer, Question, Wanted, query_page, scan_page
 from localazure.cosmos.sql.conditions import parse_condition
@@ -103,6 +103,7 @@ class Account:
             if spec.get(feature) and feature != "conflictResolutionPolicy":
                 raise BadRequest(f"{feature} is not supported by the local server")
         _check_ttl(spec.get("defaultTtl"), "defaultTtl")
+        spec = {**spec, "partitionKey": {"kind": "Hash", **spec["partitionKey"]}}
         made = Container(0, database, spec)
         with self._store.transaction():
             made.number = self._store.add_container(database, spec)
@@ -180,19 +181,19 @@ class Account:
         return max(charges.FAILED_WRITE, sum(self._price_of_deleting(container, item) for item in items))
 
     def query(
-        self, container: Container, key: str | None, text: str, parameters: Mapping[str, Any], wanted: Wanted
+        self, container: Container, part: Part, text: str, parameters: Mapping[str, Any], wanted: Wanted
     ) -> Answer:
         """One page of the query. Raises BadRequest."""
-        return query_page(container, key, Question(text, parameters, self._clock.time()), wanted)
+        return query_page(container, part, Question(text, parameters, self._clock.time()), wanted)
 
-    def read_all(self, container: Container, key: str | None, wanted: Wanted) -> Answer:
+    def read_all(self, container: Container, part: Part, wanted: Wanted) -> Answer:
         """One page of all items, in the order of creation. Raises BadRequest for a foreign continuation."""
-        return scan_page(container, key, self._clock.time(), wanted)
+        return scan_page(container, part, self._clock.time(), wanted)
 
-    def changes(self, container: Container, after: int, most: int) -> tuple[list[Item], int]:
-        """At most `most` items changed after the LSN, and the LSN to go on from."""
+    def changes(self, container: Container, part: Part, after: int, most: int) -> tuple[list[Item], int]:
+        """At most `most` items of the part that changed after the LSN, and the LSN to go on from."""
         found: list[Item] = []
-        for item in container.after(after, self._clock.time()):
+        for item in container.after(after, self._clock.time(), part):
             found.append(item)
             if len(found) == most:
                 return found, item.lsn
@@ -347,7 +348,7 @@ class Account:
     def _check_unique(self, container: Container, staged: _Staged, key: str, document: dict[str, Any]) -> None:
         for paths in container.unique:
             wanted = [_value(document, path) for path in paths]
-            others = {item.id: item for item in container.visible(key, self._clock.time())}
+            others = {item.id: item for item in container.visible(Part(key), self._clock.time())}
             for partition, item_id in staged.drops:
                 if partition == key:
                     others.pop(item_id, None)

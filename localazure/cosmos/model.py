@@ -11,10 +11,22 @@ from typing import Any
 
 from localazure.cosmos.charges import IndexingPolicy
 from localazure.cosmos.errors import BadRequest
+from localazure.cosmos.ranges import Span
 from localazure.cosmos.sql.values import UNDEFINED
 
 NONE_KEY = "[{}]"
 """The partition key of items that have no such property, as it stands in the header."""
+
+
+@dataclass(frozen=True)
+class Part:
+    """The part of a container that a reader asks for: a partition key, a span of effective keys, or (without) all."""
+
+    key: str | None = None
+    span: Span | None = None
+
+
+WHOLE = Part()
 
 
 @dataclass(frozen=True)
@@ -62,6 +74,7 @@ class Container:
         if len(paths) != 1:
             raise BadRequest("hierarchical partition keys are not supported by the local server")
         self.path: str = paths[0]
+        self.hash_version = int(self.spec["partitionKey"].get("version", 1))
         self._steps = [step.strip('"') for step in self.path.strip("/").split("/")]
         self.indexing = IndexingPolicy(self.spec.get("indexingPolicy"))
         self.ttl: int | None = self.spec.get("defaultTtl")
@@ -129,25 +142,30 @@ class Container:
         """Whether this version is still the item's last."""
         return self.items.get(item.key, {}).get(item.id) is item
 
-    def after(self, lsn: int, now: float) -> Iterator[Item]:
-        """The last versions of what changed after `lsn`, in that order."""
+    def after(self, lsn: int, now: float, part: Part) -> Iterator[Item]:
+        """The last versions of what changed after `lsn` in the part, in that order."""
         start = bisect_right(self.feed, lsn, key=lambda item: item.lsn)
         for place in range(start, len(self.feed)):
             item = self.feed[place]
-            if self.present(item) and self.alive(item, now):
+            if self.present(item) and self.alive(item, now) and self.within(item, part):
                 yield item
 
-    def visible(self, key: str | None, now: float, since: int = 0) -> Iterator[Item]:
-        """The items of one partition or, for `None`, of all, in the order of creation, from the rid `since` on."""
-        if key is not None:
-            for item in self.items.get(key, {}).values():
-                if item.rid >= since and self.alive(item, now):
-                    yield item
-            return
-        for place in range(bisect_left(self.rids, since), len(self.rids)):
-            found = self.by_rid.get(self.rids[place])
-            if found is not None and self.alive(found, now):
-                yield found
+    def within(self, item: Item, part: Part) -> bool:
+        if part.key is not None and item.key != part.key:
+            return False
+        return part.span is None or part.span.holds(item.key, self.hash_version)
+
+    def visible(self, part: Part, now: float, since: int = 0) -> Iterator[Item]:
+        """The items of a part, in the order of creation, from the rid `since` on."""
+        items: Iterable[Item | None]
+        if part.key is not None:
+            items = (item for item in self.items.get(part.key, {}).values() if item.rid >= since)
+        else:
+            rids = (self.rids[place] for place in range(bisect_left(self.rids, since), len(self.rids)))
+            items = map(self.by_rid.get, rids)
+        for item in items:
+            if item is not None and self.alive(item, now) and (part.span is None or self.within(item, part)):
+                yield item
 
     def _compact(self) -> None:
         if self.outdated > 1000 and self.outdated * 2 > len(self.feed):

@@ -10,8 +10,9 @@ from aiohttp import web
 
 from localazure.cosmos.engine import Operation, Result
 from localazure.cosmos.errors import BadRequest, CosmosError
-from localazure.cosmos.model import Container, canonical
+from localazure.cosmos.model import Container, Part, canonical
 from localazure.cosmos.queries import Wanted
+from localazure.cosmos.ranges import Span
 
 DEFAULT_PAGE = 100
 MOST_IN_PAGE = 10_000
@@ -29,6 +30,13 @@ def partition_key(request: web.Request) -> str | None:
     if not isinstance(key, list) or len(key) != 1:
         raise BadRequest("x-ms-documentdb-partitionkey must be an array of one value")
     return canonical(key)
+
+
+def part(request: web.Request) -> Part:
+    """The part of the container that is asked for. Raises BadRequest."""
+    least, most = request.headers.get("x-ms-start-epk"), request.headers.get("x-ms-end-epk")
+    span = None if least is None and most is None else Span((least or "").upper(), (most or "FF").upper())
+    return Part(partition_key(request), span)
 
 
 async def body(request: web.Request) -> Any:

@@ -290,7 +290,7 @@ class CosmosServer:
     async def _query(self, request: web.Request, container: Container) -> web.Response:
         document = await requests.body(request)
         text, parameters = _question(document)
-        answer = self._account.query(container, partition_key(request), text, parameters, requests.wanted(request))
+        answer = self._account.query(container, requests.part(request), text, parameters, requests.wanted(request))
         self._charge(request, "query", answer.charge)
         return _answered(container, answer)
 
@@ -301,21 +301,16 @@ class CosmosServer:
             return self._read_all(request, container)
         if mode.lower() != "incremental feed":
             raise BadRequest(f"the change feed mode '{mode}' is not supported by the local server")
-        if "x-ms-start-epk" in request.headers or "x-ms-read-key-type" in request.headers:
-            epk = (request.headers.get("x-ms-start-epk", ""), request.headers.get("x-ms-end-epk", "FF"))
-            if epk != ("", "FF"):
-                raise BadRequest("the change feed of a part of a partition range is not supported by the local server")
         return await self._change_feed(request, container)
 
     async def _change_feed(self, request: web.Request, container: Container) -> web.StreamResponse:
-        key = partition_key(request)
-        size = requests.wanted(request).size
+        part, size = requests.part(request), requests.wanted(request).size
         after = self._start_of_feed(request, container)
-        found, lsn = self._account.changes(container, after, size)
+        found, lsn = self._account.changes(container, part, after, size)
         if not found and (wait := int(request.headers.get("x-localazure-wait-ms", "0"))):
             await self._account.changed(container, min(wait / 1000, _LONGEST_WAIT))
-            found, lsn = self._account.changes(container, after, size)
-        texts = [item.text for item in found if key is None or item.key == key]
+            found, lsn = self._account.changes(container, part, after, size)
+        texts = [item.text for item in found]
         charge = feed(sum(map(len, texts)))
         self._charge(request, "feed", charge)
         more = {"etag": f'"{lsn}"', "x-localazure-waited": "true"}
@@ -342,7 +337,7 @@ class CosmosServer:
         return self._account.lsn_at(container, moment.replace(tzinfo=moment.tzinfo or UTC).timestamp())
 
     def _read_all(self, request: web.Request, container: Container) -> web.Response:
-        answer = self._account.read_all(container, partition_key(request), requests.wanted(request))
+        answer = self._account.read_all(container, requests.part(request), requests.wanted(request))
         self._charge(request, "read-all", answer.charge)
         return _answered(container, answer)
 

@@ -1,9 +1,7 @@
-"""Queries and the change feed, by both clients; the evaluator against a naive model."""
+"""Queries, by both clients; the evaluator against a naive model."""
 
 from __future__ import annotations
 
-import asyncio
-from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -11,7 +9,6 @@ from azure.cosmos import exceptions
 from hypothesis import given
 from hypothesis import strategies as st
 
-from localazure.clock import ManualClock
 from localazure.cosmos.errors import BadRequest
 from localazure.cosmos.sql.pushdown import candidate_ids
 from localazure.cosmos.sql.query import parse
@@ -111,59 +108,6 @@ async def test_many_items_are_read_at_once(athings: Any) -> None:
 def test_what_is_not_supported_is_refused_by_name(filled: Any, query: str, named: str) -> None:
     with pytest.raises(exceptions.CosmosHttpResponseError, match=named):
         run(filled, query)
-
-
-def test_the_change_feed_ends_and_goes_on_where_it_was(things: Any) -> None:
-    things.create_item(ITEMS[0])
-    things.create_item(ITEMS[2])
-    assert [item["id"] for item in things.query_items_change_feed(start_time="Beginning")] == ["1", "3"]
-    token = things.client_connection.last_response_headers["etag"]
-    assert list(things.query_items_change_feed(continuation=token)) == []
-    things.upsert_item({**ITEMS[0], "n": 9})
-    assert [(item["id"], item["n"]) for item in things.query_items_change_feed(continuation=token)] == [("1", 9)]
-
-
-def test_the_change_feed_of_one_partition_key_is_refused_by_name(things: Any) -> None:
-    with pytest.raises(exceptions.CosmosHttpResponseError, match="part of a partition range"):
-        list(things.query_items_change_feed(start_time="Beginning", partition_key="a"))
-
-
-def test_a_change_feed_from_now_shows_what_comes(things: Any) -> None:
-    things.create_item(ITEMS[0])
-    assert list(things.query_items_change_feed(start_time="Now")) == []
-
-
-async def test_a_change_feed_from_a_moment(athings: Any, clock: ManualClock) -> None:
-    await athings.create_item(ITEMS[0])
-    await clock.advance(100)
-    await athings.create_item(ITEMS[2])
-    moment = datetime.fromtimestamp(clock.time(), UTC) - timedelta(seconds=50)
-    assert [item["id"] async for item in athings.query_items_change_feed(start_time=moment)] == ["3"]
-
-
-def test_there_is_one_feed_range_and_reading_them_ends(things: Any) -> None:
-    assert len(list(things.read_feed_ranges())) == 1
-
-
-async def test_a_feed_that_is_asked_to_wait_answers_when_something_changes(server: Any, athings: Any) -> None:
-    import aiohttp
-
-    from localazure.functions.cosmos_feed import Account
-
-    await athings.create_item(ITEMS[0])
-    async with aiohttp.ClientSession() as session:
-        from localazure.cosmos import EMULATOR_KEY
-
-        account = Account(f"AccountEndpoint={server.url}/;AccountKey={EMULATOR_KEY};", session)
-        link = "dbs/shop/colls/things"
-        headers = {"A-IM": "Incremental Feed", "If-None-Match": "*", "x-localazure-wait-ms": "20000"}
-        waiting = asyncio.create_task(account.call("GET", "docs", link, f"{link}/docs", headers))
-        await asyncio.sleep(0)
-        await athings.read_item("1", "a")
-        await athings.create_item(ITEMS[1])
-        status, _, document = await waiting
-    assert status == 200
-    assert [item["id"] for item in document["Documents"]] == ["2"]
 
 
 VALUES = st.one_of(st.none(), st.booleans(), st.integers(-3, 3), st.sampled_from(["", "a", "b"]))
