@@ -75,7 +75,7 @@ class Container:
             raise BadRequest("hierarchical partition keys are not supported by the local server")
         self.path: str = paths[0]
         self.hash_version = int(self.spec["partitionKey"].get("version", 1))
-        self._steps = [step.strip('"') for step in self.path.strip("/").split("/")]
+        self.steps = tuple(step.strip('"') for step in self.path.strip("/").split("/"))
         self.indexing = IndexingPolicy(self.spec.get("indexingPolicy"))
         self.ttl: int | None = self.spec.get("defaultTtl")
         unique = (self.spec.get("uniqueKeyPolicy") or {}).get("uniqueKeys", [])
@@ -88,7 +88,7 @@ class Container:
     def key_of(self, document: dict[str, Any]) -> str:
         """The document's partition key, as it stands in the header."""
         value: Any = document
-        for step in self._steps:
+        for step in self.steps:
             value = value.get(step, UNDEFINED) if isinstance(value, dict) else UNDEFINED
         return NONE_KEY if value is UNDEFINED else canonical([value])
 

@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from localazure.cosmos import charges, continuation
-from localazure.cosmos.model import Container, Item, Part
+from localazure.cosmos.model import Container, Item, Part, canonical
 from localazure.cosmos.sql.expressions import Given
 from localazure.cosmos.sql.paging import LARGEST_PAGE, Position, first_rid, run_page
-from localazure.cosmos.sql.pushdown import candidate_ids
+from localazure.cosmos.sql.points import points
+from localazure.cosmos.sql.pushdown import candidates
 from localazure.cosmos.sql.query import Query, parse
 
 _ALL = "all items"
@@ -44,6 +45,9 @@ class Answer:
 
 def query_page(container: Container, part: Part, question: Question, wanted: Wanted) -> Answer:
     """One page of a query. Raises BadRequest."""
+    wanted_points = points(question.text, question.parameters, container.steps)
+    if wanted_points is not None:
+        return _points_page(container, part, question, wanted, wanted_points)
     query, given = parse(question.text), Given(question.parameters, question.now)
     position = continuation.decode(wanted.token, question.text)
     items = _looked_at(container, part, query, question, first_rid(position) if query.streams else 0)
@@ -57,24 +61,63 @@ def query_page(container: Container, part: Part, question: Question, wanted: Wan
 def scan_page(container: Container, part: Part, now: float, wanted: Wanted) -> Answer:
     """One page of all items. Raises BadRequest for a continuation of something else."""
     position = continuation.decode(wanted.token, _ALL)
-    texts: list[str] = []
-    size, token = 0, None
-    for item in container.visible(part, now, first_rid(position)):
-        size += len(item.text.encode())
-        if len(texts) >= wanted.size or (texts and size > LARGEST_PAGE):
-            token = continuation.encode(Position([item.rid], 0, None), _ALL)
-            break
-        texts.append(item.text)
+    items = container.visible(part, now, first_rid(position))
+    texts, token = _filled(items, wanted.size, _ALL)
     return Answer(texts, token, charges.point_read(sum(map(len, texts))))
+
+
+def _points_page(
+    container: Container, part: Part, question: Question, wanted: Wanted, wanted_points: list[tuple[str, str]]
+) -> Answer:
+    """As `query_page`, for a query that asks for items by their partition keys and ids."""
+    since = first_rid(continuation.decode(wanted.token, question.text))
+    found = {
+        item.rid: item
+        for key, item_id in wanted_points
+        if (item := container.get(key, item_id, question.now)) is not None
+    }
+    items = (found[rid] for rid in sorted(found) if rid >= since and container.within(found[rid], part))
+    texts, token = _filled(items, wanted.size, question.text)
+    return Answer(texts, token, charges.query(len(texts), sum(map(len, texts))))
+
+
+def _filled(items: Iterable[Item], size: int, text: str) -> tuple[list[str], str | None]:
+    """A page of whole items, and a token if there are more."""
+    texts: list[str] = []
+    bytes_taken = 0
+    for item in items:
+        bytes_taken += len(item.text.encode())
+        if len(texts) >= size or (texts and bytes_taken > LARGEST_PAGE):
+            return texts, continuation.encode(Position([item.rid, 0], 0, None), text)
+        texts.append(item.text)
+    return texts, None
 
 
 def _looked_at(container: Container, part: Part, query: Query, question: Question, since: int) -> Iterable[Item]:
     """The items that the query has to look at, in the order of creation."""
-    ids = candidate_ids(query, question.parameters)
+    ids = candidates(query, ("id",), question.parameters)
+    values = candidates(query, container.steps, question.parameters)
+    keys = None if values is None else {canonical([value]) for value in values if not isinstance(value, list | dict)}
+    if part.key is not None:
+        keys = {part.key} if keys is None else keys & {part.key}
+    if keys is None:
+        items = container.visible(part, question.now, since)
+        return items if ids is None else _named(items, ids)
+    found = (item for key in keys for item in _of_key(container, key, ids))
+    alive = (item for item in found if item.rid >= since and container.alive(item, question.now))
+    return sorted((item for item in alive if container.within(item, part)), key=lambda item: item.rid)
+
+
+def _of_key(container: Container, key: str, ids: list[Any] | None) -> Iterable[Item]:
+    """A partition's items, or those of them that have one of the ids."""
+    partition = container.items.get(key, {})
     if ids is None:
-        return container.visible(part, question.now, since)
-    if part.key is None:
-        return (item for item in container.visible(part, question.now, since) if item.id in ids)
-    found = (container.get(part.key, item_id, question.now) for item_id in ids)
-    wanted = (item for item in found if item is not None and item.rid >= since and container.within(item, part))
-    return sorted(wanted, key=lambda item: item.rid)
+        return partition.values()
+    if len(ids) > len(partition):
+        return _named(partition.values(), ids)
+    return [partition[item_id] for item_id in ids if isinstance(item_id, str) and item_id in partition]
+
+
+def _named(items: Iterable[Item], ids: list[Any]) -> Iterable[Item]:
+    wanted = {item_id for item_id in ids if isinstance(item_id, str)}
+    return (item for item in items if item.id in wanted)

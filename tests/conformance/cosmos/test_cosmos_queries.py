@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
 from azure.cosmos import exceptions
-from hypothesis import given
+from azure.cosmos._query_builder import _QueryBuilder
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from localazure.clock import SystemClock
+from localazure.cosmos.engine import Account, Operation
 from localazure.cosmos.errors import BadRequest
-from localazure.cosmos.sql.pushdown import candidate_ids
+from localazure.cosmos.model import WHOLE
+from localazure.cosmos.queries import Wanted
+from localazure.cosmos.sql.points import points
+from localazure.cosmos.sql.pushdown import candidates
 from localazure.cosmos.sql.query import parse
 
 ITEMS: list[dict[str, Any]] = [
@@ -150,8 +157,108 @@ def test_an_index_on_id_leaves_nothing_out(ids: list[str], listed: bool) -> None
     terms = [f"(c.id = '{item}' AND c.n = 1)" for item in ids]
     text = f"c.id IN ({', '.join(repr(item) for item in ids)})" if listed else " OR ".join(terms)
     query = parse(f"SELECT * FROM c WHERE {text}")
-    assert candidate_ids(query, {}) == set(ids)
-    assert candidate_ids(parse(f"SELECT * FROM c WHERE {text} OR c.n = 2"), {}) is None
+    assert set(candidates(query, ("id",), {}) or ()) == set(ids)
+    assert candidates(parse(f"SELECT * FROM c WHERE {text} OR c.n = 2"), ("id",), {}) is None
+
+
+@pytest.mark.parametrize(
+    ("condition", "values"),
+    [
+        ("c.a.b = 1", [1]),
+        ("c['a'].b IN (1, 'x', true, null, @p)", [1, "x", True, None, 7]),
+        ("7 = c.a.b AND c.n > 1", [7]),
+        ("c.a.b = 1 AND c.a.b = 1.0", [1]),
+        ("c.a.b = 1 AND c.a.b = true", []),
+        ("c.a.b NOT IN (1)", None),
+        ("c.a.b = @missing", None),
+        ("c.a.b > 1", None),
+        ("NOT (c.a.b = 1)", None),
+        ("c.b.a = 1", None),
+        ("c.a = 1", None),
+    ],
+)
+def test_what_a_condition_leaves_possible_at_a_path(condition: str, values: list[Any] | None) -> None:
+    assert candidates(parse(f"SELECT * FROM c WHERE {condition}"), ("a", "b"), {"@p": 7}) == values
+
+
+def test_a_condition_on_the_partition_key_spares_the_other_partitions(filled: Any) -> None:
+    for number in range(200):
+        filled.create_item({"id": f"x{number}", "kind": "x", "n": number})
+    charges: list[float] = []
+    options: Any = {
+        "enable_cross_partition_query": True,
+        "response_hook": lambda headers, _: charges.append(float(headers["x-ms-request-charge"])),
+    }
+    assert [i["id"] for i in filled.query_items("SELECT * FROM c WHERE c.kind = 'b' AND c.n = 2", **options)] == ["3"]
+    assert [i["id"] for i in filled.query_items("SELECT * FROM c WHERE c.kind IN ('b', 'a')", **options)] == list(
+        "1234"
+    )
+    query = "SELECT * FROM c WHERE c.kind = 'x' AND c.id IN ('x3', '1', 'x1')"
+    assert [i["id"] for i in filled.query_items(query, **options)] == ["x1", "x3"]
+    assert max(charges) < 4
+
+
+ITEM_LISTS = st.lists(st.tuples(st.sampled_from("abcd"), st.sampled_from(["a", "b", 1, None])), min_size=2, max_size=8)
+
+
+@settings(deadline=None)
+@given(ITEM_LISTS, ITEM_LISTS, st.sampled_from(["/kind", "/in/kind", "/id"]), st.integers(1, 3))
+def test_reading_many_items_by_their_form_finds_what_the_language_finds(
+    stored: list[Any], asked: list[Any], path: str, size: int
+) -> None:
+    account = Account(None, SystemClock())
+    account.create_database("d")
+    container = account.create_container("d", {"id": "c", "partitionKey": {"paths": [path]}})
+    for name, kind in stored:
+        inner = {} if kind is None else {"kind": kind}
+        account.write(container, None, Operation("Upsert", None, {"id": name, **inner, "in": inner}))
+    if path == "/id":
+        asked = [(name, name) for name, _ in asked]
+    if path == "/in/kind":
+        spec = _QueryBuilder.build_parameterized_query_for_items({"0": asked}, {"paths": [path]})
+    elif _QueryBuilder.is_id_partition_key_query(asked, {"paths": [path]}):
+        spec = _QueryBuilder.build_id_in_query(asked)
+    elif _QueryBuilder.is_single_logical_partition_query(asked) and asked[0][1] is not None:
+        spec = _QueryBuilder.build_pk_and_id_in_query(asked, {"paths": [path]})
+    else:
+        spec = _QueryBuilder.build_parameterized_query_for_items({"0": asked}, {"paths": [path]})
+    text, parameters = spec["query"], {given["name"]: given["value"] for given in spec["parameters"]}
+    assert points(text, parameters, container.steps) is not None
+    documents = [found.document for found in container.visible(WHOLE, 0)]
+    expected = parse(text).run(documents, parameters, 0)
+    found: list[Any] = []
+    token: str | None = ""
+    while token is not None:
+        answer = account.query(container, WHOLE, text, parameters, Wanted(size, token))
+        found, token = found + [json.loads(text) for text in answer.texts], answer.token
+    assert found == expected
+    account.close()
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "SELECT * FROM c WHERE c.id IN (@a) OR c.n = 1",
+        "SELECT * FROM c WHERE c.id IN (@a) ORDER BY c.n",
+        "SELECT c.id FROM c WHERE c.id IN (@a)",
+        "SELECT * FROM c WHERE c.other = @k AND c.id IN (@a)",
+        "SELECT * FROM c WHERE ( ( c.id = @a AND c.other = @k ) )",
+        "SELECT * FROM c WHERE ( ( c.id = @a AND c.kind = @missing ) )",
+        "SELECT * FROM c WHERE ( ( c.id = @a AND c.kind = @list ) )",
+    ],
+)
+def test_a_query_of_another_form_is_left_to_the_language(text: str) -> None:
+    assert points(text, {"@a": "a", "@k": "k", "@list": []}, ("kind",)) is None
+
+
+async def test_hundreds_of_items_are_read_at_once(athings: Any) -> None:
+    for start in range(0, 600, 100):
+        operations = [("create", ({"id": f"i{n}", "kind": f"k{start}"},)) for n in range(start, start + 100)]
+        await athings.execute_item_batch(operations, f"k{start}")
+    asked = [(f"i{n}", f"k{n // 100 * 100}") for n in range(592)]
+    assert [read["id"] for read in await athings.read_items(asked)] == [name for name, _ in asked]
+    one = [(f"i{n}", "k100") for n in range(100, 180)]
+    assert [read["id"] for read in await athings.read_items(one)] == [name for name, _ in one]
 
 
 def test_a_query_of_hundreds_of_terms_does_not_overflow() -> None:
