@@ -39,6 +39,33 @@ def part(request: web.Request) -> Part:
     return Part(partition_key(request), span)
 
 
+def operation(request: web.Request) -> str:
+    """What the request does, by the names that the charges and the faults have for it."""
+    method, resource = request.method, request.rel_url.raw_path.strip("/").split("/")[4:]
+    if resource[:1] == ["operations"]:
+        return "delete-partition"
+    if resource[:1] != ["docs"]:
+        return "metadata"
+    if len(resource) > 1:
+        return {"GET": "read", "PUT": "replace", "PATCH": "patch", "DELETE": "delete"}.get(method, "metadata")
+    if method == "GET":
+        return "feed" if request.headers.get("A-IM") else "read-all"
+    if says(request, "x-ms-cosmos-is-batch-request"):
+        return "batch"
+    if is_query(request):
+        return "query"
+    return "upsert" if says(request, "x-ms-documentdb-is-upsert") else "create"
+
+
+def says(request: web.Request, header: str) -> bool:
+    """Whether the header is `true`."""
+    return request.headers.get(header, "").lower() == "true"
+
+
+def is_query(request: web.Request) -> bool:
+    return says(request, "x-ms-documentdb-isquery") or request.content_type == "application/query+json"
+
+
 async def body(request: web.Request) -> Any:
     """The JSON body. Raises BadRequest."""
     try:

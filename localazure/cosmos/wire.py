@@ -21,7 +21,7 @@ from localazure.cosmos import EMULATOR_KEY, requests
 from localazure.cosmos.charges import FAILED_WRITE, feed
 from localazure.cosmos.engine import Account, Operation, Result
 from localazure.cosmos.errors import BadRequest, Conflict, CosmosError, NotFound, TooLarge
-from localazure.cosmos.faults import Faults
+from localazure.cosmos.faults import Fault, Faults
 from localazure.cosmos.model import Container
 from localazure.cosmos.queries import Answer
 from localazure.cosmos.requests import error_response, headers, item_response, list_response, partition_key
@@ -84,6 +84,7 @@ class CosmosServer:
                 web.get("/_local/charges", self._charges),
                 web.delete("/_local/charges", self._reset_charges),
                 web.post("/_local/faults", self._add_fault),
+                web.get("/_local/faults", self._list_faults),
                 web.delete("/_local/faults", self._clear_faults),
             ]
         )
@@ -120,12 +121,10 @@ class CosmosServer:
                     request.rel_url.raw_path,
                     request.headers.get("x-ms-date", ""),
                 )
-                fault = self._faults.take(request.match_info.get("coll", ""), request.method)
-                if fault is not None:
-                    await self._config.clock.sleep(fault.latency)
-                    if fault.status:
-                        return _injected(fault.status, fault.substatus, fault.retry_after_ms)
-                return await handler(request)
+                fault = self._fault(request)
+                if fault is None:
+                    return await handler(request)
+                return await self._faulty(fault, handler, request)
             except CosmosError as exc:
                 self._charge(request, "failed", FAILED_WRITE)
                 return error_response(exc)
@@ -133,6 +132,22 @@ class CosmosServer:
                 return error_response(TooLarge("the request is too large"))
 
         return guard
+
+    def _fault(self, request: web.Request) -> Fault | None:
+        if not self._faults:
+            return None
+        info = request.match_info
+        return self._faults.take(info.get("db", ""), info.get("coll", ""), requests.operation(request), request.method)
+
+    async def _faulty(self, fault: Fault, handler: Handler, request: web.Request) -> web.StreamResponse:
+        await self._config.clock.sleep(fault.latency)
+        if fault.carried_out or not (fault.status or fault.disconnect):
+            answer = await handler(request)
+            if not (fault.status or fault.disconnect):
+                return answer
+        if fault.disconnect and request.transport is not None:
+            request.transport.abort()
+        return _injected(fault)
 
     def _container(self, request: web.Request) -> Container:
         return self._account.container(request.match_info["db"], request.match_info["coll"])
@@ -170,7 +185,7 @@ class CosmosServer:
 
     async def _create_database(self, request: web.Request) -> web.Response:
         document = await requests.body(request)
-        if _is_query(request):
+        if requests.is_query(request):
             names = [_database(name) for name in self._account.databases]
             return list_response(None, "Databases", _queried(names, document, self._config.clock.time()), 2.8)
         name: Any = document.get("id") if isinstance(document, dict) else None
@@ -192,7 +207,7 @@ class CosmosServer:
 
     async def _create_container(self, request: web.Request) -> web.Response:
         document = await requests.body(request)
-        if _is_query(request):
+        if requests.is_query(request):
             found = [_described(item) for item in self._account.database(request.match_info["db"]).values()]
             return list_response(None, "DocumentCollections", _queried(found, document, self._config.clock.time()), 2.8)
         container = self._account.create_container(request.match_info["db"], document)
@@ -222,13 +237,13 @@ class CosmosServer:
 
     async def _post(self, request: web.Request) -> web.StreamResponse:
         container = self._container(request)
-        if request.headers.get("x-ms-cosmos-is-batch-request", "").lower() == "true":
+        if requests.says(request, "x-ms-cosmos-is-batch-request"):
             return await self._batch(request, container)
-        if request.headers.get("x-ms-cosmos-is-query-plan-request", "").lower() == "true":
+        if requests.says(request, "x-ms-cosmos-is-query-plan-request"):
             raise BadRequest(_NO_PLAN)
-        if _is_query(request):
+        if requests.is_query(request):
             return await self._query(request, container)
-        upsert = request.headers.get("x-ms-documentdb-is-upsert", "").lower() == "true"
+        upsert = requests.says(request, "x-ms-documentdb-is-upsert")
         return await self._write(request, container, "Upsert" if upsert else "Create", await requests.body(request))
 
     async def _write(self, request: web.Request, container: Container, kind: str, document: Any) -> web.Response:
@@ -358,6 +373,9 @@ class CosmosServer:
             return error_response(exc)
         return web.Response(status=204)
 
+    async def _list_faults(self, request: web.Request) -> web.Response:
+        return web.json_response(self._faults.listed())
+
     async def _clear_faults(self, request: web.Request) -> web.Response:
         self._faults.clear()
         return web.Response(status=204)
@@ -409,13 +427,6 @@ def _described(container: Container) -> dict[str, Any]:
     }
 
 
-def _is_query(request: web.Request) -> bool:
-    return (
-        request.headers.get("x-ms-documentdb-isquery", "").lower() == "true"
-        or request.content_type == "application/query+json"
-    )
-
-
 def _question(document: Any) -> tuple[str, dict[str, Any]]:
     if not isinstance(document, dict) or not isinstance(document.get("query"), str):
         raise BadRequest("a query is an object with the property query")
@@ -443,9 +454,9 @@ def _batch_result(result: Result) -> str:
     return f'{json.dumps(described)[:-1]}, "resourceBody": {result.item.text}}}'
 
 
-def _injected(status: int, substatus: int, retry_after_ms: int) -> web.Response:
-    more = {"x-ms-retry-after-ms": str(retry_after_ms)} if retry_after_ms else {}
-    if substatus:
-        more["x-ms-substatus"] = str(substatus)
-    document = {"code": str(status), "message": "injected by a test"}
-    return web.json_response(document, status=status, headers=headers(None, 1.0, **more))
+def _injected(fault: Fault) -> web.Response:
+    more = {"x-ms-retry-after-ms": str(fault.retry_after_ms)} if fault.retry_after_ms else {}
+    if fault.substatus:
+        more["x-ms-substatus"] = str(fault.substatus)
+    document = {"code": str(fault.status), "message": "injected by a test"}
+    return web.json_response(document, status=fault.status or 503, headers=headers(None, 0.0, **more))

@@ -300,16 +300,6 @@ async def test_what_was_answered_is_there_after_a_restart(
         await again.stop()
 
 
-async def test_an_injected_fault_is_felt_once(server: CosmosServer, athings: Any) -> None:
-    import aiohttp
-
-    async with aiohttp.ClientSession() as session:
-        fault = {"status": 429, "retry_after_ms": 1, "container": "things", "method": "POST"}
-        async with session.post(f"{server.url}/_local/faults", json=fault) as answer:
-            assert answer.status == 204
-    assert (await athings.create_item(CUP))["id"] == "cup"
-
-
 NAMES = st.sampled_from("abc")
 OPERATIONS = st.one_of(
     st.builds(lambda i, n: Operation("Create", i, {"id": i, "kind": "k", "n": n}), NAMES, st.integers(0, 3)),
