@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from localazure.cosmos import charges, continuation
+from localazure.cosmos.errors import BadRequest
 from localazure.cosmos.model import Container, Item, Part, canonical
 from localazure.cosmos.sql.expressions import Given
 from localazure.cosmos.sql.paging import LARGEST_PAGE, Position, first_rid, run_page
@@ -15,6 +16,10 @@ from localazure.cosmos.sql.pushdown import candidates
 from localazure.cosmos.sql.query import Query, parse
 
 _ALL = "all items"
+_ACROSS = (
+    "Cross partition query is required but disabled. Please set x-ms-documentdb-query-enablecrosspartition to true, "
+    "specify x-ms-documentdb-partitionkey, or revise your query to avoid this exception."
+)
 
 
 @dataclass(frozen=True)
@@ -28,10 +33,14 @@ class Question:
 
 @dataclass(frozen=True)
 class Wanted:
-    """Which page: at most `size` results, from where the page that gave `token` ended."""
+    """Which page: at most `size` results, from where the page that gave `token` ended.
+
+    `across` says whether a query may look at more than one partition.
+    """
 
     size: int
     token: str = ""
+    across: bool = True
 
 
 @dataclass(frozen=True)
@@ -49,8 +58,11 @@ def query_page(container: Container, part: Part, question: Question, wanted: Wan
     if wanted_points is not None:
         return _points_page(container, part, question, wanted, wanted_points)
     query, given = parse(question.text), Given(question.parameters, question.now)
+    keys = _keys(container, part, query, question)
+    if not wanted.across and query.root and (keys is None or len(keys) > 1):
+        raise BadRequest(_ACROSS)
     position = continuation.decode(wanted.token, question.text)
-    items = _looked_at(container, part, query, question, first_rid(position) if query.streams else 0)
+    items = _looked_at(container, part, query, keys, question, first_rid(position) if query.streams else 0)
     documents = ((item.rid, item.document) for item in items) if query.root else [(0, None)]
     page = run_page(query, documents, given, position, wanted.size)
     token = None if page.more is None else continuation.encode(page.more, question.text)
@@ -70,6 +82,8 @@ def _points_page(
     container: Container, part: Part, question: Question, wanted: Wanted, wanted_points: list[tuple[str, str]]
 ) -> Answer:
     """As `query_page`, for a query that asks for items by their partition keys and ids."""
+    if not wanted.across and part.key is None and len({key for key, _ in wanted_points}) > 1:
+        raise BadRequest(_ACROSS)
     since = first_rid(continuation.decode(wanted.token, question.text))
     found = {
         item.rid: item
@@ -93,13 +107,20 @@ def _filled(items: Iterable[Item], size: int, text: str) -> tuple[list[str], str
     return texts, None
 
 
-def _looked_at(container: Container, part: Part, query: Query, question: Question, since: int) -> Iterable[Item]:
-    """The items that the query has to look at, in the order of creation."""
-    ids = candidates(query, ("id",), question.parameters)
+def _keys(container: Container, part: Part, query: Query, question: Question) -> set[str] | None:
+    """The partition keys that the query can be about; `None` for any."""
     values = candidates(query, container.steps, question.parameters)
     keys = None if values is None else {canonical([value]) for value in values if not isinstance(value, list | dict)}
-    if part.key is not None:
-        keys = {part.key} if keys is None else keys & {part.key}
+    if part.key is None:
+        return keys
+    return {part.key} if keys is None else keys & {part.key}
+
+
+def _looked_at(
+    container: Container, part: Part, query: Query, keys: set[str] | None, question: Question, since: int
+) -> Iterable[Item]:
+    """The items that the query has to look at, in the order of creation."""
+    ids = candidates(query, ("id",), question.parameters)
     if keys is None:
         items = container.visible(part, question.now, since)
         return items if ids is None else _named(items, ids)

@@ -8,7 +8,7 @@ from typing import Any
 
 from aiohttp import web
 
-from localazure.cosmos.engine import Operation, Result
+from localazure.cosmos.changes import Operation, Result
 from localazure.cosmos.errors import BadRequest, CosmosError
 from localazure.cosmos.model import Container, Part, canonical
 from localazure.cosmos.queries import Wanted
@@ -16,6 +16,7 @@ from localazure.cosmos.ranges import Span
 
 DEFAULT_PAGE = 100
 MOST_IN_PAGE = 10_000
+_ACROSS = "x-ms-documentdb-query-enablecrosspartition"
 
 
 def partition_key(request: web.Request) -> str | None:
@@ -75,13 +76,29 @@ async def body(request: web.Request) -> Any:
 
 
 def wanted(request: web.Request) -> Wanted:
-    """Which page. Raises BadRequest."""
-    try:
-        size = int(request.headers.get("x-ms-max-item-count", DEFAULT_PAGE))
-    except ValueError as exc:
-        raise BadRequest("x-ms-max-item-count is not a number") from exc
+    """Which page, and whether of all partitions. Raises BadRequest."""
+    size = number(request, "x-ms-max-item-count", DEFAULT_PAGE)
     size = DEFAULT_PAGE if size == -1 else max(1, min(size, MOST_IN_PAGE))
-    return Wanted(size, request.headers.get("x-ms-continuation", ""))
+    across = says(request, _ACROSS) or "x-ms-documentdb-partitionkeyrangeid" in request.headers
+    return Wanted(size, request.headers.get("x-ms-continuation", ""), across)
+
+
+def number(request: web.Request, header: str, default: int) -> int:
+    """Raises BadRequest for a header that is no whole number."""
+    try:
+        return int(request.headers.get(header, default))
+    except ValueError as exc:
+        raise BadRequest(f"{header} is not a number") from exc
+
+
+def question(document: Any) -> tuple[str, dict[str, Any]]:
+    """A query's text and parameters. Raises BadRequest."""
+    if not isinstance(document, dict) or not isinstance(document.get("query"), str):
+        raise BadRequest("a query is an object with the property query")
+    try:
+        return document["query"], {given["name"]: given.get("value") for given in document.get("parameters") or []}
+    except (TypeError, LookupError, AttributeError) as exc:
+        raise BadRequest("the parameters of a query are an array of objects with name and value") from exc
 
 
 def batch_operations(document: Any) -> list[Operation]:

@@ -16,7 +16,8 @@ from hypothesis import strategies as st
 
 from localazure.clock import SystemClock
 from localazure.cosmos import EMULATOR_KEY, PART
-from localazure.cosmos.engine import Account, Operation
+from localazure.cosmos.changes import Operation
+from localazure.cosmos.engine import Account
 from localazure.cosmos.model import WHOLE, Container
 from localazure.cosmos.queries import Wanted
 from localazure.cosmos.wire import CosmosServer

@@ -12,7 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from localazure.clock import SystemClock
-from localazure.cosmos.engine import Account, Operation
+from localazure.cosmos.changes import Operation
+from localazure.cosmos.engine import Account
 from localazure.cosmos.errors import BadRequest
 from localazure.cosmos.model import WHOLE
 from localazure.cosmos.queries import Wanted
