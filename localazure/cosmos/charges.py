@@ -5,7 +5,9 @@
 - Creating an item of 1 KB with no indexed path is 5 RU, and 4 RU for each further KB; each indexed value adds 0.3.
 - Replacing and upserting an existing item is double a create; deleting costs like creating.
 - A patch is a replace without the read a client would have needed: a replace less the point read.
-- A query is 2.8 RU, plus 0.05 for each item it looked at, plus a point read's tenth for each KB it returns.
+- A page of a query is 2.8 RU, plus 0.05 for each item the page looked at, plus a point read's tenth for each KB it
+  returns. Pages together look at no item twice; what is sorted or grouped is looked at where it is returned, and what
+  WHERE rejects then on the first page, as `sql/paging.py` says.
 - Reading the change feed costs a point read for each KB it returns, at least 1 RU.
 - A batch costs the sum of its operations. What fails on a condition or a conflict has cost a point read and a create.
 

@@ -3,54 +3,25 @@
 from __future__ import annotations
 
 import asyncio
-import json
+import dataclasses
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from localazure.clock import Clock
 from localazure.cosmos import charges
-from localazure.cosmos.errors import BadRequest, Conflict, CosmosError, NotFound, PreconditionFailed, TooLarge
-from localazure.cosmos.model import Container, Item
-from localazure.cosmos.patch import apply
-from localazure.cosmos.sql.pushdown import candidate_ids
-from localazure.cosmos.sql.query import parse, parse_condition
+from localazure.cosmos.changes import Changes, Operation, Result, check_id, check_ttl
+from localazure.cosmos.errors import BadRequest, Conflict, CosmosError, NotFound, TooLarge
+from localazure.cosmos.model import Container, Item, Part
+from localazure.cosmos.queries import Answer, Question, Wanted, query_page, scan_page
 from localazure.cosmos.store import Store
 
-LARGEST_ITEM = 2 * 1024 * 1024
 LARGEST_BATCH = 2 * 1024 * 1024
 MOST_OPERATIONS = 100
-_BAD_ID = frozenset("/\\?#")
-
-
-@dataclass(frozen=True)
-class Operation:
-    """One write, or a read inside a batch. `kind` is the name the batch protocol has for it."""
-
-    kind: str
-    id: str | None = None
-    body: Any = None
-    if_match: str | None = None
-    if_none_match: str | None = None
-
-
-@dataclass(frozen=True)
-class Result:
-    """What an operation did: an HTTP status, the item as it now is, and the charge."""
-
-    status: int
-    item: Item | None
-    charge: float
-
-
-@dataclass
-class _Staged:
-    """Changes of one request that nobody else sees yet."""
-
-    lsn: int
-    puts: dict[tuple[str, str], Item] = field(default_factory=dict)
-    drops: set[tuple[str, str]] = field(default_factory=set)
+_NOT_HERE = (
+    "computedProperties", "vectorEmbeddingPolicy", "fullTextPolicy", "clientEncryptionPolicy", "changeFeedPolicy",
+    "analyticalStorageTtl", "materializedViewDefinition",
+)  # fmt: skip
 
 
 class Account:
@@ -72,7 +43,7 @@ class Account:
         """Raises Conflict."""
         if name in self.databases:
             raise Conflict(f"the database '{name}' already exists")
-        _check_id(name)
+        check_id(name)
         with self._store.transaction():
             self._store.add_database(name)
         self.databases[name] = {}
@@ -89,30 +60,38 @@ class Account:
             raise NotFound(f"there is no database '{name}'")
         return self.databases[name]
 
-    def create_container(self, database: str, spec: dict[str, Any]) -> Container:
+    def create_container(self, database: str, spec: Any) -> Container:
         """Raises BadRequest, Conflict, NotFound."""
         containers = self.database(database)
+        if not isinstance(spec, dict):
+            raise BadRequest("a container is a JSON object")
         name = spec.get("id")
-        _check_id(name)
+        check_id(name)
         if name in containers:
             raise Conflict(f"the container '{name}' already exists")
-        if not spec.get("partitionKey", {}).get("paths"):
+        if not (spec.get("partitionKey") or {}).get("paths"):
             raise BadRequest("a container needs a partition key")
-        for feature in ("computedProperties", "vectorEmbeddingPolicy", "fullTextPolicy", "conflictResolutionPolicy"):
-            if spec.get(feature) and feature != "conflictResolutionPolicy":
-                raise BadRequest(f"{feature} is not supported by the local server")
+        _check_policies(spec)
+        spec = {**spec, "partitionKey": {"kind": "Hash", **spec["partitionKey"]}}
         made = Container(0, database, spec)
         with self._store.transaction():
             made.number = self._store.add_container(database, spec)
         containers[made.id] = made
         return made
 
-    def replace_container(self, database: str, name: str, spec: dict[str, Any]) -> Container:
-        """Change TTL or indexing. Raises BadRequest for another partition key."""
+    def replace_container(self, database: str, name: str, spec: Any) -> Container:
+        """Change TTL or indexing. Raises BadRequest for another partition key or other unique keys."""
         old = self.container(database, name)
-        if spec.get("partitionKey", {}).get("paths") != old.spec["partitionKey"]["paths"]:
+        if not isinstance(spec, dict) or spec.get("id") != name:
+            raise BadRequest("the id in the body is not the one in the address")
+        if (spec.get("partitionKey") or {}).get("paths") != old.spec["partitionKey"]["paths"]:
             raise BadRequest("a container's partition key cannot be changed")
-        new = Container(old.number, database, spec, old.lsn, old.items, old.feed, old.outdated)
+        unique = old.spec.get("uniqueKeyPolicy")
+        if spec.get("uniqueKeyPolicy") not in (None, unique):
+            raise BadRequest("a container's unique keys cannot be changed")
+        _check_policies(spec)
+        kept = {"partitionKey": old.spec["partitionKey"], **({"uniqueKeyPolicy": unique} if unique else {})}
+        new = dataclasses.replace(old, spec={**spec, **kept})
         with self._store.transaction():
             self._store.change_container(new)
         self.databases[database][name] = new
@@ -140,9 +119,9 @@ class Account:
 
     def write(self, container: Container, key: str | None, operation: Operation) -> Result:
         """Carry out one operation. Raises CosmosError; nothing is left behind then."""
-        staged = _Staged(container.lsn)
-        result = self._stage(container, staged, key, operation)
-        self._commit(container, staged)
+        changes = Changes(container, self._clock.time())
+        result = changes.carry_out(key, operation)
+        self._commit(container, changes)
         return result
 
     def batch(self, container: Container, key: str, operations: Sequence[Operation]) -> tuple[bool, list[Result]]:
@@ -152,12 +131,12 @@ class Account:
         """
         if not 1 <= len(operations) <= MOST_OPERATIONS:
             raise BadRequest(f"a batch has 1 to {MOST_OPERATIONS} operations, not {len(operations)}")
-        staged = _Staged(container.lsn)
+        changes = Changes(container, self._clock.time())
         results: list[Result] = []
         size = 0
         for operation in operations:
             try:
-                results.append(self._stage(container, staged, key, operation))
+                results.append(changes.carry_out(key, operation))
             except CosmosError as exc:
                 failed = [Result(424, None, 0.0)] * len(operations)
                 failed[len(results)] = Result(exc.status, None, charges.FAILED_WRITE)
@@ -166,28 +145,30 @@ class Account:
             size += 0 if item is None else len(item.text.encode())
         if size > LARGEST_BATCH:
             raise TooLarge(f"a batch may have at most {LARGEST_BATCH} bytes")
-        self._commit(container, staged)
+        self._commit(container, changes)
         return True, results
 
-    def query(
-        self, container: Container, key: str | None, text: str, parameters: Mapping[str, Any]
-    ) -> tuple[list[Any], float]:
-        """Every result of the query, and its charge. Raises BadRequest."""
-        query, now = parse(text), self._clock.time()
-        ids = candidate_ids(query, parameters)
-        if ids is None:
-            looked_at = list(container.visible(key, now))
-        elif key is not None:
-            looked_at = [item for item_id in ids if (item := container.get(key, item_id, now)) is not None]
-        else:
-            looked_at = [item for item in container.visible(None, now) if item.id in ids]
-        found = query.run((item.document for item in looked_at), parameters)
-        return found, charges.query(len(looked_at), sum(len(json.dumps(value)) for value in found))
+    def delete_partition(self, container: Container, key: str) -> float:
+        """Delete all items of a partition; the charge, which is that of deleting each."""
+        changes = Changes(container, self._clock.time())
+        charge = sum(changes.drop(item) for item in container.items.get(key, {}).values())
+        self._commit(container, changes)
+        return max(charges.FAILED_WRITE, charge)
 
-    def changes(self, container: Container, after: int, most: int) -> tuple[list[Item], int]:
-        """At most `most` items changed after the LSN, and the LSN to go on from."""
+    def query(
+        self, container: Container, part: Part, text: str, parameters: Mapping[str, Any], wanted: Wanted
+    ) -> Answer:
+        """One page of the query. Raises BadRequest."""
+        return query_page(container, part, Question(text, parameters, self._clock.time()), wanted)
+
+    def read_all(self, container: Container, part: Part, wanted: Wanted) -> Answer:
+        """One page of all items, in the order of creation. Raises BadRequest for a foreign continuation."""
+        return scan_page(container, part, self._clock.time(), wanted)
+
+    def changes(self, container: Container, part: Part, after: int, most: int) -> tuple[list[Item], int]:
+        """At most `most` items of the part that changed after the LSN, and the LSN to go on from."""
         found: list[Item] = []
-        for item in container.after(after, self._clock.time()):
+        for item in container.after(after, self._clock.time(), part):
             found.append(item)
             if len(found) == most:
                 return found, item.lsn
@@ -212,176 +193,30 @@ class Account:
         now = self._clock.time()
         for containers in self.databases.values():
             for container in containers.values():
-                gone = {
-                    (item.key, item.id)
-                    for partition in container.items.values()
-                    for item in partition.values()
-                    if not item.visible(now)
-                }
-                if gone:
-                    self._commit(container, _Staged(container.lsn, drops=gone))
+                gone = [item for item in container.by_rid.values() if not container.alive(item, now)]
+                changes = Changes(container, now)
+                for item in gone:
+                    changes.drop(item)
+                self._commit(container, changes)
 
-    def _stage(self, container: Container, staged: _Staged, key: str | None, operation: Operation) -> Result:
-        method = {
-            "Create": self._create,
-            "Upsert": self._upsert,
-            "Replace": self._replace,
-            "Patch": self._patch,
-            "Delete": self._delete,
-            "Read": self._read,
-        }.get(operation.kind)
-        if method is None:
-            raise BadRequest(f"the operation '{operation.kind}' is not supported")
-        return method(container, staged, key, operation)
-
-    def _create(self, container: Container, staged: _Staged, key: str | None, operation: Operation) -> Result:
-        document, key = self._checked(container, key, operation.body)
-        if self._find(container, staged, key, document["id"]) is not None:
-            raise Conflict(f"the item '{document['id']}' already exists in partition {key}")
-        item = self._put(container, staged, key, document)
-        return Result(201, item, charges.create(len(item.text), container.indexing.count(document)))
-
-    def _upsert(self, container: Container, staged: _Staged, key: str | None, operation: Operation) -> Result:
-        document, key = self._checked(container, key, operation.body)
-        present = self._find(container, staged, key, document["id"])
-        if present is None:
-            if operation.if_match is not None:
-                raise PreconditionFailed("there is no such item to match the ETag")
-            return self._create(container, staged, key, operation)
-        _check_match(present, operation)
-        item = self._put(container, staged, key, document)
-        return Result(200, item, charges.replace(len(item.text), container.indexing.count(document)))
-
-    def _replace(self, container: Container, staged: _Staged, key: str | None, operation: Operation) -> Result:
-        document, key = self._checked(container, key, operation.body)
-        if operation.id is not None and document["id"] != operation.id:
-            raise BadRequest("the id in the body is not the one in the address")
-        _check_match(self._present(container, staged, key, document["id"]), operation)
-        item = self._put(container, staged, key, document)
-        return Result(200, item, charges.replace(len(item.text), container.indexing.count(document)))
-
-    def _patch(self, container: Container, staged: _Staged, key: str | None, operation: Operation) -> Result:
-        present = self._present(container, staged, key, operation.id)
-        _check_match(present, operation)
-        body = operation.body if isinstance(operation.body, dict) else {}
-        if condition := body.get("condition"):
-            query, values = parse_condition(condition)
-            if not query.run([present.document], values):
-                raise PreconditionFailed("the patch's condition does not hold")
-        changed = apply(present.document, body.get("operations", []), container.path)
-        item = self._put(container, staged, present.key, changed)
-        return Result(200, item, charges.patch(len(item.text), container.indexing.count(changed)))
-
-    def _delete(self, container: Container, staged: _Staged, key: str | None, operation: Operation) -> Result:
-        present = self._present(container, staged, key, operation.id)
-        _check_match(present, operation)
-        staged.lsn += 1
-        staged.drops.add((present.key, present.id))
-        staged.puts.pop((present.key, present.id), None)
-        return Result(204, None, charges.create(len(present.text), container.indexing.count(present.document)))
-
-    def _read(self, container: Container, staged: _Staged, key: str | None, operation: Operation) -> Result:
-        item = self._present(container, staged, key, operation.id)
-        return Result(200, item, charges.point_read(len(item.text)))
-
-    def _find(self, container: Container, staged: _Staged, key: str, item_id: str) -> Item | None:
-        if (key, item_id) in staged.drops:
-            return None
-        return staged.puts.get((key, item_id)) or container.get(key, item_id, self._clock.time())
-
-    def _present(self, container: Container, staged: _Staged, key: str | None, item_id: str | None) -> Item:
-        if key is None or item_id is None:
-            raise BadRequest("the partition key and the id of the item are needed")
-        item = self._find(container, staged, key, item_id)
-        if item is None:
-            raise NotFound(f"there is no item '{item_id}' in partition {key}")
-        return item
-
-    def _checked(self, container: Container, key: str | None, body: Any) -> tuple[dict[str, Any], str]:
-        if not isinstance(body, dict):
-            raise BadRequest("an item is a JSON object")
-        _check_id(body.get("id"))
-        own = container.key_of(body)
-        if key is not None and key != own:
-            raise BadRequest(
-                f"PartitionKey extracted from document doesn't match the one specified in the header: {own}, {key}",
-                1001,
-            )
-        ttl = body.get("ttl")
-        if ttl is not None and (type(ttl) is not int or ttl == 0 or ttl < -1):
-            raise BadRequest("ttl must be a positive integer or -1")
-        return body, own
-
-    def _put(self, container: Container, staged: _Staged, key: str, document: dict[str, Any]) -> Item:
-        self._check_unique(container, staged, key, document)
-        staged.lsn += 1
-        now = self._clock.time()
-        rid = f"{container.number:08x}"
-        etag = f'"{staged.lsn:08x}-0000-0000-0000-{container.number:012x}"'
-        full = {
-            **{name: value for name, value in document.items() if name not in ("_rid", "_self", "_attachments")},
-            "_rid": f"{rid}{staged.lsn:08x}",
-            "_self": f"dbs/{container.database}/colls/{container.id}/docs/{document['id']}/",
-            "_etag": etag,
-            "_attachments": "attachments/",
-            "_ts": int(now),
-        }
-        text = json.dumps(full, separators=(",", ":"), ensure_ascii=False)
-        if len(text.encode()) > LARGEST_ITEM:
-            raise TooLarge(f"an item may have at most {LARGEST_ITEM} bytes")
-        item = Item(key, document["id"], staged.lsn, etag, int(now), self._expiry(container, document, now), text)
-        staged.puts[key, item.id] = item
-        staged.drops.discard((key, item.id))
-        return item
-
-    def _expiry(self, container: Container, document: dict[str, Any], now: float) -> float | None:
-        if container.ttl is None:
-            return None
-        ttl = document.get("ttl", container.ttl)
-        return None if ttl == -1 else now + ttl
-
-    def _check_unique(self, container: Container, staged: _Staged, key: str, document: dict[str, Any]) -> None:
-        for paths in container.unique:
-            wanted = [_value(document, path) for path in paths]
-            others = {item.id: item for item in container.visible(key, self._clock.time())}
-            for partition, item_id in staged.drops:
-                if partition == key:
-                    others.pop(item_id, None)
-            others |= {item.id: item for (partition, _), item in staged.puts.items() if partition == key}
-            for item in others.values():
-                if item.id != document["id"] and [_value(item.document, path) for path in paths] == wanted:
-                    raise Conflict(f"another item has the same {', '.join(paths)}")
-
-    def _commit(self, container: Container, staged: _Staged) -> None:
-        if not staged.puts and not staged.drops:
+    def _commit(self, container: Container, changes: Changes) -> None:
+        if not changes.puts and not changes.drops:
             return
-        present = [(key, item_id) for key, item_id in staged.drops if item_id in container.items.get(key, {})]
+        present = [(key, item_id) for key, item_id in changes.drops if item_id in container.items.get(key, {})]
         with self._store.transaction():
-            self._store.write(container.number, staged.lsn, staged.puts.values(), present)
-        container.lsn = staged.lsn
+            self._store.write(container.number, changes.lsn, changes.puts.values(), present)
+        container.lsn = changes.lsn
         for key, item_id in present:
             container.drop(key, item_id)
-        for item in sorted(staged.puts.values(), key=lambda item: item.lsn):
+        for item in sorted(changes.puts.values(), key=lambda item: item.lsn):
             container.put(item)
         signal = self._changed.pop(container.number, None)
         if signal is not None:
             signal.set()
 
 
-def _check_match(present: Item, operation: Operation) -> None:
-    if operation.if_match not in (None, "*", present.etag):
-        raise PreconditionFailed("the item's ETag is another one")
-    if operation.if_none_match in ("*", present.etag):
-        raise PreconditionFailed("the item's ETag is that one")
-
-
-def _check_id(value: Any) -> None:
-    if not isinstance(value, str) or not 1 <= len(value) <= 255 or _BAD_ID & set(value) or value != value.strip():
-        raise BadRequest("id must be a string of 1 to 255 characters without / \\ ? # and spaces at its ends")
-
-
-def _value(document: dict[str, Any], path: str) -> Any:
-    value: Any = document
-    for step in path.strip("/").split("/"):
-        value = value.get(step) if isinstance(value, dict) else None
-    return value
+def _check_policies(spec: dict[str, Any]) -> None:
+    for feature in _NOT_HERE:
+        if spec.get(feature):
+            raise BadRequest(f"{feature} is not supported by the local server")
+    check_ttl(spec.get("defaultTtl"), "defaultTtl")

@@ -2,6 +2,7 @@
 
 CosmosError
 ├── BadRequest            400
+│   └── QueryError        400, what is wrong with a query and where
 ├── Unauthorized          401
 ├── NotFound              404
 ├── Conflict              409
@@ -12,7 +13,8 @@ CosmosError
 
 from __future__ import annotations
 
-from typing import ClassVar
+import json
+from typing import Any, ClassVar
 
 
 class CosmosError(Exception):
@@ -26,10 +28,32 @@ class CosmosError(Exception):
         self.message = message
         self.substatus = substatus
 
+    @property
+    def explanation(self) -> str:
+        """The message as the answer has it."""
+        return self.message
+
 
 class BadRequest(CosmosError):
     status = 400
     code = "BadRequest"
+
+
+class QueryError(BadRequest):
+    """What is wrong with a query, from `start` to `end` (characters) of its text, with the service's number for it.
+
+    The numbers are those that published error messages have: SC1001 syntax, SC2001 an unknown identifier, SC2005 an
+    unknown function, SC2050 a wrong number of arguments. What is not known to have one has none.
+    """
+
+    def __init__(self, message: str, code: str = "", start: int = 0, end: int = 0) -> None:
+        super().__init__(message)
+        self._error: dict[str, Any] = {"severity": "Error", "location": {"start": start, "end": end}}
+        self._error |= {"code": code, "message": message} if code else {"message": message}
+
+    @property
+    def explanation(self) -> str:
+        return f"Message: {json.dumps({'errors': [self._error]}, ensure_ascii=False)}"
 
 
 class Unauthorized(CosmosError):

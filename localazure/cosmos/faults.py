@@ -1,27 +1,48 @@
-"""Faults by order of a test: the next requests are slow, throttled or refused."""
+"""Faults by order of a test: the next requests are slow, throttled, refused, or answered by nobody."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from localazure.cosmos.errors import BadRequest
 
+OPERATIONS = frozenset(
+    {"create", "upsert", "replace", "patch", "delete", "delete-partition", "batch", "read", "query", "read-all", "feed"}
+    | {"metadata"}
+)
+"""What `operation` may be; `metadata` is all that is not about items."""
+
 
 @dataclass
 class Fault:
-    """`count` requests are answered with `status`, or held for `latency` seconds; `container` limits it to one."""
+    """What befalls `count` requests (`None`: until it is cleared) after `skip` others.
+
+    They are held for `latency` seconds; answered with `status`, `substatus` and `retry_after_ms`, or with `disconnect`
+    by closing the connection; `carried_out` says that the request has had its effect all the same. Only requests that
+    fit are meant: of this `database` and `container`, this `operation` or this HTTP `method`; empty texts fit all.
+    """
 
     status: int = 0
     substatus: int = 0
     retry_after_ms: int = 0
     latency: float = 0.0
-    count: int = 1
+    count: int | None = 1
+    skip: int = 0
+    disconnect: bool = False
+    carried_out: bool = False
+    database: str = ""
     container: str = ""
+    operation: str = ""
     method: str = ""
 
-    def fits(self, container: str, method: str) -> bool:
-        return self.count > 0 and self.container in ("", container) and self.method.upper() in ("", method)
+    def fits(self, database: str, container: str, operation: str, method: str) -> bool:
+        return (
+            self.database in ("", database)
+            and self.container in ("", container)
+            and self.operation in ("", operation)
+            and self.method.upper() in ("", method)
+        )
 
 
 class Faults:
@@ -30,23 +51,55 @@ class Faults:
     def __init__(self) -> None:
         self._faults: list[Fault] = []
 
-    def add(self, document: dict[str, Any]) -> None:
-        """Raises BadRequest for an unknown field."""
+    def __bool__(self) -> bool:
+        return bool(self._faults)
+
+    def add(self, document: Any) -> None:
+        """Raises BadRequest for an unknown field or a value that means nothing."""
+        if not isinstance(document, dict):
+            raise BadRequest("a fault is an object")
         try:
             fault = Fault(**document)
         except TypeError as exc:
             raise BadRequest(f"a fault has other fields: {exc}") from exc
+        _check(fault)
         self._faults.append(fault)
 
     def clear(self) -> None:
         self._faults.clear()
 
-    def take(self, container: str, method: str) -> Fault | None:
+    def listed(self) -> list[dict[str, Any]]:
+        return [asdict(fault) for fault in self._faults]
+
+    def take(self, database: str, container: str, operation: str, method: str) -> Fault | None:
         """The fault that befalls this request, if any."""
         for fault in self._faults:
-            if fault.fits(container, method):
+            if not fault.fits(database, container, operation, method):
+                continue
+            if fault.skip:
+                fault.skip -= 1
+                continue
+            if fault.count is not None:
                 fault.count -= 1
                 if fault.count == 0:
                     self._faults.remove(fault)
-                return fault
+            return fault
         return None
+
+
+def _check(fault: Fault) -> None:
+    numbers = {"status": fault.status, "substatus": fault.substatus, "retry_after_ms": fault.retry_after_ms}
+    numbers |= {"skip": fault.skip, "count": 1 if fault.count is None else fault.count}
+    for name, value in numbers.items():
+        if type(value) is not int or value < (1 if name == "count" else 0):
+            raise BadRequest(f"{name} of a fault is a whole number, not {value!r}")
+    if not isinstance(fault.latency, int | float) or isinstance(fault.latency, bool) or fault.latency < 0:
+        raise BadRequest(f"latency of a fault is a number of seconds, not {fault.latency!r}")
+    if fault.status and not 400 <= fault.status <= 599:
+        raise BadRequest(f"status of a fault is one of an error, not {fault.status}")
+    if not (fault.status or fault.latency or fault.disconnect):
+        raise BadRequest("a fault needs a status, a latency or disconnect")
+    if fault.status and fault.disconnect:
+        raise BadRequest("a fault has a status or disconnects, not both")
+    if fault.operation and fault.operation not in OPERATIONS:
+        raise BadRequest(f"operation of a fault is one of {', '.join(sorted(OPERATIONS))}, not {fault.operation!r}")

@@ -2,28 +2,21 @@
 
 from __future__ import annotations
 
-import base64
 import json
 import uuid
-from dataclasses import dataclass
 from typing import Any
 
 from aiohttp import web
 
-from localazure.cosmos.engine import Operation, Result
+from localazure.cosmos.changes import Operation, Result
 from localazure.cosmos.errors import BadRequest, CosmosError
-from localazure.cosmos.model import Container, canonical
+from localazure.cosmos.model import Container, Part, canonical
+from localazure.cosmos.queries import Wanted
+from localazure.cosmos.ranges import Span
 
 DEFAULT_PAGE = 100
 MOST_IN_PAGE = 10_000
-
-
-@dataclass(frozen=True)
-class Page:
-    """Which part of a result is asked for."""
-
-    offset: int
-    size: int
+_ACROSS = "x-ms-documentdb-query-enablecrosspartition"
 
 
 def partition_key(request: web.Request) -> str | None:
@@ -40,6 +33,40 @@ def partition_key(request: web.Request) -> str | None:
     return canonical(key)
 
 
+def part(request: web.Request) -> Part:
+    """The part of the container that is asked for. Raises BadRequest."""
+    least, most = request.headers.get("x-ms-start-epk"), request.headers.get("x-ms-end-epk")
+    span = None if least is None and most is None else Span((least or "").upper(), (most or "FF").upper())
+    return Part(partition_key(request), span)
+
+
+def operation(request: web.Request) -> str:
+    """What the request does, by the names that the charges and the faults have for it."""
+    method, resource = request.method, request.rel_url.raw_path.strip("/").split("/")[4:]
+    if resource[:1] == ["operations"]:
+        return "delete-partition"
+    if resource[:1] != ["docs"]:
+        return "metadata"
+    if len(resource) > 1:
+        return {"GET": "read", "PUT": "replace", "PATCH": "patch", "DELETE": "delete"}.get(method, "metadata")
+    if method == "GET":
+        return "feed" if request.headers.get("A-IM") else "read-all"
+    if says(request, "x-ms-cosmos-is-batch-request"):
+        return "batch"
+    if is_query(request):
+        return "query"
+    return "upsert" if says(request, "x-ms-documentdb-is-upsert") else "create"
+
+
+def says(request: web.Request, header: str) -> bool:
+    """Whether the header is `true`."""
+    return request.headers.get(header, "").lower() == "true"
+
+
+def is_query(request: web.Request) -> bool:
+    return says(request, "x-ms-documentdb-isquery") or request.content_type == "application/query+json"
+
+
 async def body(request: web.Request) -> Any:
     """The JSON body. Raises BadRequest."""
     try:
@@ -48,20 +75,30 @@ async def body(request: web.Request) -> Any:
         raise BadRequest("the body is not valid JSON") from exc
 
 
-def page(request: web.Request) -> Page:
-    """Raises BadRequest for a continuation that this server did not give."""
-    text = request.headers.get("x-ms-max-item-count", str(DEFAULT_PAGE))
+def wanted(request: web.Request) -> Wanted:
+    """Which page, and whether of all partitions. Raises BadRequest."""
+    size = number(request, "x-ms-max-item-count", DEFAULT_PAGE)
+    size = DEFAULT_PAGE if size == -1 else max(1, min(size, MOST_IN_PAGE))
+    across = says(request, _ACROSS) or "x-ms-documentdb-partitionkeyrangeid" in request.headers
+    return Wanted(size, request.headers.get("x-ms-continuation", ""), across)
+
+
+def number(request: web.Request, header: str, default: int) -> int:
+    """Raises BadRequest for a header that is no whole number."""
     try:
-        size = int(text)
-        token = request.headers.get("x-ms-continuation", "")
-        offset = int(base64.b64decode(token, validate=True)) if token else 0
+        return int(request.headers.get(header, default))
     except ValueError as exc:
-        raise BadRequest("x-ms-max-item-count or x-ms-continuation is not valid") from exc
-    return Page(offset, DEFAULT_PAGE if size == -1 else max(1, min(size, MOST_IN_PAGE)))
+        raise BadRequest(f"{header} is not a number") from exc
 
 
-def continuation(offset: int) -> str:
-    return base64.b64encode(str(offset).encode()).decode()
+def question(document: Any) -> tuple[str, dict[str, Any]]:
+    """A query's text and parameters. Raises BadRequest."""
+    if not isinstance(document, dict) or not isinstance(document.get("query"), str):
+        raise BadRequest("a query is an object with the property query")
+    try:
+        return document["query"], {given["name"]: given.get("value") for given in document.get("parameters") or []}
+    except (TypeError, LookupError, AttributeError) as exc:
+        raise BadRequest("the parameters of a query are an array of objects with name and value") from exc
 
 
 def batch_operations(document: Any) -> list[Operation]:
@@ -119,5 +156,7 @@ def error_response(error: CosmosError, container: Container | None = None, charg
     """An error as the client wants it."""
     more = {"x-ms-substatus": str(error.substatus)} if error.substatus else {}
     return web.json_response(
-        {"code": error.code, "message": error.message}, status=error.status, headers=headers(container, charge, **more)
+        {"code": error.code, "message": error.explanation},
+        status=error.status,
+        headers=headers(container, charge, **more),
     )

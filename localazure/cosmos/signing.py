@@ -40,6 +40,9 @@ def signed_resource(path: str) -> tuple[str, str]:
     parts = [part for part in path.strip("/").split("/") if part]
     if not parts:
         return "", ""
+    if parts[-2:-1] == ["operations"]:
+        # an operation on a container is signed as the container itself
+        parts = parts[:-2]
     if len(parts) % 2:
         return parts[-1].lower(), unquote("/".join(parts[:-1]))
     return parts[-2].lower(), unquote("/".join(parts))

@@ -17,9 +17,19 @@ CREATE TABLE IF NOT EXISTS containers (
     lsn INTEGER NOT NULL DEFAULT 0, UNIQUE (database, id)
 );
 CREATE TABLE IF NOT EXISTS items (
-    container INTEGER NOT NULL, key TEXT NOT NULL, id TEXT NOT NULL, lsn INTEGER NOT NULL, etag TEXT NOT NULL,
-    ts INTEGER NOT NULL, expires REAL, text TEXT NOT NULL, PRIMARY KEY (container, key, id)
+    container INTEGER NOT NULL, key TEXT NOT NULL, id TEXT NOT NULL, lsn INTEGER NOT NULL, rid INTEGER NOT NULL,
+    etag TEXT NOT NULL, ts INTEGER NOT NULL, ttl INTEGER, text TEXT NOT NULL, PRIMARY KEY (container, key, id)
 ) WITHOUT ROWID;
+"""
+
+
+_FIRST_SCHEMA = "SELECT 1 FROM pragma_table_info('items') WHERE name = 'expires'"
+_FROM_FIRST_SCHEMA = """
+ALTER TABLE items RENAME TO former_items;
+{schema}
+INSERT INTO items SELECT container, key, id, lsn, lsn, etag, ts,
+    CASE json_type(text, '$.ttl') WHEN 'integer' THEN json_extract(text, '$.ttl') END, text FROM former_items;
+DROP TABLE former_items;
 """
 
 
@@ -28,6 +38,8 @@ class Store:
 
     def __init__(self, path: Path | None) -> None:
         self._db = open_database(path, _SCHEMA)
+        if self._db.execute(_FIRST_SCHEMA).fetchone():
+            self._db.executescript(f"BEGIN IMMEDIATE;{_FROM_FIRST_SCHEMA.format(schema=_SCHEMA)}COMMIT;")
 
     def close(self) -> None:
         self._db.close()
@@ -51,10 +63,9 @@ class Store:
         for number, database, spec, lsn in self._db.execute("SELECT number, database, spec, lsn FROM containers"):
             container = Container(number, database, json.loads(spec), lsn)
             rows = self._db.execute(
-                "SELECT key, id, lsn, etag, ts, expires, text FROM items WHERE container = ? ORDER BY lsn", (number,)
+                "SELECT key, id, lsn, rid, etag, ts, ttl, text FROM items WHERE container = ?", (number,)
             )
-            for row in rows:
-                container.put(Item(*row))
+            container.load(Item(*row) for row in rows)
             yield container
 
     def add_container(self, database: str, spec: dict[str, object]) -> int:
@@ -77,8 +88,11 @@ class Store:
         """One request's changes."""
         self._db.execute("UPDATE containers SET lsn = ? WHERE number = ?", (lsn, container))
         self._db.executemany(
-            "INSERT OR REPLACE INTO items VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-            [(container, item.key, item.id, item.lsn, item.etag, item.ts, item.expires, item.text) for item in puts],
+            "INSERT OR REPLACE INTO items VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            [
+                (container, item.key, item.id, item.lsn, item.rid, item.etag, item.ts, item.ttl, item.text)
+                for item in puts
+            ],
         )
         self._db.executemany(
             "DELETE FROM items WHERE container = ? AND key = ? AND id = ?",

@@ -10,37 +10,48 @@ from typing import Any
 
 from lark import Token, Tree
 
-from localazure.cosmos.errors import BadRequest
-from localazure.cosmos.sql.functions import AGGREGATES, FUNCTIONS
+from localazure.cosmos.errors import QueryError
+from localazure.cosmos.sql.checks import fault
+from localazure.cosmos.sql.functions import AGGREGATES, CLOCK, FUNCTIONS
+from localazure.cosmos.sql.like import like_pattern
 from localazure.cosmos.sql.values import UNDEFINED, compare, is_number, order_key
+
+
+@dataclass(frozen=True)
+class Given:
+    """What a query is given from outside: its parameters, and the time in seconds since the Unix epoch."""
+
+    parameters: Mapping[str, Any]
+    now: float
 
 
 @dataclass
 class Scope:
-    """What names and parameters stand for; `group` holds the scopes that an aggregate runs over."""
+    """What names stand for; `group` holds the scopes that an aggregate runs over."""
 
     names: Mapping[str, Any]
-    parameters: Mapping[str, Any]
+    given: Given
     group: list[Scope] | None = field(default=None)
 
 
 Expression = Callable[[Scope], Any]
-Subquery = Callable[[Tree[Token]], Callable[[Scope], list[Any]]]
+Subquery = Callable[[Tree[Token], frozenset[str]], Callable[[Scope], list[Any]]]
 
 
 class Compiler:
-    """Compiles syntax trees. `subquery` compiles a SELECT inside an expression."""
+    """Compiles syntax trees. `subquery` compiles a SELECT inside an expression; `names` are those that exist."""
 
-    def __init__(self, subquery: Subquery) -> None:
+    def __init__(self, subquery: Subquery, names: frozenset[str]) -> None:
         self._subquery = subquery
+        self._names = names
         self.aggregates = False
         """Whether anything compiled so far aggregates."""
 
     def compile(self, tree: Tree[Token]) -> Expression:
-        """Raises BadRequest for what is not supported, by name."""
+        """Raises QueryError for what is not supported, by name."""
         method: Callable[[Tree[Token]], Expression] | None = getattr(self, f"_{tree.data.rstrip('_')}", None)
         if method is None:
-            raise BadRequest(f"the query uses {tree.data}, which the local server does not support")
+            raise QueryError(f"the query uses {tree.data}, which the local server does not support")
         return method(tree)
 
     def _children(self, tree: Tree[Token]) -> list[Expression]:
@@ -59,9 +70,9 @@ class Compiler:
         name = str(tree.children[0])
 
         def parameter(scope: Scope) -> Any:
-            if name not in scope.parameters:
-                raise BadRequest(f"the query refers to {name}, which was not given")
-            return scope.parameters[name]
+            if name not in scope.given.parameters:
+                raise QueryError(f"the query refers to {name}, which was not given")
+            return scope.given.parameters[name]
 
         return parameter
 
@@ -80,12 +91,9 @@ class Compiler:
     def _name(self, tree: Tree[Token]) -> Expression:
         name = str(tree.children[0])
 
-        def lookup(scope: Scope) -> Any:
-            if name not in scope.names:
-                raise BadRequest(f"Identifier '{name}' could not be resolved.")
-            return scope.names[name]
-
-        return lookup
+        if name not in self._names:
+            raise fault(f"Identifier '{name}' could not be resolved.", tree, "SC2001")
+        return lambda scope: scope.names[name]
 
     def _member(self, tree: Tree[Token]) -> Expression:
         of, name = self._children(tree)[0], str(tree.children[1])
@@ -185,7 +193,7 @@ class Compiler:
             text, wanted = value(scope), pattern(scope)
             if not isinstance(text, str) or not isinstance(wanted, str):
                 return UNDEFINED
-            return (_like_pattern(wanted, escape).fullmatch(text) is not None) is not negative
+            return (like_pattern(wanted, escape).fullmatch(text) is not None) is not negative
 
         return like
 
@@ -229,14 +237,14 @@ class Compiler:
         return lambda scope: {name: value for name, part in made if (value := part(scope)) is not UNDEFINED}
 
     def _exists(self, tree: Tree[Token]) -> Expression:
-        run = self._subquery(_only(tree))
+        run = self._subquery(_only(tree), self._names)
         return lambda scope: len(run(scope)) > 0
 
     def _array_query(self, tree: Tree[Token]) -> Expression:
-        return self._subquery(_only(tree))
+        return self._subquery(_only(tree), self._names)
 
     def _scalar(self, tree: Tree[Token]) -> Expression:
-        run = self._subquery(_only(tree))
+        run = self._subquery(_only(tree), self._names)
 
         def scalar(scope: Scope) -> Any:
             found = run(scope)
@@ -245,7 +253,7 @@ class Compiler:
         return scalar
 
     def _udf(self, tree: Tree[Token]) -> Expression:
-        raise BadRequest(
+        raise QueryError(
             f"user-defined functions are not supported by the local server: {'.'.join(map(str, tree.children[:2]))}"
         )
 
@@ -255,25 +263,22 @@ class Compiler:
         arguments = [child for child in given.children if isinstance(child, Tree)] if isinstance(given, Tree) else []
         if name in AGGREGATES:
             return self._aggregate(name, arguments)
-        function = FUNCTIONS.get(name)
+        function = FUNCTIONS.get(name) or CLOCK.get(name)
         if function is None:
-            raise BadRequest(
-                f"'{name}' is not a recognized built-in function name, or the local server does not have it"
-            )
+            message = f"'{name}' is not a recognized built-in function name, or the local server does not have it."
+            raise fault(message, tree, "SC2005")
+        call, least, most = function
+        if len(arguments) < least or (most is not None and len(arguments) > most):
+            some = str(least) if most == least else f"at least {least}" if most is None else f"{least} to {most}"
+            raise fault(f"The {name} function requires {some} argument(s).", tree, "SC2050")
         parts = [self.compile(_only(argument)) for argument in arguments]
-        known: Callable[..., Any] = function
-
-        def call(scope: Scope) -> Any:
-            try:
-                return known(*(part(scope) for part in parts))
-            except TypeError as exc:
-                raise BadRequest(f"'{name}' does not take {len(parts)} arguments of these types") from exc
-
-        return call
+        if name in CLOCK:
+            return lambda scope: call(scope.given.now, *(part(scope) for part in parts))
+        return lambda scope: call(*(part(scope) for part in parts))
 
     def _aggregate(self, name: str, arguments: list[Tree[Token]]) -> Expression:
         if len(arguments) != 1:
-            raise BadRequest(f"{name} takes one argument")
+            raise QueryError(f"{name} takes one argument")
         self.aggregates = True
         if arguments[0].data == "star_argument":
             return lambda scope: len(scope.group or ())
@@ -294,7 +299,7 @@ def unquote(text: str) -> str:
     try:
         value: str = json.loads(f'"{inner}"')
     except ValueError as exc:
-        raise BadRequest(f"the string literal {text} has an escape or a character that JSON does not allow") from exc
+        raise QueryError(f"the string literal {text} has an escape or a character that JSON does not allow") from exc
     return value
 
 
@@ -337,20 +342,6 @@ _ARITHMETIC: dict[str, Callable[[Any, Any], Any]] = {
     ">>": lambda left, right: int(left) >> int(right),
     ">>>": lambda left, right: (int(left) & 0xFFFFFFFF) >> int(right),
 }
-
-
-def _like_pattern(wanted: str, escape: str) -> re.Pattern[str]:
-    out, characters = "", iter(wanted)
-    for character in characters:
-        if escape and character == escape:
-            out += re.escape(next(characters, ""))
-        elif character == "%":
-            out += ".*"
-        elif character == "_":
-            out += "."
-        else:
-            out += re.escape(character)
-    return re.compile(out, re.DOTALL)
 
 
 def _flat(tree: Tree[Token], kind: str) -> list[Tree[Token]]:

@@ -6,8 +6,6 @@ ORDER BY sorts, SELECT shapes, DISTINCT drops repeats, OFFSET, LIMIT and TOP cut
 
 from __future__ import annotations
 
-import json
-import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
@@ -15,10 +13,11 @@ from pathlib import Path
 from typing import Any
 
 from lark import Lark, Token, Tree
-from lark.exceptions import LarkError
+from lark.exceptions import LarkError, UnexpectedInput
 
-from localazure.cosmos.errors import BadRequest
-from localazure.cosmos.sql.expressions import Compiler, Expression, Scope, unquote
+from localazure.cosmos.errors import QueryError
+from localazure.cosmos.sql.checks import check_aggregates, check_compositions, check_folded, fault, sorts_selected
+from localazure.cosmos.sql.expressions import Compiler, Expression, Given, Scope, unquote
 from localazure.cosmos.sql.values import UNDEFINED, identity, order_key
 
 _PARSER = Lark(
@@ -27,8 +26,6 @@ _PARSER = Lark(
     maybe_placeholders=True,
     start=["start", "expr"],
 )
-
-_LITERAL = re.compile(r"""'(?:\\.|[^'\\])*'|"(?:\\.|[^"\\])*"|(?<![\w.@$])\d+(?:\.\d+)?(?![\w.])""")
 
 Rows = Callable[[Iterable[Scope]], Iterator[Scope]]
 
@@ -44,27 +41,27 @@ class Query:
     sort: tuple[tuple[Expression, bool], ...]
     shape: Expression
     distinct: bool
+    distinct_is_sorted: bool
     aggregates: bool
     top: Expression | None
     offset: Expression | None
     limit: Expression | None
     tree: Tree[Token]
 
-    def run(self, documents: Iterable[Any], parameters: Mapping[str, Any]) -> list[Any]:
-        """The results, in order. Raises BadRequest."""
-        scopes: Iterable[Scope]
-        if self.root:
-            scopes = (Scope({self.root: document}, parameters) for document in documents)
-        else:
-            scopes = [Scope({}, parameters)]
-        return self.results(scopes, Scope({}, parameters))
+    @property
+    def streams(self) -> bool:
+        """Whether results can be given while documents are read, in their order."""
+        return not (self.sort or self.distinct or self.group or self.aggregates)
+
+    def run(self, documents: Iterable[Any], parameters: Mapping[str, Any], now: float) -> list[Any]:
+        """The results, in order. Raises QueryError."""
+        given = Given(parameters, now)
+        scopes = (Scope({self.root: document}, given) for document in documents) if self.root else [Scope({}, given)]
+        return self.results(scopes, Scope({}, given))
 
     def results(self, scopes: Iterable[Scope], outer: Scope) -> list[Any]:
         """As `run`, over scopes that the caller made."""
-        rows: Iterable[Scope] = self.rows(scopes)
-        if self.where is not None:
-            condition = self.where
-            rows = (row for row in rows if condition(row) is True)
+        rows: Iterable[Scope] = self.matching(scopes)
         if self.group or self.aggregates:
             rows = self._folded(rows, outer)
         if self.sort:
@@ -74,65 +71,78 @@ class Query:
         found = [value for row in rows if (value := self.shape(row)) is not UNDEFINED]
         if self.distinct:
             found = list({identity(value): value for value in reversed(found)}.values())[::-1]
-        return self._cut(found, outer)
+        skip, take = self.bounds(outer)
+        return found[skip:] if take is None else found[skip : skip + take]
+
+    def matching(self, scopes: Iterable[Scope]) -> Iterator[Scope]:
+        """The rows that FROM and JOIN make of the scopes and that WHERE keeps."""
+        rows = self.rows(scopes)
+        if self.where is None:
+            return rows
+        condition = self.where
+        return (row for row in rows if condition(row) is True)
+
+    def bounds(self, outer: Scope) -> tuple[int, int | None]:
+        """How many results to leave out, and how many to give at most. Raises QueryError."""
+        skip, most = 0, []
+        if self.top is not None:
+            most.append(_count(self.top(outer), "TOP"))
+        if self.offset is not None and self.limit is not None:
+            skip = _count(self.offset(outer), "OFFSET")
+            most.append(_count(self.limit(outer), "LIMIT"))
+        return skip, min(most, default=None)
 
     def _folded(self, rows: Iterable[Scope], outer: Scope) -> list[Scope]:
         groups: dict[tuple[str, ...], list[Scope]] = {} if self.group else {(): []}
         for row in rows:
-            key = tuple(identity(expression(row)) for expression in self.group)
-            groups.setdefault(key, []).append(row)
-        return [
-            Scope(members[0].names if members else outer.names, outer.parameters, members)
-            for members in groups.values()
-        ]
+            groups.setdefault(self.group_of(row), []).append(row)
+        return [folded(members, outer) for members in groups.values()]
 
-    def _cut(self, found: list[Any], outer: Scope) -> list[Any]:
-        if self.top is not None:
-            found = found[: _count(self.top(outer), "TOP")]
-        if self.offset is not None and self.limit is not None:
-            first = _count(self.offset(outer), "OFFSET")
-            found = found[first : first + _count(self.limit(outer), "LIMIT")]
-        return found
+    def group_of(self, row: Scope) -> tuple[str, ...]:
+        """The same for all rows of one group."""
+        return tuple(identity(expression(row)) for expression in self.group)
+
+
+def folded(members: list[Scope], outer: Scope) -> Scope:
+    """One row for a group of rows, or for none."""
+    return Scope(members[0].names if members else outer.names, outer.given, members)
 
 
 @lru_cache(maxsize=512)
 def parse(text: str) -> Query:
-    """Raises BadRequest with the place of the error."""
+    """Raises QueryError with the place of the error."""
     return _compile(_parsed(text, "start"))
-
-
-def parse_condition(text: str) -> tuple[Query, dict[str, Any]]:
-    """A patch condition (`from c where …`) and the parameters it is to be run with.
-
-    Conditions cannot have parameters, so callers write values into them and no two texts are the same. Taking the
-    literals out again makes them one text, which is parsed once.
-    """
-    values: dict[str, Any] = {}
-
-    def lift(match: re.Match[str]) -> str:
-        literal = match[0]
-        name = f"@lifted{len(values)}"
-        values[name] = unquote(literal) if literal[0] in "'\"" else json.loads(literal)
-        return name
-
-    return parse(f"SELECT VALUE true {_LITERAL.sub(lift, text)}"), values
 
 
 def _parsed(text: str, start: str) -> Tree[Token]:
     try:
         return _PARSER.parse(text, start=start)
+    except UnexpectedInput as exc:
+        near = getattr(exc, "token", None)
+        begin = len(text) if near is not None and near.type == "$END" else int(exc.pos_in_stream or 0)
+        near = text[begin : begin + 1] if near is None else str(near)
+        place = f"line {text.count(chr(10), 0, begin) + 1}, column {begin - text.rfind(chr(10), 0, begin)}"
+        message = f"Syntax error, incorrect syntax near '{near}' ({place})."
+        raise QueryError(message, "SC1001", begin, begin + max(1, len(near))) from exc
     except LarkError as exc:
-        place = f"line {getattr(exc, 'line', '?')}, column {getattr(exc, 'column', '?')}"
-        raise BadRequest(f"Syntax error in the query at {place}: {str(exc).splitlines()[0]}") from exc
+        raise QueryError(f"Syntax error: {str(exc).splitlines()[0]}", "SC1001") from exc
 
 
-def _compile(tree: Tree[Token]) -> Query:
+def _compile(tree: Tree[Token], outer: frozenset[str] | None = None) -> Query:
+    """`outer` are the names that a subquery is given; `None` for a whole query."""
     distinct, top, selection, source, where, group, order, page = tree.children
-    compiler = Compiler(_subquery)
-    root, rows = _source(source)
-    aliases: dict[str, Tree[Token]] = {}
-    shape = _shape(_tree(selection), compiler, root, aliases)
-    folds = compiler.aggregates
+    selection = _tree(selection)
+    clauses = [None if clause is None else _tree(clause) for clause in (where, group, order)]
+    check_aggregates(selection, *clauses)
+    root, first, own, rows = _source(source, outer)
+    if selection.data == "select_all" and len(own) != 1:
+        raise fault("'SELECT *' is only valid with a single input set.", tree)
+    compiler = Compiler(_subquery, own if outer is None else own | outer)
+    shape = _shape(selection, compiler, first)
+    if compiler.aggregates or group is not None:
+        check_folded(selection, clauses[1], own)
+    if compiler.aggregates and outer is None and root:
+        check_compositions(selection)
     return Query(
         root=root,
         rows=rows,
@@ -141,7 +151,8 @@ def _compile(tree: Tree[Token]) -> Query:
         sort=() if order is None else tuple(_sort(_tree(item), compiler) for item in _tree(order).children),
         shape=shape,
         distinct=distinct is not None,
-        aggregates=folds,
+        distinct_is_sorted=order is None or sorts_selected(selection, _tree(order)),
+        aggregates=compiler.aggregates,
         top=None if top is None else compiler.compile(_tree(_tree(top).children[0])),
         offset=None if page is None else compiler.compile(_tree(_tree(page).children[0])),
         limit=None if page is None else compiler.compile(_tree(_tree(page).children[1])),
@@ -149,8 +160,8 @@ def _compile(tree: Tree[Token]) -> Query:
     )
 
 
-def _subquery(tree: Tree[Token]) -> Callable[[Scope], list[Any]]:
-    query = _compile(tree)
+def _subquery(tree: Tree[Token], names: frozenset[str]) -> Callable[[Scope], list[Any]]:
+    query = _compile(tree, names)
 
     def run(scope: Scope) -> list[Any]:
         return query.results([scope], scope)
@@ -158,9 +169,9 @@ def _subquery(tree: Tree[Token]) -> Callable[[Scope], list[Any]]:
     return run
 
 
-def _shape(tree: Tree[Token], compiler: Compiler, root: str, aliases: dict[str, Tree[Token]]) -> Expression:
+def _shape(tree: Tree[Token], compiler: Compiler, first: str) -> Expression:
     if tree.data == "select_all":
-        return lambda scope: scope.names[root]
+        return lambda scope: scope.names[first]
     if tree.data == "select_value":
         return compiler.compile(_tree(tree.children[0]))
     parts: list[tuple[str, Expression]] = []
@@ -190,31 +201,51 @@ def _sort(tree: Tree[Token], compiler: Compiler) -> tuple[Expression, bool]:
     return compiler.compile(_tree(expression)), direction is not None and str(direction).lower() == "desc"
 
 
-def _source(tree: Any) -> tuple[str, Rows]:
+def _source(tree: Any, outer: frozenset[str] | None) -> tuple[str, str, frozenset[str], Rows]:
+    """FROM and JOIN: the documents' name, the first name for a row, all names, and how to make rows.
+
+    Raises QueryError for a path that begins with an unknown name.
+    """
     if tree is None:
-        return "", iter
+        return "", "", frozenset(), iter
     source, *joins = tree.children
-    steps = [_join(str(join.children[0]), _path(join.children[1])) for join in joins]
+    steps: list[Callable[[Iterable[Scope]], Iterator[Scope]]] = []
+    path = _path(source.children[-1] if source.data == "from_in" else source.children[0])
+    root = path[0]
+    if outer is not None and root not in outer:
+        raise _unresolved(root, source)
+    first = root
     if source.data == "from_in":
-        path = _path(source.children[1])
-        steps.insert(0, _join(str(source.children[0]), path))
-        root = path[0]
-    else:
-        path = _path(source.children[0])
+        first = str(source.children[0])
+        steps.append(_join(first, path))
+    elif len(path) > 1:
         alias = source.children[1]
-        root = path[0]
-        if alias is not None and len(path) == 1:
-            root = str(alias.children[0])
-        elif len(path) > 1:
-            name = str(alias.children[0]) if alias is not None else str(path[-1])
-            steps.insert(0, _descend(name, path))
+        first = str(path[-1] if alias is None else alias.children[0])
+        steps.append(_descend(first, path))
+    elif source.children[1] is not None:
+        first = str(source.children[1].children[0])
+        if outer is None:
+            root = first
+        else:
+            steps.append(_descend(first, path))
+    names = {first}
+    for join in joins:
+        path = _path(join.children[1])
+        if path[0] not in names | (outer or frozenset()):
+            raise _unresolved(path[0], join.children[1])
+        names.add(str(join.children[0]))
+        steps.append(_join(str(join.children[0]), path))
 
     def rows(scopes: Iterable[Scope]) -> Iterator[Scope]:
         for step in steps:
             scopes = step(scopes)
         return iter(scopes)
 
-    return root, rows
+    return root, first, frozenset(names), rows
+
+
+def _unresolved(name: str, tree: Tree[Token]) -> QueryError:
+    return fault(f"Identifier '{name}' could not be resolved.", tree, "SC2001")
 
 
 def _join(name: str, path: list[Any]) -> Callable[[Iterable[Scope]], Iterator[Scope]]:
@@ -222,7 +253,7 @@ def _join(name: str, path: list[Any]) -> Callable[[Iterable[Scope]], Iterator[Sc
         for scope in scopes:
             found = _follow(scope, path)
             for item in found if isinstance(found, list) else ():
-                yield Scope({**scope.names, name: item}, scope.parameters)
+                yield Scope({**scope.names, name: item}, scope.given)
 
     return step
 
@@ -232,7 +263,7 @@ def _descend(name: str, path: list[Any]) -> Callable[[Iterable[Scope]], Iterator
         for scope in scopes:
             found = _follow(scope, path)
             if found is not UNDEFINED:
-                yield Scope({**scope.names, name: found}, scope.parameters)
+                yield Scope({**scope.names, name: found}, scope.given)
 
     return step
 
@@ -262,7 +293,7 @@ def _path(tree: Tree[Token]) -> list[Any]:
 
 def _count(value: Any, clause: str) -> int:
     if type(value) is not int or value < 0:
-        raise BadRequest(f"{clause} must be a non-negative integer")
+        raise QueryError(f"{clause} must be a non-negative integer")
     return value
 
 

@@ -35,7 +35,7 @@ def order_key(value: Any) -> tuple[Any, ...]:
     kind = rank(value)
     if kind <= 1:
         return (kind,)
-    return (kind, json.dumps(value, sort_keys=True) if kind >= 6 else value)
+    return (kind, identity(value) if kind >= 6 else value)
 
 
 def identity(value: Any) -> str:

@@ -1,19 +1,24 @@
-"""Queries and the change feed, by both clients; the evaluator against a naive model."""
+"""Queries, by both clients; the evaluator against a naive model."""
 
 from __future__ import annotations
 
-import asyncio
-from datetime import UTC, datetime, timedelta
+import json
 from typing import Any
 
 import pytest
 from azure.cosmos import exceptions
-from hypothesis import given
+from azure.cosmos._query_builder import _QueryBuilder
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from localazure.clock import ManualClock
+from localazure.clock import SystemClock
+from localazure.cosmos.changes import Operation
+from localazure.cosmos.engine import Account
 from localazure.cosmos.errors import BadRequest
-from localazure.cosmos.sql.pushdown import candidate_ids
+from localazure.cosmos.model import WHOLE
+from localazure.cosmos.queries import Wanted
+from localazure.cosmos.sql.points import points
+from localazure.cosmos.sql.pushdown import candidates
 from localazure.cosmos.sql.query import parse
 
 ITEMS: list[dict[str, Any]] = [
@@ -113,59 +118,6 @@ def test_what_is_not_supported_is_refused_by_name(filled: Any, query: str, named
         run(filled, query)
 
 
-def test_the_change_feed_ends_and_goes_on_where_it_was(things: Any) -> None:
-    things.create_item(ITEMS[0])
-    things.create_item(ITEMS[2])
-    assert [item["id"] for item in things.query_items_change_feed(start_time="Beginning")] == ["1", "3"]
-    token = things.client_connection.last_response_headers["etag"]
-    assert list(things.query_items_change_feed(continuation=token)) == []
-    things.upsert_item({**ITEMS[0], "n": 9})
-    assert [(item["id"], item["n"]) for item in things.query_items_change_feed(continuation=token)] == [("1", 9)]
-
-
-def test_the_change_feed_of_one_partition_key_is_refused_by_name(things: Any) -> None:
-    with pytest.raises(exceptions.CosmosHttpResponseError, match="part of a partition range"):
-        list(things.query_items_change_feed(start_time="Beginning", partition_key="a"))
-
-
-def test_a_change_feed_from_now_shows_what_comes(things: Any) -> None:
-    things.create_item(ITEMS[0])
-    assert list(things.query_items_change_feed(start_time="Now")) == []
-
-
-async def test_a_change_feed_from_a_moment(athings: Any, clock: ManualClock) -> None:
-    await athings.create_item(ITEMS[0])
-    await clock.advance(100)
-    await athings.create_item(ITEMS[2])
-    moment = datetime.fromtimestamp(clock.time(), UTC) - timedelta(seconds=50)
-    assert [item["id"] async for item in athings.query_items_change_feed(start_time=moment)] == ["3"]
-
-
-def test_there_is_one_feed_range_and_reading_them_ends(things: Any) -> None:
-    assert len(list(things.read_feed_ranges())) == 1
-
-
-async def test_a_feed_that_is_asked_to_wait_answers_when_something_changes(server: Any, athings: Any) -> None:
-    import aiohttp
-
-    from localazure.functions.cosmos_feed import Account
-
-    await athings.create_item(ITEMS[0])
-    async with aiohttp.ClientSession() as session:
-        from localazure.cosmos import EMULATOR_KEY
-
-        account = Account(f"AccountEndpoint={server.url}/;AccountKey={EMULATOR_KEY};", session)
-        link = "dbs/shop/colls/things"
-        headers = {"A-IM": "Incremental Feed", "If-None-Match": "*", "x-localazure-wait-ms": "20000"}
-        waiting = asyncio.create_task(account.call("GET", "docs", link, f"{link}/docs", headers))
-        await asyncio.sleep(0)
-        await athings.read_item("1", "a")
-        await athings.create_item(ITEMS[1])
-        status, _, document = await waiting
-    assert status == 200
-    assert [item["id"] for item in document["Documents"]] == ["2"]
-
-
 VALUES = st.one_of(st.none(), st.booleans(), st.integers(-3, 3), st.sampled_from(["", "a", "b"]))
 DOCUMENTS = st.lists(st.dictionaries(st.sampled_from("xyz"), VALUES, max_size=3), max_size=6)
 OPERATORS = {"=": lambda a, b: a == b, "!=": lambda a, b: a != b, "<": lambda a, b: a < b, ">=": lambda a, b: a >= b}
@@ -195,7 +147,7 @@ def test_filters_agree_with_three_valued_logic(
     word = " AND " if conjunction else " OR "
     text = word.join(f"c.{name} {operator} @p{place}" for place, (name, operator, _) in enumerate(terms))
     parameters = {f"@p{place}": value for place, (_, _, value) in enumerate(terms)}
-    found = parse(f"SELECT * FROM c WHERE {text}").run(documents, parameters)
+    found = parse(f"SELECT * FROM c WHERE {text}").run(documents, parameters, 0)
     results = [[_test(document, *term) for term in terms] for document in documents]
     wanted = all if conjunction else any
     assert found == [d for d, row in zip(documents, results, strict=True) if wanted(value is True for value in row)]
@@ -206,15 +158,116 @@ def test_an_index_on_id_leaves_nothing_out(ids: list[str], listed: bool) -> None
     terms = [f"(c.id = '{item}' AND c.n = 1)" for item in ids]
     text = f"c.id IN ({', '.join(repr(item) for item in ids)})" if listed else " OR ".join(terms)
     query = parse(f"SELECT * FROM c WHERE {text}")
-    assert candidate_ids(query, {}) == set(ids)
-    assert candidate_ids(parse(f"SELECT * FROM c WHERE {text} OR c.n = 2"), {}) is None
+    assert set(candidates(query, ("id",), {}) or ()) == set(ids)
+    assert candidates(parse(f"SELECT * FROM c WHERE {text} OR c.n = 2"), ("id",), {}) is None
+
+
+@pytest.mark.parametrize(
+    ("condition", "values"),
+    [
+        ("c.a.b = 1", [1]),
+        ("c['a'].b IN (1, 'x', true, null, @p)", [1, "x", True, None, 7]),
+        ("7 = c.a.b AND c.n > 1", [7]),
+        ("c.a.b = 1 AND c.a.b = 1.0", [1]),
+        ("c.a.b = 1 AND c.a.b = true", []),
+        ("c.a.b NOT IN (1)", None),
+        ("c.a.b = @missing", None),
+        ("c.a.b > 1", None),
+        ("NOT (c.a.b = 1)", None),
+        ("c.b.a = 1", None),
+        ("c.a = 1", None),
+    ],
+)
+def test_what_a_condition_leaves_possible_at_a_path(condition: str, values: list[Any] | None) -> None:
+    assert candidates(parse(f"SELECT * FROM c WHERE {condition}"), ("a", "b"), {"@p": 7}) == values
+
+
+def test_a_condition_on_the_partition_key_spares_the_other_partitions(filled: Any) -> None:
+    for number in range(200):
+        filled.create_item({"id": f"x{number}", "kind": "x", "n": number})
+    charges: list[float] = []
+    options: Any = {
+        "enable_cross_partition_query": True,
+        "response_hook": lambda headers, _: charges.append(float(headers["x-ms-request-charge"])),
+    }
+    assert [i["id"] for i in filled.query_items("SELECT * FROM c WHERE c.kind = 'b' AND c.n = 2", **options)] == ["3"]
+    assert [i["id"] for i in filled.query_items("SELECT * FROM c WHERE c.kind IN ('b', 'a')", **options)] == list(
+        "1234"
+    )
+    query = "SELECT * FROM c WHERE c.kind = 'x' AND c.id IN ('x3', '1', 'x1')"
+    assert [i["id"] for i in filled.query_items(query, **options)] == ["x1", "x3"]
+    assert max(charges) < 4
+
+
+ITEM_LISTS = st.lists(st.tuples(st.sampled_from("abcd"), st.sampled_from(["a", "b", 1, None])), min_size=2, max_size=8)
+
+
+@settings(deadline=None)
+@given(ITEM_LISTS, ITEM_LISTS, st.sampled_from(["/kind", "/in/kind", "/id"]), st.integers(1, 3))
+def test_reading_many_items_by_their_form_finds_what_the_language_finds(
+    stored: list[Any], asked: list[Any], path: str, size: int
+) -> None:
+    account = Account(None, SystemClock())
+    account.create_database("d")
+    container = account.create_container("d", {"id": "c", "partitionKey": {"paths": [path]}})
+    for name, kind in stored:
+        inner = {} if kind is None else {"kind": kind}
+        account.write(container, None, Operation("Upsert", None, {"id": name, **inner, "in": inner}))
+    if path == "/id":
+        asked = [(name, name) for name, _ in asked]
+    if path == "/in/kind":
+        spec = _QueryBuilder.build_parameterized_query_for_items({"0": asked}, {"paths": [path]})
+    elif _QueryBuilder.is_id_partition_key_query(asked, {"paths": [path]}):
+        spec = _QueryBuilder.build_id_in_query(asked)
+    elif _QueryBuilder.is_single_logical_partition_query(asked) and asked[0][1] is not None:
+        spec = _QueryBuilder.build_pk_and_id_in_query(asked, {"paths": [path]})
+    else:
+        spec = _QueryBuilder.build_parameterized_query_for_items({"0": asked}, {"paths": [path]})
+    text, parameters = spec["query"], {given["name"]: given["value"] for given in spec["parameters"]}
+    assert points(text, parameters, container.steps) is not None
+    documents = [found.document for found in container.visible(WHOLE, 0)]
+    expected = parse(text).run(documents, parameters, 0)
+    found: list[Any] = []
+    token: str | None = ""
+    while token is not None:
+        answer = account.query(container, WHOLE, text, parameters, Wanted(size, token))
+        found, token = found + [json.loads(text) for text in answer.texts], answer.token
+    assert found == expected
+    account.close()
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "SELECT * FROM c WHERE c.id IN (@a) OR c.n = 1",
+        "SELECT * FROM c WHERE c.id IN (@a) ORDER BY c.n",
+        "SELECT c.id FROM c WHERE c.id IN (@a)",
+        "SELECT * FROM c WHERE c.other = @k AND c.id IN (@a)",
+        "SELECT * FROM c WHERE ( ( c.id = @a AND c.other = @k ) )",
+        "SELECT * FROM c WHERE ( ( c.id = @a AND c.kind = @missing ) )",
+        "SELECT * FROM c WHERE ( ( c.id = @a AND c.kind = @list ) )",
+    ],
+)
+def test_a_query_of_another_form_is_left_to_the_language(text: str) -> None:
+    assert points(text, {"@a": "a", "@k": "k", "@list": []}, ("kind",)) is None
+
+
+async def test_hundreds_of_items_are_read_at_once(athings: Any) -> None:
+    for start in range(0, 600, 100):
+        operations = [("create", ({"id": f"i{n}", "kind": f"k{start}"},)) for n in range(start, start + 100)]
+        await athings.execute_item_batch(operations, f"k{start}")
+    asked = [(f"i{n}", f"k{n // 100 * 100}") for n in range(592)]
+    assert [read["id"] for read in await athings.read_items(asked)] == [name for name, _ in asked]
+    one = [(f"i{n}", "k100") for n in range(100, 180)]
+    assert [read["id"] for read in await athings.read_items(one)] == [name for name, _ in one]
 
 
 def test_a_query_of_hundreds_of_terms_does_not_overflow() -> None:
     text = " OR ".join(f"(c.id = @p{n} AND c.kind = @k{n})" for n in range(900))
     query = parse(f"SELECT * FROM c WHERE {text}")
     parameters = {f"@p{n}": str(n) for n in range(900)} | {f"@k{n}": "k" for n in range(900)}
-    assert query.run([{"id": "899", "kind": "k"}, {"id": "x", "kind": "k"}], parameters) == [{"id": "899", "kind": "k"}]
+    documents = [{"id": "899", "kind": "k"}, {"id": "x", "kind": "k"}]
+    assert query.run(documents, parameters, 0) == [{"id": "899", "kind": "k"}]
 
 
 def test_a_syntax_error_says_where() -> None:

@@ -1,0 +1,42 @@
+"""Continuation tokens: where a page ended, in a form that a client can keep for as long as it likes.
+
+A token says all by itself: nothing of it is remembered here, so it outlives a restart.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import zlib
+
+from localazure.cosmos.errors import BadRequest
+from localazure.cosmos.sql.paging import Position
+
+LONGEST = 6 * 1024
+"""Characters: what HTTP clients accept in one header is 8 KB."""
+
+
+def encode(position: Position, text: str) -> str:
+    """A token that goes with the query `text`. Raises BadRequest if it would be too long for a header."""
+    document = [zlib.crc32(text.encode()), position.place, position.skip, position.take]
+    token = base64.b64encode(json.dumps(document, separators=(",", ":")).encode()).decode()
+    if len(token) > LONGEST:
+        raise BadRequest(
+            "the values by which these results are sorted are too long for a continuation token of the local server: "
+            "sort by shorter ones, or ask for a page that holds all results"
+        )
+    return token
+
+
+def decode(token: str, text: str) -> Position | None:
+    """`None` for no token. Raises BadRequest for one that does not go with the query `text`."""
+    if not token:
+        return None
+    try:
+        fingerprint, place, skip, take = json.loads(base64.b64decode(token, validate=True))
+        position = Position(list(place), int(skip), None if take is None else int(take))
+    except (ValueError, TypeError) as exc:
+        raise BadRequest("x-ms-continuation is no continuation token of the local server") from exc
+    if fingerprint != zlib.crc32(text.encode()) or not place:
+        raise BadRequest("x-ms-continuation is of another query")
+    return position
