@@ -71,6 +71,11 @@ class Account:
             raise FeedError(f"{method} {path}: {exc!r}") from exc
 
 
+GATHER = 0.05
+"""Seconds between the beginnings of two batches: what changes meanwhile comes in one, with one checkpoint. Azure's
+trigger looks every feedPollDelay, and gathers far more."""
+
+
 class Feed:
     """One function's change feed."""
 
@@ -117,8 +122,11 @@ class Feed:
             try:
                 lease = await self._lease()
                 while not self._stopping.is_set():
+                    began, before = self._clock.time(), lease
                     lease = await self._step(lease)
                     pause = 0.1
+                    if lease is not before:
+                        await self._clock.sleep(GATHER - (self._clock.time() - began))
             except Interrupted:
                 return
             except FeedError as exc:
