@@ -119,8 +119,8 @@ class Store:
     def take_messages(self, sequence_numbers: Iterable[int]) -> None:
         self._db.executemany("DELETE FROM inbox WHERE seq = ?", [(seq,) for seq in sequence_numbers])
 
-    def waiting_instances(self) -> list[str]:
-        """Instances with messages they have not read."""
+    def waiting(self) -> list[str]:
+        """Who has messages unread."""
         return [row[0] for row in self._db.execute("SELECT DISTINCT instance_id FROM inbox")]
 
     def put_activity(self, activity: Activity) -> None:

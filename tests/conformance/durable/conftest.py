@@ -71,12 +71,11 @@ class Hubs:
 
     def kill(self, hub: TaskHub) -> None:
         """As SIGKILL: nothing that is under way gets to write anything more."""
-        hub._open = False
         self.killed = hub
-        for task in hub._work:
+        hub._alarms.stop()
+        hub._core.open = False
+        for task in hub._core._work:
             task.cancel()
-        if hub._alarm is not None:
-            hub._alarm.cancel()
         hub._store.close()
         self._open.remove(hub)
 

@@ -1,0 +1,225 @@
+"""Orchestration instances: whenever one has messages it runs an episode (`episode.py`), never two at once.
+
+What an episode read, what it added to the history and what it set going are one transaction.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import uuid
+from collections.abc import Sequence
+from typing import Any
+
+from localazure.durable import actions
+from localazure.durable.activities import Activities
+from localazure.durable.alarms import Alarms
+from localazure.durable.core import Core
+from localazure.durable.episode import Episode, NonDeterminism, Outcome
+from localazure.durable.errors import Unsupported
+from localazure.durable.model import EventType, HistoryEvent, Instance, Parent, event
+
+log = logging.getLogger("localazure.durable")
+
+_CONTROL = frozenset({EventType.EXECUTION_TERMINATED, EventType.EXECUTION_SUSPENDED, EventType.EXECUTION_RESUMED})
+
+
+class Orchestrations:
+    """All orchestration instances of a hub. Methods that say "within a transaction" begin none of their own."""
+
+    def __init__(self, core: Core, activities: Activities, alarms: Alarms) -> None:
+        self._core = core
+        self._store = core.store
+        self._activities = activities
+        self._alarms = alarms
+        self._live: dict[str, Instance] = {}
+        self._busy: set[str] = set()
+
+    def find(self, instance_id: str) -> Instance | None:
+        instance = self._live.get(instance_id)
+        if instance is None:
+            instance = self._store.load(instance_id)
+            if instance is not None and not instance.finished:
+                self._live[instance_id] = instance
+        return instance
+
+    def create(
+        self, name: str, identifier: str, input_: str | None, version: str | None, parent: Parent | None = None
+    ) -> None:
+        """Within a transaction: a new instance in place of whatever had that id."""
+        now = self._core.now()
+        instance = Instance(identifier, uuid.uuid4().hex, name, version, "Pending", input_, now, now, parent=parent)
+        self._store.delete(identifier)
+        self._store.save(instance, [])
+        self._store.put_message(identifier, _execution_started(instance, now))
+        self._live[identifier] = instance
+
+    def wake(self, instance_id: str) -> None:
+        """Let the instance read its messages, unless it is at it."""
+        if self._core.open and instance_id not in self._busy:
+            self._busy.add(instance_id)
+            self._core.spawn(self._run(instance_id))
+
+    async def _run(self, instance_id: str) -> None:
+        try:
+            while self._core.open and await self._episode(instance_id):
+                pass
+        except Exception:
+            log.exception("instance %s cannot go on", instance_id)
+            self._live.pop(instance_id, None)
+        finally:
+            self._busy.discard(instance_id)
+            instance = self._live.get(instance_id)
+            if instance is not None and instance.finished:
+                del self._live[instance_id]
+
+    async def _episode(self, instance_id: str) -> bool:
+        """Read what has come in. False: nothing had, or nothing may be read now."""
+        instance = self.find(instance_id)
+        messages = self._store.messages(instance_id)
+        if instance is None or not messages:
+            return False
+        if instance.finished:
+            with self._store.transaction():
+                self._store.take_messages(seq for seq, _ in messages)
+            return False
+        control = [(seq, message) for seq, message in messages if message["EventType"] in _CONTROL]
+        if control:
+            self._control(instance, *control[0])
+            return True
+        if instance.status == "Suspended":
+            return False
+        await self._replay(instance, _portion(instance, messages))
+        return True
+
+    async def _replay(self, instance: Instance, portion: list[tuple[int, HistoryEvent]]) -> None:
+        episode = Episode(instance, [message for _, message in portion], self._core.now(), self._core.clock.time())
+        if not episode.has_news:
+            with self._store.transaction():
+                self._store.take_messages(seq for seq, _ in portion)
+            return
+        outcome = await self._outcome(episode)
+        self._core.counts["episodes"] += 1
+        with self._store.transaction():
+            self._store.take_messages(seq for seq, _ in portion)
+            self._write(instance, outcome)
+        self._set_going(instance, outcome)
+
+    async def _outcome(self, episode: Episode) -> Outcome:
+        name = episode.instance.name
+        try:
+            answer = actions.read(await self._core.invoker.orchestrator(name, episode.context()))
+        except Unsupported as exc:
+            return episode.fail(str(exc))
+        except Exception as exc:  # whatever the orchestrator's own code raised
+            answer = actions.read_failure(str(exc))
+        try:
+            return episode.finish(answer)
+        except NonDeterminism as exc:
+            return episode.fail(f"Non-Deterministic workflow detected: {exc}")
+
+    def _write(self, instance: Instance, outcome: Outcome) -> None:
+        if outcome.continued:
+            self._continue_as_new(instance, outcome)
+            return
+        self._store.save(instance, outcome.added)
+        self._count(outcome.added)
+        for number in outcome.cancelled_timers:
+            self._store.take_timer(instance.id, instance.execution_id, number)
+        for timer in outcome.timers:
+            self._store.put_timer(timer)
+        for activity in outcome.activities:
+            self._store.put_activity(activity)
+        for child in outcome.children:
+            parent = Parent(instance.id, instance.execution_id, child.id)
+            self._start_child(parent, child.name, child.child_id or "", child.input)
+        if instance.finished:
+            self._end(instance)
+
+    def _start_child(self, parent: Parent, name: str, child_id: str, input_: str | None) -> None:
+        existing = self.find(child_id)
+        if not self._core.invoker.has_orchestrator(name):
+            reason = f"the function '{name}' doesn't exist, is disabled, or is not an orchestrator function"
+        elif existing is not None and not existing.finished:
+            reason = f"an instance with id '{child_id}' already exists and is {existing.status}"
+        else:
+            self.create(name, child_id, input_, None, parent)
+            return
+        self._answer(parent, EventType.SUB_ORCHESTRATION_FAILED, Reason=reason, Details=reason)
+
+    def _end(self, instance: Instance) -> None:
+        self._store.forget_work(instance.id)
+        if instance.parent is None:
+            return
+        if instance.status == "Completed":
+            self._answer(instance.parent, EventType.SUB_ORCHESTRATION_COMPLETED, Result=instance.output)
+        else:
+            reason = json.loads(instance.output or '""')
+            self._answer(instance.parent, EventType.SUB_ORCHESTRATION_FAILED, Reason=reason, Details=reason)
+
+    def _answer(self, parent: Parent, kind: EventType, **fields: Any) -> None:
+        waiting = self.find(parent.instance_id)
+        if waiting is not None and waiting.execution_id == parent.execution_id:
+            message = event(kind, self._core.now(), TaskScheduledId=parent.task_id, **fields)
+            self._store.put_message(parent.instance_id, message)
+
+    def _continue_as_new(self, instance: Instance, outcome: Outcome) -> None:
+        self._store.forget_work(instance.id)
+        fresh = Instance(
+            instance.id, uuid.uuid4().hex, instance.name, instance.version, "Running", outcome.continue_with,
+            instance.created, self._core.now(), custom_status=instance.custom_status, parent=instance.parent,
+        )  # fmt: skip
+        self._live[instance.id] = fresh
+        self._store.save(fresh, [], afresh=True)
+        self._store.put_message(instance.id, _execution_started(fresh, self._core.now()))
+
+    def _set_going(self, instance: Instance, outcome: Outcome) -> None:
+        self._alarms.add(outcome.timers)
+        for activity in outcome.activities:
+            self._activities.start(activity)
+        for child in outcome.children:
+            self._core.wake(child.child_id or "")
+        if instance.finished and instance.parent is not None:
+            self._core.wake(instance.parent.instance_id)
+
+    def _control(self, instance: Instance, number: int, message: HistoryEvent) -> None:
+        kind = message["EventType"]
+        instance.updated = self._core.now()
+        instance.history.append(message)
+        if kind == EventType.EXECUTION_TERMINATED:
+            instance.status, instance.output = "Terminated", json.dumps(message["Input"])
+        elif kind == EventType.EXECUTION_SUSPENDED:
+            instance.status = "Suspended"
+        else:
+            instance.status = "Running"
+        with self._store.transaction():
+            self._store.take_messages([number])
+            self._store.save(instance, [message])
+            if instance.finished:
+                self._end(instance)
+        if instance.finished and instance.parent is not None:
+            self._core.wake(instance.parent.instance_id)
+
+    def _count(self, added: Sequence[HistoryEvent]) -> None:
+        self._core.counts["history_events"] += len(added)
+        self._core.counts["history_bytes"] += sum(len(json.dumps(item)) for item in added)
+
+
+def _execution_started(instance: Instance, now: str) -> HistoryEvent:
+    return event(
+        EventType.EXECUTION_STARTED,
+        now,
+        Name=instance.name,
+        Input=instance.input,
+        Version=instance.version,
+        OrchestrationInstance={"InstanceId": instance.id, "ExecutionId": instance.execution_id},
+    )
+
+
+def _portion(instance: Instance, messages: list[tuple[int, HistoryEvent]]) -> list[tuple[int, HistoryEvent]]:
+    """The messages one episode reads: all, but one at a time while a task with retries is open.
+
+    A retry takes an id as soon as its event is read; were others read with it, the order of ids would depend on
+    where between them the orchestrator asked for something new, which its answer does not tell.
+    """
+    return messages[:1] if any(task.open and task.retries for task in instance.tasks) else messages
