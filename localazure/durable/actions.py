@@ -13,14 +13,27 @@ from dataclasses import dataclass
 from typing import Any
 
 from localazure.durable.errors import Unsupported
+from localazure.durable.model import TaskKind
 
 OUT_OF_PROCESS = "\n\n$OutOfProcData$:"
 
 CALL_ACTIVITY, CALL_ACTIVITY_WITH_RETRY = 0, 1
 CALL_SUB_ORCHESTRATOR, CALL_SUB_ORCHESTRATOR_WITH_RETRY = 2, 3
 CONTINUE_AS_NEW, CREATE_TIMER, WAIT_FOR_EXTERNAL_EVENT = 4, 5, 6
+CALL_ENTITY, SIGNAL_ENTITY = 7, 9
 WHEN_ANY, WHEN_ALL = 11, 12
-_REFUSED = {7: "call_entity", 8: "call_http", 9: "signal_entity"}
+_REFUSED = {8: "call_http"}
+
+KINDS: dict[int, TaskKind] = {
+    CALL_ACTIVITY: "activity",
+    CALL_ACTIVITY_WITH_RETRY: "activity",
+    CALL_SUB_ORCHESTRATOR: "orchestration",
+    CALL_SUB_ORCHESTRATOR_WITH_RETRY: "orchestration",
+    CREATE_TIMER: "timer",
+    CALL_ENTITY: "entity",
+    SIGNAL_ENTITY: "signal",
+}
+"""What the actions that take an id become."""
 
 
 @dataclass(frozen=True)
@@ -51,6 +64,25 @@ def cancelled_timers(actions: Iterable[dict[str, Any]]) -> Iterator[int]:
     """The places, among timers alone, of those the orchestrator has given up."""
     timers = (action for action in actions if action["actionType"] == CREATE_TIMER)
     return (place for place, timer in enumerate(timers) if timer.get("isCanceled"))
+
+
+def tasks(answer: Answer) -> list[dict[str, Any]]:
+    """The actions that take an id, in the order in which they take them."""
+    return [action for action in answer.actions if action["actionType"] in KINDS]
+
+
+def messages_to_entities(answer: Answer) -> list[dict[str, Any]]:
+    return [action for action in answer.actions if action["actionType"] in (CALL_ENTITY, SIGNAL_ENTITY)]
+
+
+def continues_with(answer: Answer) -> dict[str, Any] | None:
+    """The action that starts the orchestration over, if it asked for that."""
+    return next((action for action in answer.actions if action["actionType"] == CONTINUE_AS_NEW), None)
+
+
+def name(action: dict[str, Any]) -> str:
+    """What an action is about: a function, an entity's id, the moment of a timer."""
+    return str(action.get("functionName") or action.get("fireAt") or action.get("instanceId", ""))
 
 
 def _answer(document: dict[str, Any], error: str | None) -> Answer:

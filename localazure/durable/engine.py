@@ -7,21 +7,23 @@ and one alarm waits for the next timer. Who reads the messages is in `orchestrat
 from __future__ import annotations
 
 import uuid
-from collections.abc import Sequence
 from pathlib import Path
 
 from localazure.clock import Clock
 from localazure.durable.activities import Activities
 from localazure.durable.alarms import Alarms
 from localazure.durable.core import Core, Invoker
+from localazure.durable.entities import Entities
+from localazure.durable.entity import Entity, EntityId, is_entity
 from localazure.durable.errors import InstanceFinished, InstanceRunning, UnknownInstance, UnknownOrchestrator
-from localazure.durable.model import EventType, HistoryEvent, Instance, Status, event
+from localazure.durable.ids import check_instance
+from localazure.durable.model import EventType, HistoryEvent, Instance, event
 from localazure.durable.orchestrations import Orchestrations
-from localazure.durable.store import Store
+from localazure.durable.store import Filter, Place, Store
 
 
 class TaskHub:
-    """All instances of one hub, in the SQLite file at `path` (`None`: in memory)."""
+    """All instances and entities of one hub, in the SQLite file at `path` (`None`: in memory)."""
 
     def __init__(
         self, path: Path | None, invoker: Invoker, clock: Clock, name: str = "TaskHub", *, activities_at_once: int = 100
@@ -31,6 +33,7 @@ class TaskHub:
         self._core = Core(self._store, invoker, clock, self._wake)
         self._alarms = Alarms(self._core)
         self._activities = Activities(self._core, activities_at_once)
+        self._entities = Entities(self._core)
         self._orchestrations = Orchestrations(self._core, self._activities, self._alarms)
 
     async def start(self) -> None:
@@ -52,13 +55,14 @@ class TaskHub:
     def create(self, name: str, instance_id: str | None, input_: str | None, version: str | None = None) -> str:
         """Start an orchestration; answers its id. A finished instance of the same id is replaced.
 
-        Raises UnknownOrchestrator, InstanceRunning.
+        Raises UnknownOrchestrator, InvalidId, InstanceRunning.
         """
         if not self._core.invoker.has_orchestrator(name):
             raise UnknownOrchestrator(
                 f"the function '{name}' doesn't exist, is disabled, or is not an orchestrator function"
             )
         identifier = instance_id or uuid.uuid4().hex
+        check_instance(identifier)
         existing = self._orchestrations.find(identifier)
         if existing is not None and not existing.finished:
             raise InstanceRunning(f"an instance with id '{identifier}' already exists and is {existing.status}")
@@ -90,11 +94,9 @@ class TaskHub:
             raise UnknownInstance(f"there is no instance with id '{instance_id}'")
         return instance
 
-    def find(
-        self, statuses: Sequence[Status] = (), created_from: str = "", created_to: str = "~", prefix: str = ""
-    ) -> list[Instance]:
-        """Instances without their history, oldest first; the moments are RFC 3339 in UTC."""
-        return list(self._store.instances(statuses, created_from, created_to, prefix))
+    def find(self, wanted: Filter, after: Place | None = None, most: int = -1) -> list[Instance]:
+        """Instances without their history, oldest first, at most so many; -1: all."""
+        return self._store.instances(wanted, after, most)
 
     def purge(self, instance_id: str) -> None:
         """Forget a finished instance. Raises UnknownInstance, InstanceRunning."""
@@ -103,12 +105,28 @@ class TaskHub:
         with self._store.transaction():
             self._store.delete(instance_id)
 
+    def signal_entity(self, target: EntityId, operation: str, input_: str | None) -> None:
+        """Ask an entity for an operation, wait for nothing. Raises InvalidId, UnknownEntity."""
+        self._entities.signal(target, operation, input_)
+
+    def entity(self, identifier: EntityId) -> Entity:
+        """Raises UnknownInstance for an entity that does not exist."""
+        found = self._store.entity(identifier)
+        if not found.exists:
+            raise UnknownInstance(f"there is no entity '{identifier}'")
+        return found
+
+    def entities(self, name: str, since: str, until: str, after: Place | None, most: int) -> list[Entity]:
+        """Entities that exist, in the order of their last operation; an empty name: of all names."""
+        return self._store.entities(name.lower(), since, until, after, most)
+
     def counters(self) -> dict[str, int]:
-        """Episodes, activities, history events and bytes since the hub was made."""
+        """Episodes, activities, operations of entities, history events and bytes since the hub was made."""
         return dict(self._core.counts)
 
     def _wake(self, identifier: str) -> None:
-        self._orchestrations.wake(identifier)
+        readers = self._entities if is_entity(identifier) else self._orchestrations
+        readers.wake(identifier)
 
     def _send(self, instance_id: str, message: HistoryEvent) -> None:
         instance = self.get(instance_id)

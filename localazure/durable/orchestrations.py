@@ -15,7 +15,10 @@ from localazure.durable import actions
 from localazure.durable.activities import Activities
 from localazure.durable.alarms import Alarms
 from localazure.durable.core import Core
-from localazure.durable.episode import Episode, NonDeterminism, Outcome
+from localazure.durable.determinism import NonDeterminism
+from localazure.durable.entities import unknown
+from localazure.durable.entity import EntityId
+from localazure.durable.episode import Episode, Outcome
 from localazure.durable.errors import Unsupported
 from localazure.durable.model import EventType, HistoryEvent, Instance, Parent, event
 
@@ -110,13 +113,17 @@ class Orchestrations:
         try:
             answer = actions.read(await self._core.invoker.orchestrator(name, episode.context()))
         except Unsupported as exc:
-            return episode.fail(str(exc))
+            return episode.fail(episode.failure(str(exc)))
         except Exception as exc:  # whatever the orchestrator's own code raised
             answer = actions.read_failure(str(exc))
+        for action in actions.messages_to_entities(answer):
+            target = EntityId.parse(action["instanceId"]).name
+            if not self._core.invoker.has_entity(target):
+                return episode.fail(episode.failure(unknown(target)))
         try:
             return episode.finish(answer)
         except NonDeterminism as exc:
-            return episode.fail(f"Non-Deterministic workflow detected: {exc}")
+            return episode.fail(str(exc))
 
     def _write(self, instance: Instance, outcome: Outcome) -> None:
         if outcome.continued:
@@ -130,6 +137,8 @@ class Orchestrations:
             self._store.put_timer(timer)
         for activity in outcome.activities:
             self._store.put_activity(activity)
+        for target, request in outcome.sent:
+            self._store.put_message(target, request)
         for child in outcome.children:
             parent = Parent(instance.id, instance.execution_id, child.id)
             self._start_child(parent, child.name, child.child_id or "", child.input)
@@ -177,6 +186,8 @@ class Orchestrations:
         self._alarms.add(outcome.timers)
         for activity in outcome.activities:
             self._activities.start(activity)
+        for target, _ in outcome.sent:
+            self._core.wake(target)
         for child in outcome.children:
             self._core.wake(child.child_id or "")
         if instance.finished and instance.parent is not None:

@@ -1,0 +1,103 @@
+"""The function app that the conformance tests run in the functions host: entities, and orchestrators that use them."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import azure.durable_functions as df
+
+app = df.DFApp()
+batches = Counter[str]()
+inside = Counter[str]()
+
+
+@app.entity_trigger(context_name="context")
+def counter(context: df.DurableEntityContext) -> None:
+    """A number: add, get, forget; `break` raises after it has changed nothing, `spoil` leaves what is no JSON."""
+    match context.operation_name:
+        case "add":
+            context.set_state(context.get_state(lambda: 0) + context.get_input())
+            context.set_result(context.get_state())
+        case "get":
+            context.set_result(context.get_state(lambda: 0))
+        case "delete":
+            context.destruct_on_exit()
+        case "spoil":
+            context.set_state({1, 2})
+        case unknown:
+            raise ValueError(f"a counter cannot {unknown}")
+
+
+@app.entity_trigger(context_name="context", entity_name="Journal")
+def remembers(context: df.DurableEntityContext) -> None:
+    """A list of what it was told, and whether two operations ever met."""
+    inside[context.entity_key] += 1
+    meetings = int(inside[context.entity_key] > 1)
+    written = context.get_state(lambda: {"words": [], "meetings": 0})
+    words = [*written["words"], context.get_input()]
+    context.set_state({"words": words, "meetings": written["meetings"] + meetings})
+    inside[context.entity_key] -= 1
+
+
+@app.entity_trigger(context_name="context")
+def mortal(context: df.DurableEntityContext) -> None:
+    """A number whose process dies while it holds the new one, the first time that the file LETHAL names is there."""
+    context.set_state(context.get_state(lambda: 0) + context.get_input())
+    lethal = Path(os.environ["LETHAL"])
+    if lethal.exists():
+        lethal.unlink()
+        os.kill(os.getpid(), signal.SIGKILL)
+
+
+@app.orchestration_trigger(context_name="context")
+def calls(context: df.DurableOrchestrationContext) -> Any:
+    """Each `[operation, input]` upon one counter, in their order; its answers."""
+    answers = []
+    for operation, input_ in context.get_input():
+        answers.append((yield context.call_entity(df.EntityId("Counter", "mine"), operation, input_)))
+    return answers
+
+
+@app.orchestration_trigger(context_name="context")
+def calls_at_once(context: df.DurableOrchestrationContext) -> Any:
+    target = df.EntityId("counter", "shared")
+    answers = yield context.task_all([context.call_entity(target, "add", 1) for _ in range(context.get_input())])
+    return sorted(answers)
+
+
+@app.orchestration_trigger(context_name="context")
+def signals(context: df.DurableOrchestrationContext) -> Any:
+    target = df.EntityId("counter", "signalled")
+    for number in context.get_input():
+        context.signal_entity(target, "add", number)
+    yield context.call_activity("double", 1)
+    return (yield context.call_entity(target, "get"))
+
+
+@app.orchestration_trigger(context_name="context")
+def survives_an_error(context: df.DurableOrchestrationContext) -> Any:
+    target = df.EntityId("counter", "sturdy")
+    yield context.call_entity(target, "add", 5)
+    try:
+        yield context.call_entity(target, context.get_input())
+    except Exception as exc:
+        return [str(exc), (yield context.call_entity(target, "get"))]
+
+
+@app.orchestration_trigger(context_name="context")
+def calls_nobody(context: df.DurableOrchestrationContext) -> Any:
+    return (yield context.call_entity(df.EntityId("nobody", "x"), "get"))
+
+
+@app.orchestration_trigger(context_name="context")
+def locks(context: df.DurableOrchestrationContext) -> Any:
+    yield context.lock([df.EntityId("counter", "mine")])
+
+
+@app.activity_trigger(input_name="number")
+def double(number: int) -> int:
+    return number * 2
