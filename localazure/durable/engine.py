@@ -15,7 +15,13 @@ from localazure.durable.alarms import Alarms
 from localazure.durable.core import Core, Invoker
 from localazure.durable.entities import Entities
 from localazure.durable.entity import Entity, EntityId, is_entity
-from localazure.durable.errors import InstanceFinished, InstanceRunning, UnknownInstance, UnknownOrchestrator
+from localazure.durable.errors import (
+    InstanceFinished,
+    InstanceRunning,
+    NotFailed,
+    UnknownInstance,
+    UnknownOrchestrator,
+)
 from localazure.durable.ids import check_instance
 from localazure.durable.model import EventType, HistoryEvent, Instance, event
 from localazure.durable.orchestrations import Orchestrations
@@ -86,6 +92,26 @@ class TaskHub:
     def resume(self, instance_id: str, reason: str) -> None:
         """The inverse of `suspend`. Raises UnknownInstance, InstanceFinished."""
         self._send(instance_id, event(EventType.EXECUTION_RESUMED, self._core.now(), Input=reason))
+
+    def rewind(self, instance_id: str, reason: str) -> None:
+        """Let a failed instance go on from before its failures.
+
+        Raises UnknownInstance, InstanceFinished, NotFailed, Unsupported.
+        """
+        instance = self.get(instance_id)
+        if instance.status in ("Completed", "Terminated"):
+            raise InstanceFinished(f"instance '{instance_id}' is {instance.status}")
+        if instance.status != "Failed":
+            raise NotFailed("The rewind operation is only supported on failed orchestration instances.")
+        self._orchestrations.rewind(instance, reason)
+
+    def restart(self, instance_id: str, *, with_new_id: bool) -> str:
+        """Start an instance's orchestrator once more with its input; answers the id of the new instance.
+
+        Raises UnknownInstance, UnknownOrchestrator, InstanceRunning.
+        """
+        instance = self.get(instance_id)
+        return self.create(instance.name, None if with_new_id else instance_id, instance.input, instance.version)
 
     def get(self, instance_id: str) -> Instance:
         """Raises UnknownInstance."""

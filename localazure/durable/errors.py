@@ -6,6 +6,7 @@ DurableError
 ├── UnknownInstance       no such instance, no such entity
 ├── InvalidId             an id that an instance or an entity cannot have
 ├── InstanceRunning       an unfinished instance has that id already
+├── NotFailed             only an instance that failed can be rewound
 ├── InstanceFinished      the instance can take no more messages
 └── Unsupported           a feature of Durable that is not here, by name
 """
@@ -35,6 +36,10 @@ class InvalidId(DurableError):
 
 class InstanceRunning(DurableError):
     """An instance of that id has not finished; it is not replaced."""
+
+
+class NotFailed(DurableError):
+    """The instance has not failed; there is nothing to take back."""
 
 
 class InstanceFinished(DurableError):

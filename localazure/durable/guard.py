@@ -10,8 +10,10 @@ from localazure.durable.errors import (
     DurableError,
     InstanceFinished,
     InstanceRunning,
+    NotFailed,
     UnknownInstance,
     UnknownOrchestrator,
+    Unsupported,
 )
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -29,6 +31,10 @@ def guarded(handler: Handler) -> Handler:
             return web.json_response({"Message": str(exc)}, status=410)
         except InstanceRunning as exc:
             return web.json_response({"Message": str(exc)}, status=409)
+        except NotFailed as exc:  # the extension takes it for an error of its own
+            return web.json_response({"Message": str(exc)}, status=500)
+        except Unsupported as exc:
+            return web.json_response({"Message": str(exc)}, status=501)
         except UnknownOrchestrator as exc:
             return web.json_response({"Message": "", "ExceptionMessage": str(exc)}, status=400)
         except (DurableError, ValueError) as exc:

@@ -35,6 +35,7 @@ class EventType(IntEnum):
     ORCHESTRATOR_COMPLETED = 13
     EVENT_SENT = 14
     EVENT_RAISED = 15
+    GENERIC = 17
     EXECUTION_SUSPENDED = 19
     EXECUTION_RESUMED = 20
 
@@ -55,6 +56,7 @@ NAMES = {
     EventType.ORCHESTRATOR_COMPLETED: "OrchestratorCompleted",
     EventType.EVENT_SENT: "EventSent",
     EventType.EVENT_RAISED: "EventRaised",
+    EventType.GENERIC: "GenericEvent",
     EventType.EXECUTION_SUSPENDED: "ExecutionSuspended",
     EventType.EXECUTION_RESUMED: "ExecutionResumed",
 }

@@ -17,10 +17,11 @@ from localazure.durable.alarms import Alarms
 from localazure.durable.core import Core
 from localazure.durable.determinism import NonDeterminism
 from localazure.durable.entities import unknown
-from localazure.durable.entity import EntityId
+from localazure.durable.entity import EntityId, is_entity
 from localazure.durable.episode import Episode, Outcome
 from localazure.durable.errors import Unsupported
-from localazure.durable.model import EventType, HistoryEvent, Instance, Parent, event
+from localazure.durable.model import EventType, HistoryEvent, Instance, Parent, Task, event
+from localazure.durable.rewind import Rewound, revival, rewind
 
 log = logging.getLogger("localazure.durable")
 
@@ -63,6 +64,39 @@ class Orchestrations:
             self._busy.add(instance_id)
             self._core.spawn(self._run(instance_id))
 
+    def rewind(self, instance: Instance, reason: str) -> None:
+        """Take back the failures of a failed instance and of the sub-orchestrations they came from.
+
+        Raises Unsupported, and then nothing has changed.
+        """
+        plan: list[tuple[Instance, Rewound]] = []
+        self._plan_rewind(instance, plan)
+        with self._store.transaction():
+            for rewound, again in plan:
+                self._store.save(rewound, rewound.history, afresh=True)
+                self._store.put_message(rewound.id, revival(reason, rewound.updated))
+                for activity in again.activities:
+                    self._store.put_activity(activity)
+                for parent, child in again.lost_children:
+                    self._start_child(parent, child)
+        for rewound, again in plan:
+            for activity in again.activities:
+                self._activities.start(activity)
+            for _, child in again.lost_children:
+                self._core.wake(child.child_id or "")
+            self._core.wake(rewound.id)
+
+    def _plan_rewind(self, instance: Instance, plan: list[tuple[Instance, Rewound]]) -> None:
+        again = rewind(instance, self._core.now())
+        plan.append((instance, again))
+        for child in again.children:
+            parent = Parent(instance.id, instance.execution_id, child.id)
+            existing = self.find(child.child_id or "")
+            if existing is None or existing.parent != parent or existing.status == "Terminated":
+                again.lost_children.append((parent, child))
+            elif existing.status == "Failed":
+                self._plan_rewind(existing, plan)
+
     async def _run(self, instance_id: str) -> None:
         try:
             while self._core.open and await self._episode(instance_id):
@@ -82,11 +116,11 @@ class Orchestrations:
         messages = self._store.messages(instance_id)
         if instance is None or not messages:
             return False
+        control = [(seq, message) for seq, message in messages if message["EventType"] in _CONTROL]
         if instance.finished:
             with self._store.transaction():
-                self._store.take_messages(seq for seq, _ in messages)
+                self._store.take_messages(seq for seq, _ in (control if instance.status == "Failed" else messages))
             return False
-        control = [(seq, message) for seq, message in messages if message["EventType"] in _CONTROL]
         if control:
             self._control(instance, *control[0])
             return True
@@ -141,23 +175,27 @@ class Orchestrations:
             self._store.put_message(target, request)
         for child in outcome.children:
             parent = Parent(instance.id, instance.execution_id, child.id)
-            self._start_child(parent, child.name, child.child_id or "", child.input)
+            self._start_child(parent, child)
         if instance.finished:
             self._end(instance)
 
-    def _start_child(self, parent: Parent, name: str, child_id: str, input_: str | None) -> None:
+    def _start_child(self, parent: Parent, child: Task) -> None:
+        child_id = child.child_id or ""
         existing = self.find(child_id)
-        if not self._core.invoker.has_orchestrator(name):
-            reason = f"the function '{name}' doesn't exist, is disabled, or is not an orchestrator function"
+        if is_entity(child_id):
+            reason = "Orchestration instance ids must not start with @"
+        elif not self._core.invoker.has_orchestrator(child.name):
+            reason = f"the function '{child.name}' doesn't exist, is disabled, or is not an orchestrator function"
         elif existing is not None and not existing.finished:
             reason = f"an instance with id '{child_id}' already exists and is {existing.status}"
         else:
-            self.create(name, child_id, input_, None, parent)
+            self.create(child.name, child_id, child.input, None, parent)
             return
         self._answer(parent, EventType.SUB_ORCHESTRATION_FAILED, Reason=reason, Details=reason)
 
     def _end(self, instance: Instance) -> None:
-        self._store.forget_work(instance.id)
+        if instance.status != "Failed":  # a rewind needs what is under way, and the answers that still come
+            self._store.forget_work(instance.id)
         if instance.parent is None:
             return
         if instance.status == "Completed":

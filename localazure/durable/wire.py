@@ -55,8 +55,8 @@ def routes(hub: TaskHub, prefix: str = PREFIX) -> list[web.RouteDef]:
         ("POST", f"{instance}/terminate", api.terminate),
         ("POST", f"{instance}/suspend", api.suspend),
         ("POST", f"{instance}/resume", api.resume),
-        ("POST", f"{instance}/rewind", api.refuse),
-        ("POST", f"{instance}/restart", api.refuse),
+        ("POST", f"{instance}/rewind", api.rewind),
+        ("POST", f"{instance}/restart", api.restart),
     ]
     of_instances = [web.route(method, path, guarded(handler)) for method, path, handler in table]
     return [*of_instances, *wire_entities.routes(hub, prefix)]
@@ -72,12 +72,7 @@ class _Api:
         instance_id = self._hub.create(
             request.match_info["name"], request.match_info.get("id"), _unwrapped(body), request.query.get("version")
         )
-        root = f"{request.scheme}://{request.host}{self._prefix}"
-        links = _links(f"{root}/instances/{instance_id}")
-        location = links["statusQueryGetUri"]
-        return web.json_response(
-            {"id": instance_id, **links}, status=202, headers={"Location": location, "Retry-After": "10"}
-        )
+        return self._started(request, instance_id)
 
     async def get(self, request: web.Request) -> web.Response:
         instance = self._hub.get(request.match_info["id"])
@@ -130,9 +125,18 @@ class _Api:
         self._hub.resume(request.match_info["id"], request.query.get("reason", ""))
         return web.Response(status=202)
 
-    async def refuse(self, request: web.Request) -> web.Response:
-        feature = request.path.rpartition("/")[2]
-        return web.json_response({"Message": f"{feature} is not supported by the local task hub"}, status=501)
+    async def rewind(self, request: web.Request) -> web.Response:
+        self._hub.rewind(request.match_info["id"], request.query.get("reason", ""))
+        return web.Response(status=202)
+
+    async def restart(self, request: web.Request) -> web.Response:
+        with_new_id = queries.flag(request, "restartWithNewInstanceId", default=True)
+        return self._started(request, self._hub.restart(request.match_info["id"], with_new_id=with_new_id))
+
+    def _started(self, request: web.Request, instance_id: str) -> web.Response:
+        links = _links(f"{request.scheme}://{request.host}{self._prefix}/instances/{instance_id}")
+        headers = {"Location": links["statusQueryGetUri"], "Retry-After": "10"}
+        return web.json_response({"id": instance_id, **links}, status=202, headers=headers)
 
 
 def _links(instance: str) -> dict[str, str]:
@@ -140,7 +144,9 @@ def _links(instance: str) -> dict[str, str]:
         "statusQueryGetUri": instance,
         "sendEventPostUri": f"{instance}/raiseEvent/{{eventName}}",
         "terminatePostUri": f"{instance}/terminate?reason={{text}}",
+        "rewindPostUri": f"{instance}/rewind?reason={{text}}",
         "purgeHistoryDeleteUri": instance,
+        "restartPostUri": f"{instance}/restart",
         "suspendPostUri": f"{instance}/suspend?reason={{text}}",
         "resumePostUri": f"{instance}/resume?reason={{text}}",
     }

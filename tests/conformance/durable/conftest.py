@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import inspect
 import json
+import sys
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any, cast
@@ -172,6 +173,12 @@ async def host(hosts: Hosts) -> Host:
 def client(host: Host) -> Client:
     """The official client, as a function of the app is given it."""
     return client_of(host)
+
+
+@pytest.fixture
+def module(host: Host) -> Any:
+    """The app's module, for what the tests agree with it upon."""
+    return sys.modules["function_app"]
 
 
 def client_of(host: Host) -> Client:

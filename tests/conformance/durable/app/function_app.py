@@ -11,8 +11,10 @@ from typing import Any
 import azure.durable_functions as df
 
 app = df.DFApp()
-batches = Counter[str]()
 inside = Counter[str]()
+broken = set[str]()
+"""What `unsteady` cannot do at present."""
+done: list[str] = []
 
 
 @app.entity_trigger(context_name="context")
@@ -96,6 +98,60 @@ def calls_nobody(context: df.DurableOrchestrationContext) -> Any:
 @app.orchestration_trigger(context_name="context")
 def locks(context: df.DurableOrchestrationContext) -> Any:
     yield context.lock([df.EntityId("counter", "mine")])
+
+
+@app.activity_trigger(input_name="what")
+async def unsteady(what: str) -> str:
+    done.append(what)
+    if what in broken:
+        raise RuntimeError(f"{what} is broken")
+    return what.upper()
+
+
+@app.orchestration_trigger(context_name="context")
+def one_after_the_other(context: df.DurableOrchestrationContext) -> Any:
+    words = []
+    for word in context.get_input():
+        words.append((yield context.call_activity("unsteady", word)))
+    return words
+
+
+@app.orchestration_trigger(context_name="context")
+def all_at_once(context: df.DurableOrchestrationContext) -> Any:
+    return (yield context.task_all([context.call_activity("unsteady", word) for word in context.get_input()]))
+
+
+@app.orchestration_trigger(context_name="context")
+def family(context: df.DurableOrchestrationContext) -> Any:
+    """A parent of a parent, down to a list of words."""
+    names, words = context.get_input()
+    if not names:
+        return (yield context.call_sub_orchestrator("one_after_the_other", words, f"{context.instance_id}-child"))
+    child = f"{context.instance_id}-{names[0]}"
+    return (yield context.call_sub_orchestrator("family", [names[1:], words], child))
+
+
+@app.orchestration_trigger(context_name="context")
+def compensates(context: df.DurableOrchestrationContext) -> Any:
+    try:
+        return (yield context.call_activity("unsteady", "first"))
+    except Exception:
+        yield context.call_activity("double", 1)
+        raise
+
+
+@app.orchestration_trigger(context_name="context")
+def retries(context: df.DurableOrchestrationContext) -> Any:
+    options = df.RetryOptions(first_retry_interval_in_milliseconds=1, max_number_of_attempts=2)
+    return (yield context.call_activity_with_retry("unsteady", options, context.get_input()))
+
+
+@app.orchestration_trigger(context_name="context")
+def picky(context: df.DurableOrchestrationContext) -> Any:
+    yield context.call_activity("double", 1)
+    if context.get_input() in broken:
+        raise RuntimeError("not like this")
+    return "fine"
 
 
 @app.activity_trigger(input_name="number")
