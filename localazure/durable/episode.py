@@ -43,6 +43,8 @@ class Outcome:
     """Messages to entities, each with the id it goes to."""
     continue_with: str | None = None
     continued: bool = False
+    unread: list[HistoryEvent] = field(default_factory=list)
+    """External events that an orchestrator which starts over leaves to its next execution."""
 
 
 class Episode:
@@ -58,17 +60,18 @@ class Episode:
             self._receive(message)
 
     @property
-    def has_news(self) -> bool:
-        """Whether any message matters to the orchestrator; a completion that came twice does not."""
-        return len(self.outcome.added) > 1
+    def news(self) -> list[HistoryEvent]:
+        """The messages that matter to the orchestrator, in its order; a completion that came twice does not."""
+        return self.outcome.added[1:]
 
-    def context(self) -> str:
-        """The JSON that the orchestrator function is called with."""
+    def context(self, news: int | None = None) -> str:
+        """The JSON that the orchestrator function is called with, with all or so many of the news."""
+        added = self.outcome.added if news is None else self.outcome.added[: 1 + news]
         for past in self.instance.history:
             past["IsPlayed"] = True
         return json.dumps(
             {
-                "history": self.instance.history + self.outcome.added,
+                "history": self.instance.history + added,
                 "input": self.instance.input,
                 "instanceId": self.instance.id,
                 "isReplaying": bool(self.instance.history),
@@ -139,7 +142,7 @@ class Episode:
         task = Task(
             kind=actions.KINDS[action["actionType"]],
             name=actions.name(action),
-            input=action.get("input"),
+            input=actions.input_of(action),
             id=-1,
             most_attempts=int(retry.get("maxNumberOfAttempts", 1)),
             pause=float(retry.get("firstRetryIntervalInMilliseconds", 0)) / 1000,

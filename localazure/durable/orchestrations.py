@@ -131,14 +131,15 @@ class Orchestrations:
 
     async def _replay(self, instance: Instance, portion: list[tuple[int, HistoryEvent]]) -> None:
         episode = Episode(instance, [message for _, message in portion], self._core.now(), self._core.clock.time())
-        if not episode.has_news:
+        if not episode.news:
             with self._store.transaction():
                 self._store.take_messages(seq for seq, _ in portion)
             return
         outcome = await self._outcome(episode)
         self._core.counts["episodes"] += 1
+        unread = {id(message) for message in outcome.unread}
         with self._store.transaction():
-            self._store.take_messages(seq for seq, _ in portion)
+            self._store.take_messages(seq for seq, message in portion if id(message) not in unread)
             self._write(instance, outcome)
         self._set_going(instance, outcome)
 
@@ -154,10 +155,43 @@ class Orchestrations:
             target = EntityId.parse(action["instanceId"]).name
             if not self._core.invoker.has_entity(target):
                 return episode.fail(episode.failure(unknown(target)))
+        unread = [] if actions.continues_with(answer) is None else await self._unread(episode)
         try:
-            return episode.finish(answer)
+            outcome = episode.finish(answer)
         except NonDeterminism as exc:
             return episode.fail(str(exc))
+        outcome.unread = unread
+        return outcome
+
+    async def _unread(self, episode: Episode) -> list[HistoryEvent]:
+        """The external events that came after the one upon which the orchestrator starts over.
+
+        As in the Durable Task Framework, the next execution gets them; what was read before that moment and not
+        waited for is lost. A replay with fewer news tells where the moment is: it asks for nothing new.
+        """
+        news = episode.news
+        if not any(message["EventType"] == EventType.EVENT_RAISED for message in news[1:]):
+            return []
+        fewest, most = 1, len(news)
+        while fewest < most:
+            middle = (fewest + most) // 2
+            if await self._starts_over(episode, middle):
+                most = middle
+            else:
+                fewest = middle + 1
+        calls = {task.request_id for task in episode.instance.tasks}
+        return [
+            message
+            for message in news[fewest:]
+            if message["EventType"] == EventType.EVENT_RAISED and message["Name"] not in calls
+        ]
+
+    async def _starts_over(self, episode: Episode, news: int) -> bool:
+        try:
+            answer = await self._core.invoker.orchestrator(episode.instance.name, episode.context(news))
+        except Exception:  # it raises with these news and did not with all: it has not started over
+            return False
+        return actions.continues_with(actions.read(answer)) is not None
 
     def _write(self, instance: Instance, outcome: Outcome) -> None:
         if outcome.continued:
@@ -266,9 +300,11 @@ def _execution_started(instance: Instance, now: str) -> HistoryEvent:
 
 
 def _portion(instance: Instance, messages: list[tuple[int, HistoryEvent]]) -> list[tuple[int, HistoryEvent]]:
-    """The messages one episode reads: all, but one at a time while a task with retries is open.
+    """The messages one episode reads: all, the start first, but one at a time while a task with retries is open.
 
     A retry takes an id as soon as its event is read; were others read with it, the order of ids would depend on
     where between them the orchestrator asked for something new, which its answer does not tell.
     """
-    return messages[:1] if any(task.open and task.retries for task in instance.tasks) else messages
+    if any(task.open and task.retries for task in instance.tasks):
+        return messages[:1]
+    return sorted(messages, key=lambda item: item[1]["EventType"] != EventType.EXECUTION_STARTED)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 from collections import Counter
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -152,6 +153,62 @@ def picky(context: df.DurableOrchestrationContext) -> Any:
     if context.get_input() in broken:
         raise RuntimeError("not like this")
     return "fine"
+
+
+@app.orchestration_trigger(context_name="context")
+def collects(context: df.DurableOrchestrationContext) -> Any:
+    """Starts over with each item, until there are as many as wanted."""
+    wanted, items = context.get_input()
+    item = yield context.wait_for_external_event("item")
+    items = [*items, item]
+    if len(items) < wanted:
+        context.continue_as_new([wanted, items])
+    return items
+
+
+@app.orchestration_trigger(context_name="context")
+def forgets(context: df.DurableOrchestrationContext) -> Any:
+    """Starts over once upon "go", without having waited for "stray"."""
+    yield context.wait_for_external_event("go")
+    if not context.get_input():
+        context.continue_as_new(True)
+        return None
+    stray, done = context.wait_for_external_event("stray"), context.wait_for_external_event("done")
+    winner = yield context.task_any([stray, done])
+    return "stray" if winner is stray else "done"
+
+
+@app.orchestration_trigger(context_name="context")
+def listens(context: df.DurableOrchestrationContext) -> Any:
+    """What came under each name, in the order of the names; an activity first, so that events may come before."""
+    yield context.call_activity("unsteady", "start")
+    heard = []
+    for name in context.get_input():
+        heard.append((yield context.wait_for_external_event(name)))
+    return heard
+
+
+@app.orchestration_trigger(context_name="context")
+def fetches(context: df.DurableOrchestrationContext) -> Any:
+    return (yield context.call_http(**context.get_input()))
+
+
+@app.orchestration_trigger(context_name="context")
+def polls(context: df.DurableOrchestrationContext) -> Any:
+    """Asks where a 202 points to until the answer is another one."""
+    answers = [(yield context.call_http("POST", context.get_input()))]
+    while answers[-1]["statusCode"] == 202:
+        headers = answers[-1]["headers"]
+        pause = timedelta(seconds=int(headers["Retry-After"]))
+        yield context.create_timer(context.current_utc_datetime + pause)
+        answers.append((yield context.call_http("GET", headers["Location"])))
+    return [[answer["statusCode"], answer["content"]] for answer in answers]
+
+
+@app.orchestration_trigger(context_name="context")
+def fetches_as_somebody(context: df.DurableOrchestrationContext) -> Any:
+    token_source = df.ManagedIdentityTokenSource("https://management.azure.com/")
+    return (yield context.call_http("GET", context.get_input(), token_source=token_source))
 
 
 @app.activity_trigger(input_name="number")
