@@ -15,14 +15,14 @@ from typing import Any
 from localazure.durable.errors import Unsupported
 from localazure.durable.model import TaskKind
 
+HTTP_ACTIVITY = "BuiltIn::HttpActivity"
 OUT_OF_PROCESS = "\n\n$OutOfProcData$:"
 
 CALL_ACTIVITY, CALL_ACTIVITY_WITH_RETRY = 0, 1
 CALL_SUB_ORCHESTRATOR, CALL_SUB_ORCHESTRATOR_WITH_RETRY = 2, 3
 CONTINUE_AS_NEW, CREATE_TIMER, WAIT_FOR_EXTERNAL_EVENT = 4, 5, 6
-CALL_ENTITY, SIGNAL_ENTITY = 7, 9
+CALL_ENTITY, CALL_HTTP, SIGNAL_ENTITY = 7, 8, 9
 WHEN_ANY, WHEN_ALL = 11, 12
-_REFUSED = {8: "call_http"}
 
 KINDS: dict[int, TaskKind] = {
     CALL_ACTIVITY: "activity",
@@ -32,6 +32,7 @@ KINDS: dict[int, TaskKind] = {
     CREATE_TIMER: "timer",
     CALL_ENTITY: "entity",
     SIGNAL_ENTITY: "signal",
+    CALL_HTTP: "activity",
 }
 """What the actions that take an id become."""
 
@@ -82,7 +83,14 @@ def continues_with(answer: Answer) -> dict[str, Any] | None:
 
 def name(action: dict[str, Any]) -> str:
     """What an action is about: a function, an entity's id, the moment of a timer."""
+    if action["actionType"] == CALL_HTTP:
+        return HTTP_ACTIVITY
     return str(action.get("functionName") or action.get("fireAt") or action.get("instanceId", ""))
+
+
+def input_of(action: dict[str, Any]) -> str | None:
+    """The JSON that what is asked for is given."""
+    return json.dumps([action["httpRequest"]]) if action["actionType"] == CALL_HTTP else action.get("input")
 
 
 def _answer(document: dict[str, Any], error: str | None) -> Answer:
@@ -101,7 +109,9 @@ def _flat(actions: Iterable[dict[str, Any]]) -> Iterator[dict[str, Any]]:
         kind = action["actionType"]
         if kind in (WHEN_ANY, WHEN_ALL):
             yield from _flat(action["compoundActions"])
-        elif kind in _REFUSED:
-            raise Unsupported(f"{_REFUSED[kind]} is not supported by the local task hub")
+        elif kind not in KINDS and kind not in (CONTINUE_AS_NEW, WAIT_FOR_EXTERNAL_EVENT):
+            raise Unsupported(f"an action of type {kind} is not supported by the local task hub")
+        elif kind == CALL_HTTP and action["httpRequest"].get("tokenSource"):
+            raise Unsupported("call_http with a token source is not supported by the local task hub")
         else:
             yield action

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 
+from localazure.durable import http_call
+from localazure.durable.actions import HTTP_ACTIVITY
 from localazure.durable.core import Core
 from localazure.durable.model import EventType, event
 from localazure.durable.store import Activity
@@ -25,8 +27,8 @@ class Activities:
             if not core.open:
                 return
             try:
-                result = await core.invoker.activity(activity.name, activity.input or "null")
-            except Exception as exc:  # whatever the activity's own code raised
+                result = await self._result(activity)
+            except Exception as exc:  # whatever the activity's own code raised, or the network
                 reason = f"Activity function '{activity.name}' failed: {exc}"
                 message = event(EventType.TASK_FAILED, core.now(), Reason=reason, Details=repr(exc))
             else:
@@ -38,3 +40,9 @@ class Activities:
                 return
             core.store.put_message(activity.instance_id, message)
         core.wake(activity.instance_id)
+
+    async def _result(self, activity: Activity) -> str:
+        payload = activity.input or "null"
+        if activity.name == HTTP_ACTIVITY:
+            return await http_call.perform(payload)
+        return await self._core.invoker.activity(activity.name, payload)
