@@ -53,12 +53,10 @@ def read(answer: str) -> Answer:
     return _answer(json.loads(answer), None)
 
 
-def read_failure(message: str) -> Answer:
-    """What an orchestrator function that raised had asked for before it did."""
+def read_failure(message: str) -> Answer | None:
+    """What an orchestrator that raised had asked for before it did; `None`: it was not the orchestrator that raised."""
     text, marker, state = message.partition(OUT_OF_PROCESS)
-    if not marker:
-        return Answer(True, [], None, message, None)
-    return _answer(json.loads(state), text)
+    return _answer(json.loads(state), text) if marker else None
 
 
 def cancelled_timers(actions: Iterable[dict[str, Any]]) -> Iterator[int]:

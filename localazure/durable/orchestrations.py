@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from localazure.durable import actions
+from localazure.durable.actions import Answer
 from localazure.durable.activities import Activities
 from localazure.durable.alarms import Alarms
 from localazure.durable.core import Core
@@ -145,12 +146,15 @@ class Orchestrations:
 
     async def _outcome(self, episode: Episode) -> Outcome:
         name = episode.instance.name
+        answer: Answer | None
         try:
             answer = actions.read(await self._core.invoker.orchestrator(name, episode.context()))
         except Unsupported as exc:
             return episode.fail(episode.failure(str(exc)))
         except Exception as exc:  # whatever the orchestrator's own code raised
             answer = actions.read_failure(str(exc))
+            if answer is None:
+                return episode.fail(episode.failure(str(exc)))
         for action in actions.messages_to_entities(answer):
             target = EntityId.parse(action["instanceId"]).name
             if not self._core.invoker.has_entity(target):

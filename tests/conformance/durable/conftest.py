@@ -151,6 +151,11 @@ class Hosts:
         self._open.append(host)
         return host
 
+    @property
+    def module(self) -> Any:
+        """The app's module, for what the tests agree with it upon."""
+        return sys.modules["function_app"]
+
     async def stop(self) -> None:
         while self._open:
             await self._open.pop().stop()
@@ -176,9 +181,8 @@ def client(host: Host) -> Client:
 
 
 @pytest.fixture
-def module(host: Host) -> Any:
-    """The app's module, for what the tests agree with it upon."""
-    return sys.modules["function_app"]
+def module(hosts: Hosts, host: Host) -> Any:
+    return hosts.module
 
 
 def client_of(host: Host) -> Client:

@@ -248,6 +248,19 @@ async def test_an_orchestrator_that_changes_its_mind_is_reported(hubs: Hubs) -> 
     assert "flaky" in (instance.output or "")
 
 
+async def test_what_keeps_an_orchestrator_from_running_is_not_taken_for_non_determinism(hubs: Hubs) -> None:
+    functions, calls = Functions(bp), Counter[str]()
+
+    def refuse_the_second(name: str) -> None:
+        calls[name] += 1
+        if calls[name] == 2:
+            raise TimeoutError("the function took too long")
+
+    functions.before_orchestrator = refuse_the_second
+    instance = await run(await hubs.start(functions), "sequence", 1)
+    assert json.loads(instance.output or "") == "Orchestrator function 'sequence' failed: the function took too long"
+
+
 async def test_a_terminated_instance_stays_terminated(hubs: Hubs) -> None:
     hub = await hubs.start(Functions(bp))
     instance_id = hub.create("two_events", None, None)

@@ -16,6 +16,10 @@ inside = Counter[str]()
 broken = set[str]()
 """What `unsteady` cannot do at present."""
 done: list[str] = []
+moods = Counter[str]()
+"""How often `moody` still raises."""
+plans: list[str] = []
+"""What `changes_its_mind` does at present."""
 
 
 @app.entity_trigger(context_name="context")
@@ -130,6 +134,77 @@ def family(context: df.DurableOrchestrationContext) -> Any:
         return (yield context.call_sub_orchestrator("one_after_the_other", words, f"{context.instance_id}-child"))
     child = f"{context.instance_id}-{names[0]}"
     return (yield context.call_sub_orchestrator("family", [names[1:], words], child))
+
+
+@app.orchestration_trigger(context_name="context")
+def first_of_many(context: df.DurableOrchestrationContext) -> Any:
+    """Which of so many answers first, and then what all of them answer."""
+    tasks = [context.call_activity("double", number) for number in range(context.get_input())]
+    winner = yield context.task_any(tasks)
+    return [winner.result, (yield context.task_all(tasks))]
+
+
+@app.activity_trigger(input_name="name")
+async def moody(name: str) -> str:
+    done.append(name)
+    moods[name] -= 1
+    if moods[name] >= 0:
+        raise RuntimeError(f"{name} is not in the mood")
+    return name
+
+
+@app.orchestration_trigger(context_name="context")
+def in_a_mood(context: df.DurableOrchestrationContext) -> Any:
+    return (yield context.call_activity("moody", context.get_input()))
+
+
+@app.orchestration_trigger(context_name="context")
+def insists(context: df.DurableOrchestrationContext) -> Any:
+    """Two sub-orchestrations side by side, tried up to three times each; one has an id of its own."""
+    options = df.RetryOptions(first_retry_interval_in_milliseconds=10_000, max_number_of_attempts=3)
+    left, right = context.get_input()
+    named = f"{context.instance_id}-left"
+    return (
+        yield context.task_all(
+            [
+                context.call_sub_orchestrator_with_retry("in_a_mood", options, left, named),
+                context.call_sub_orchestrator_with_retry("in_a_mood", options, right),
+            ]
+        )
+    )
+
+
+@app.orchestration_trigger(context_name="context")
+def children(context: df.DurableOrchestrationContext) -> Any:
+    """So many sub-orchestrations at once."""
+    count = context.get_input()
+    return (yield context.task_all([context.call_sub_orchestrator("picky", str(n)) for n in range(count)]))
+
+
+@app.orchestration_trigger(context_name="context")
+def waits_for_its_child(context: df.DurableOrchestrationContext) -> Any:
+    return (yield context.call_sub_orchestrator("collects", [1, []], f"{context.instance_id}-child"))
+
+
+@app.orchestration_trigger(context_name="context")
+def takes_its_own_id(context: df.DurableOrchestrationContext) -> Any:
+    return (yield context.call_sub_orchestrator("picky", None, context.get_input()))
+
+
+@app.orchestration_trigger(context_name="context")
+def changes_its_mind(context: df.DurableOrchestrationContext) -> Any:
+    """Does what `plans` says at the moment, which no orchestrator may."""
+    for step in plans:
+        match step:
+            case "a timer":
+                yield context.create_timer(context.current_utc_datetime)
+            case "a child":
+                yield context.call_sub_orchestrator("picky", None)
+            case "a signal":
+                context.signal_entity(df.EntityId("counter", "mine"), "add", 1)
+            case _:
+                yield context.call_activity(step, 1)
+    yield context.wait_for_external_event("replay")
 
 
 @app.orchestration_trigger(context_name="context")
