@@ -7,13 +7,26 @@ the order in which azure-functions-durable gives them during its replay; that is
 from __future__ import annotations
 
 import json
+import uuid
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from localazure.durable import actions
+from localazure.durable import actions, entity
 from localazure.durable.actions import Answer
-from localazure.durable.model import COMPLETIONS, FAILURES, EventType, HistoryEvent, Instance, Task, event, task_id
+from localazure.durable.determinism import compare
+from localazure.durable.entity import Caller
+from localazure.durable.model import (
+    COMPLETIONS,
+    FAILURES,
+    EventType,
+    HistoryEvent,
+    Instance,
+    Status,
+    Task,
+    event,
+    task_id,
+)
 from localazure.durable.store import Activity, Timer
 
 
@@ -26,12 +39,12 @@ class Outcome:
     timers: list[Timer] = field(default_factory=list)
     cancelled_timers: list[int] = field(default_factory=list)
     children: list[Task] = field(default_factory=list)
+    sent: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
+    """Messages to entities, each with the id it goes to."""
     continue_with: str | None = None
     continued: bool = False
-
-
-class NonDeterminism(Exception):
-    """The orchestrator's replay asked for other things than before."""
+    unread: list[HistoryEvent] = field(default_factory=list)
+    """External events that an orchestrator which starts over leaves to its next execution."""
 
 
 class Episode:
@@ -47,17 +60,18 @@ class Episode:
             self._receive(message)
 
     @property
-    def has_news(self) -> bool:
-        """Whether any message matters to the orchestrator; a completion that came twice does not."""
-        return len(self.outcome.added) > 1
+    def news(self) -> list[HistoryEvent]:
+        """The messages that matter to the orchestrator, in its order; a completion that came twice does not."""
+        return self.outcome.added[1:]
 
-    def context(self) -> str:
-        """The JSON that the orchestrator function is called with."""
+    def context(self, news: int | None = None) -> str:
+        """The JSON that the orchestrator function is called with, with all or so many of the news."""
+        added = self.outcome.added if news is None else self.outcome.added[: 1 + news]
         for past in self.instance.history:
             past["IsPlayed"] = True
         return json.dumps(
             {
-                "history": self.instance.history + self.outcome.added,
+                "history": self.instance.history + added,
                 "input": self.instance.input,
                 "instanceId": self.instance.id,
                 "isReplaying": bool(self.instance.history),
@@ -70,25 +84,29 @@ class Episode:
         """Carry out what the orchestrator asked for. Raises NonDeterminism."""
         instance, outcome = self.instance, self.outcome
         instance.custom_status = answer.custom_status
-        wanted = [action for action in answer.actions if action["actionType"] != actions.WAIT_FOR_EXTERNAL_EVENT]
-        self._compare(wanted)
-        for action in wanted[instance.seen :]:
+        wanted = actions.tasks(answer)
+        compare(instance.tasks, wanted)
+        for action in wanted[len(instance.tasks) :]:
             self._carry_out(action)
-        instance.seen = len(wanted)
         self._cancel_timers(wanted)
         outcome.added += [*self._later, event(EventType.ORCHESTRATOR_COMPLETED, self.now)]
-        if answer.done and not outcome.continued:
-            self._complete(answer)
-        elif not outcome.continued:
+        if (again := actions.continues_with(answer)) is not None:
+            outcome.continued, outcome.continue_with = True, again.get("input")
+        elif answer.done:
+            if answer.error is None:
+                self._complete("Completed", answer.output)
+            else:
+                self._complete("Failed", self.failure(answer.error))
+        else:
             instance.status = "Running"
         instance.updated = self.now
         instance.history += outcome.added
         return outcome
 
-    def fail(self, reason: str) -> Outcome:
+    def fail(self, output: str) -> Outcome:
         """End the instance because its orchestrator cannot go on."""
         self.outcome.added.append(event(EventType.ORCHESTRATOR_COMPLETED, self.now))
-        self._complete(Answer(True, [], None, reason, None))
+        self._complete("Failed", output)
         self.instance.updated = self.now
         self.instance.history += self.outcome.added
         return self.outcome
@@ -99,6 +117,10 @@ class Episode:
             if task is None:
                 return
             self._complete_task(task, message)
+        elif message["EventType"] == EventType.EVENT_RAISED:
+            call = self.instance.call(message["Name"])
+            if call is not None:
+                call.open = False
         self.outcome.added.append(message)
 
     def _complete_task(self, task: Task, message: HistoryEvent) -> None:
@@ -116,22 +138,20 @@ class Episode:
             task.open = False
 
     def _carry_out(self, action: dict[str, Any]) -> None:
-        kind = action["actionType"]
-        if kind == actions.CONTINUE_AS_NEW:
-            self.outcome.continued, self.outcome.continue_with = True, action.get("input")
-            return
         retry = action.get("retryOptions") or {}
         task = Task(
-            kind=_kind(kind),
-            name=action.get("functionName", action.get("fireAt", "")),
-            input=action.get("input"),
+            kind=actions.KINDS[action["actionType"]],
+            name=actions.name(action),
+            input=actions.input_of(action),
             id=-1,
             most_attempts=int(retry.get("maxNumberOfAttempts", 1)),
             pause=float(retry.get("firstRetryIntervalInMilliseconds", 0)) / 1000,
             child_id=action.get("instanceId"),
+            operation=action.get("operation"),
         )
         self.instance.tasks.append(task)
         self._schedule(task)
+        task.sequence = task.id
 
     def _schedule(self, task: Task) -> None:
         task.id = self._new_id()
@@ -143,6 +163,8 @@ class Episode:
             self.outcome.activities.append(
                 Activity(self.instance.id, self.instance.execution_id, task.id, task.name, task.input)
             )
+        elif task.kind in ("entity", "signal"):
+            self._send(task)
         else:
             child = task.child_id or f"{self.instance.id}:{task.id:x}"
             self._note(
@@ -154,6 +176,23 @@ class Episode:
                 Version=None,
             )
             self.outcome.children.append(Task(task.kind, task.name, task.input, task.id, child_id=child))
+
+    def _send(self, task: Task) -> None:
+        request_id = str(uuid.uuid5(uuid.UUID(self.instance.execution_id), str(task.id)))
+        signal = task.kind == "signal"
+        request = entity.request(
+            request_id,
+            task.operation or "",
+            # the extension serialises what is a string of JSON already; the worker decodes it twice
+            json.dumps(task.input),
+            None if signal else Caller(self.instance.id, self.instance.execution_id),
+        )
+        if signal:
+            task.open = False
+        else:
+            task.request_id = request_id
+        self._note(EventType.EVENT_SENT, task.id, InstanceId=task.name, Name="op", Input=json.dumps(request))
+        self.outcome.sent.append((task.name, request))
 
     def _pause(self, task: Task) -> None:
         task.id = self._new_id()
@@ -171,22 +210,13 @@ class Episode:
                 timers[place].open = False
                 self.outcome.cancelled_timers.append(timers[place].id)
 
-    def _compare(self, wanted: list[dict[str, Any]]) -> None:
-        if len(wanted) < self.instance.seen:
-            raise NonDeterminism(f"the replay asked for {len(wanted)} things, before it was {self.instance.seen}")
-        for task, action in zip(self.instance.tasks, wanted, strict=False):
-            name = action.get("functionName", action.get("fireAt", ""))
-            if (_kind(action["actionType"]), name) != (task.kind, task.name):
-                asked = f"{_kind(action['actionType'])} {name}"
-                raise NonDeterminism(f"the replay asked for {asked} where it was {task.kind} {task.name} before")
+    def failure(self, reason: str | None) -> str:
+        """What the extension makes of an exception in an orchestrator."""
+        return f"Orchestrator function '{self.instance.name}' failed: {reason}"
 
-    def _complete(self, answer: Answer) -> None:
+    def _complete(self, status: Status, output: Any) -> None:
         instance = self.instance
-        if answer.error is not None:
-            instance.status = "Failed"
-            instance.output = json.dumps(f"Orchestrator function '{instance.name}' failed: {answer.error}")
-        else:
-            instance.status, instance.output = "Completed", json.dumps(answer.output)
+        instance.status, instance.output = status, json.dumps(output)
         self.outcome.added.append(
             event(
                 EventType.EXECUTION_COMPLETED,
@@ -203,13 +233,3 @@ class Episode:
         identifier = self.instance.next_id
         self.instance.next_id += 1
         return identifier
-
-
-def _kind(action_type: int) -> Any:
-    if action_type in (actions.CALL_ACTIVITY, actions.CALL_ACTIVITY_WITH_RETRY):
-        return "activity"
-    if action_type in (actions.CALL_SUB_ORCHESTRATOR, actions.CALL_SUB_ORCHESTRATOR_WITH_RETRY):
-        return "orchestration"
-    if action_type == actions.CREATE_TIMER:
-        return "timer"
-    return "continue-as-new"

@@ -11,6 +11,7 @@ from enum import IntEnum
 from typing import Any, Literal
 
 Status = Literal["Pending", "Running", "Completed", "ContinuedAsNew", "Failed", "Terminated", "Suspended"]
+TaskKind = Literal["activity", "orchestration", "timer", "entity", "signal"]
 FINISHED: frozenset[Status] = frozenset({"Completed", "Failed", "Terminated"})
 
 HistoryEvent = dict[str, Any]
@@ -32,7 +33,9 @@ class EventType(IntEnum):
     TIMER_FIRED = 11
     ORCHESTRATOR_STARTED = 12
     ORCHESTRATOR_COMPLETED = 13
+    EVENT_SENT = 14
     EVENT_RAISED = 15
+    GENERIC = 17
     EXECUTION_SUSPENDED = 19
     EXECUTION_RESUMED = 20
 
@@ -51,7 +54,9 @@ NAMES = {
     EventType.TIMER_FIRED: "TimerFired",
     EventType.ORCHESTRATOR_STARTED: "OrchestratorStarted",
     EventType.ORCHESTRATOR_COMPLETED: "OrchestratorCompleted",
+    EventType.EVENT_SENT: "EventSent",
     EventType.EVENT_RAISED: "EventRaised",
+    EventType.GENERIC: "GenericEvent",
     EventType.EXECUTION_SUSPENDED: "ExecutionSuspended",
     EventType.EXECUTION_RESUMED: "ExecutionResumed",
 }
@@ -84,11 +89,14 @@ def task_id(completion: HistoryEvent) -> int:
 class Task:
     """One thing the orchestrator asked for: an action that is carried out under one id, or several with retries."""
 
-    kind: Literal["activity", "orchestration", "timer"]
+    kind: TaskKind
     name: str
+    """Of the function, the entity's id, or the moment of a timer."""
     input: str | None
     id: int
     """Id of the event that scheduled the attempt (or the pause between two) that is under way."""
+    sequence: int = -1
+    """Its first id."""
     open: bool = True
     attempts: int = 1
     most_attempts: int = 1
@@ -96,6 +104,9 @@ class Task:
     """Seconds between a failed attempt and the next one."""
     pausing: bool = False
     child_id: str | None = None
+    operation: str | None = None
+    request_id: str | None = None
+    """Of a call to an entity: the name of the event that answers it."""
 
     @property
     def retries(self) -> bool:
@@ -113,7 +124,7 @@ class Parent:
 
 @dataclass
 class Instance:
-    """One orchestration. `seen` counts the actions of the orchestrator that have been carried out."""
+    """One orchestration. `tasks` are the actions of the orchestrator that have been carried out, in their order."""
 
     id: str
     execution_id: str
@@ -126,7 +137,6 @@ class Instance:
     output: str | None = None
     custom_status: Any = None
     parent: Parent | None = None
-    seen: int = 0
     next_id: int = 0
     tasks: list[Task] = field(default_factory=list)
     history: list[HistoryEvent] = field(default_factory=list)
@@ -139,6 +149,10 @@ class Instance:
         """The open task that is under way under this id."""
         return next((task for task in self.tasks if task.open and task.id == identifier), None)
 
+    def call(self, request_id: str) -> Task | None:
+        """The open call to an entity that this event answers."""
+        return next((task for task in self.tasks if task.open and task.request_id == request_id), None)
+
     def record(self) -> dict[str, Any]:
         """Everything but the history, as plain data."""
         document = asdict(self)
@@ -148,6 +162,7 @@ class Instance:
 
 def instance_of(record: dict[str, Any], history: list[HistoryEvent]) -> Instance:
     """The inverse of `Instance.record`."""
+    record.pop("seen", None)  # in files of version 0.1
     parent = record.pop("parent")
     tasks = [Task(**task) for task in record.pop("tasks")]
     return Instance(**record, parent=None if parent is None else Parent(**parent), tasks=tasks, history=history)

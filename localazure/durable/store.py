@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, NamedTuple
 
+from localazure.durable.entity import Entity, EntityId
 from localazure.durable.model import HistoryEvent, Instance, instance_of
 from localazure.storage import open_database, transaction
 
@@ -24,6 +26,9 @@ CREATE TABLE IF NOT EXISTS inbox (
     seq INTEGER PRIMARY KEY AUTOINCREMENT, instance_id TEXT NOT NULL, event TEXT NOT NULL
 );
 CREATE INDEX IF NOT EXISTS inbox_by_instance ON inbox (instance_id);
+CREATE TABLE IF NOT EXISTS entities (
+    id TEXT PRIMARY KEY, name TEXT NOT NULL, key TEXT NOT NULL, state TEXT NOT NULL, updated TEXT NOT NULL
+) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS activities (
     instance_id TEXT NOT NULL, execution_id TEXT NOT NULL, task_id INTEGER NOT NULL, name TEXT NOT NULL, input TEXT,
     PRIMARY KEY (instance_id, execution_id, task_id)
@@ -54,6 +59,26 @@ class Timer:
     execution_id: str
     task_id: int
     due: float
+
+
+@dataclass(frozen=True)
+class Filter:
+    """Which instances are meant; the moments are RFC 3339 in UTC with microseconds, both included."""
+
+    statuses: Sequence[str] = ()
+    created_from: str = ""
+    created_to: str = "~"
+    prefix: str = ""
+
+
+class Place(NamedTuple):
+    """Where in a list something stands: lists are ordered by a moment, then by id."""
+
+    moment: str
+    id: str
+
+
+_FIRST = Place("", "")
 
 
 class Store:
@@ -97,30 +122,67 @@ class Store:
         ):  # fmt: skip
             self._db.execute(f"DELETE FROM {table} WHERE {column} = ?", (instance_id,))  # noqa: S608 - fixed names
 
-    def instances(self, statuses: Sequence[str], created_from: str, created_to: str, prefix: str) -> Iterator[Instance]:
-        """Instances without their history, oldest first."""
-        marks = ", ".join("?" * len(statuses))
-        condition = f" AND status IN ({marks})" if statuses else ""
+    def instances(self, wanted: Filter, after: Place | None = None, most: int = -1) -> list[Instance]:
+        """Instances without their history, oldest first, at most so many; -1: all."""
+        marks = ", ".join("?" * len(wanted.statuses))
+        condition = f" AND status IN ({marks})" if wanted.statuses else ""
         query = f"""
             SELECT record FROM instances
-            WHERE created >= ? AND created <= ? AND substr(id, 1, ?) = ? {condition} ORDER BY created, id
+            WHERE created >= ? AND created <= ? AND substr(id, 1, ?) = ? AND (created, id) > (?, ?) {condition}
+            ORDER BY created, id LIMIT ?
         """  # noqa: S608 - the condition has nothing but question marks
-        rows = self._db.execute(query, (created_from, created_to, len(prefix), prefix, *statuses))
-        for (record,) in rows:
-            yield instance_of(json.loads(record), [])
+        period = (wanted.created_from, wanted.created_to)
+        prefix = (len(wanted.prefix), wanted.prefix)
+        rows = self._db.execute(query, (*period, *prefix, *(after or _FIRST), *wanted.statuses, most))
+        return [instance_of(json.loads(record), []) for (record,) in rows]
 
-    def put_message(self, instance_id: str, event: HistoryEvent) -> None:
-        self._db.execute("INSERT INTO inbox (instance_id, event) VALUES (?, ?)", (instance_id, json.dumps(event)))
+    def entities(self, name: str, since: str, until: str, after: Place | None, most: int) -> list[Entity]:
+        """Entities that exist, in the order of their last operation; an empty name: of all names."""
+        rows = self._db.execute(
+            """
+            SELECT name, key, state, updated FROM entities
+            WHERE (? = '' OR name = ?) AND updated >= ? AND updated <= ? AND (updated, id) > (?, ?)
+            ORDER BY updated, id LIMIT ?
+            """,
+            (name, name, since, until, *(after or _FIRST), most),
+        )
+        return [Entity(EntityId(*row[:2]), *row[2:]) for row in rows]
 
-    def messages(self, instance_id: str) -> list[tuple[int, HistoryEvent]]:
-        rows = self._db.execute("SELECT seq, event FROM inbox WHERE instance_id = ? ORDER BY seq", (instance_id,))
-        return [(seq, json.loads(event)) for seq, event in rows]
+    def execution(self, instance_id: str) -> str | None:
+        """The execution id that an instance has now."""
+        query = "SELECT record ->> '$.execution_id' FROM instances WHERE id = ?"
+        row = self._db.execute(query, (instance_id,)).fetchone()
+        return None if row is None else str(row[0])
+
+    def entity(self, identifier: EntityId) -> Entity:
+        """The entity, also one that does not exist yet."""
+        row = self._db.execute("SELECT state, updated FROM entities WHERE id = ?", (str(identifier),)).fetchone()
+        return Entity(identifier, *row) if row is not None else Entity(identifier, None)
+
+    def save_entity(self, entity: Entity) -> None:
+        """Write its state; forget one that exists no more."""
+        if entity.state is None:
+            self._db.execute("DELETE FROM entities WHERE id = ?", (str(entity.id),))
+            return
+        self._db.execute(
+            "INSERT OR REPLACE INTO entities (id, name, key, state, updated) VALUES (?, ?, ?, ?, ?)",
+            (str(entity.id), entity.id.name, entity.id.key, entity.state, entity.updated),
+        )
+
+    def put_message(self, receiver: str, message: dict[str, Any]) -> None:
+        """`receiver` is an instance's id, its message an event; or an entity's, its message a request."""
+        self._db.execute("INSERT INTO inbox (instance_id, event) VALUES (?, ?)", (receiver, json.dumps(message)))
+
+    def messages(self, receiver: str, most: int = -1) -> list[tuple[int, dict[str, Any]]]:
+        """In the order in which they came, each with the number that takes it away; -1: all."""
+        query = "SELECT seq, event FROM inbox WHERE instance_id = ? ORDER BY seq LIMIT ?"
+        return [(seq, json.loads(message)) for seq, message in self._db.execute(query, (receiver, most))]
 
     def take_messages(self, sequence_numbers: Iterable[int]) -> None:
         self._db.executemany("DELETE FROM inbox WHERE seq = ?", [(seq,) for seq in sequence_numbers])
 
-    def waiting_instances(self) -> list[str]:
-        """Instances with messages they have not read."""
+    def waiting(self) -> list[str]:
+        """Who has messages unread."""
         return [row[0] for row in self._db.execute("SELECT DISTINCT instance_id FROM inbox")]
 
     def put_activity(self, activity: Activity) -> None:

@@ -7,26 +7,17 @@ Source: "HTTP APIs in Durable Functions", and `DurableOrchestrationClient` of az
 from __future__ import annotations
 
 import json
-from collections.abc import Awaitable, Callable
-from typing import Any, cast
 
 from aiohttp import web
 
+from localazure.durable import queries, representation, wire_entities
 from localazure.durable.engine import TaskHub
-from localazure.durable.errors import (
-    DurableError,
-    InstanceFinished,
-    InstanceRunning,
-    UnknownInstance,
-    UnknownOrchestrator,
-)
-from localazure.durable.model import NAMES, EventType, HistoryEvent, Instance, Status
+from localazure.durable.guard import guarded
+from localazure.durable.store import Place
 
 PREFIX = "/runtime/webhooks/durabletask"
 _LARGEST_PAGE = 1000
-_STATUSES = {"Running", "Pending", "Failed", "Completed", "Terminated", "Suspended"}
-
-Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+_UNDER_WAY = frozenset({"Pending", "Running", "Suspended"})
 
 
 def client_binding(hub: TaskHub, base_url: str, prefix: str = PREFIX) -> str:
@@ -51,23 +42,24 @@ def routes(hub: TaskHub, prefix: str = PREFIX) -> list[web.RouteDef]:
     """What the functions host mounts."""
     api = _Api(hub, prefix)
     instance = f"{prefix}/instances/{{id}}"
-    return [
-        web.post(f"{prefix}/orchestrators/{{name}}", api.guarded(api.create)),
-        web.post(f"{prefix}/orchestrators/{{name}}/{{id}}", api.guarded(api.create)),
-        web.get(f"{prefix}/instances", api.guarded(api.find)),
-        web.get(f"{prefix}/instances/", api.guarded(api.find)),
-        web.delete(f"{prefix}/instances", api.guarded(api.purge_many)),
-        web.delete(f"{prefix}/instances/", api.guarded(api.purge_many)),
-        web.get(instance, api.guarded(api.get)),
-        web.delete(instance, api.guarded(api.purge)),
-        web.post(f"{instance}/raiseEvent/{{name}}", api.guarded(api.raise_event)),
-        web.post(f"{instance}/terminate", api.guarded(api.terminate)),
-        web.post(f"{instance}/suspend", api.guarded(api.suspend)),
-        web.post(f"{instance}/resume", api.guarded(api.resume)),
-        web.post(f"{instance}/rewind", api.guarded(api.refuse)),
-        web.post(f"{instance}/restart", api.guarded(api.refuse)),
-        web.route("*", f"{prefix}/entities/{{rest:.*}}", api.guarded(api.refuse)),
+    table = [
+        ("POST", f"{prefix}/orchestrators/{{name}}", api.create),
+        ("POST", f"{prefix}/orchestrators/{{name}}/{{id}}", api.create),
+        ("GET", f"{prefix}/instances", api.find),
+        ("GET", f"{prefix}/instances/", api.find),
+        ("DELETE", f"{prefix}/instances", api.purge_many),
+        ("DELETE", f"{prefix}/instances/", api.purge_many),
+        ("GET", instance, api.get),
+        ("DELETE", instance, api.purge),
+        ("POST", f"{instance}/raiseEvent/{{name}}", api.raise_event),
+        ("POST", f"{instance}/terminate", api.terminate),
+        ("POST", f"{instance}/suspend", api.suspend),
+        ("POST", f"{instance}/resume", api.resume),
+        ("POST", f"{instance}/rewind", api.rewind),
+        ("POST", f"{instance}/restart", api.restart),
     ]
+    of_instances = [web.route(method, path, guarded(handler)) for method, path, handler in table]
+    return [*of_instances, *wire_entities.routes(hub, prefix)]
 
 
 class _Api:
@@ -75,63 +67,41 @@ class _Api:
         self._hub = hub
         self._prefix = prefix
 
-    def guarded(self, handler: Handler) -> Handler:
-        """`handler`, with the hub's refusals as HTTP statuses."""
-
-        async def guard(request: web.Request) -> web.StreamResponse:
-            try:
-                return await handler(request)
-            except UnknownInstance as exc:
-                return web.json_response({"Message": str(exc)}, status=404)
-            except InstanceFinished as exc:
-                return web.json_response({"Message": str(exc)}, status=410)
-            except InstanceRunning as exc:
-                return web.json_response({"Message": str(exc)}, status=409)
-            except UnknownOrchestrator as exc:
-                return web.json_response({"Message": "", "ExceptionMessage": str(exc)}, status=400)
-            except (DurableError, ValueError) as exc:
-                return web.json_response({"Message": str(exc), "ExceptionMessage": str(exc)}, status=400)
-
-        return guard
-
     async def create(self, request: web.Request) -> web.Response:
         body = await request.text()
         instance_id = self._hub.create(
             request.match_info["name"], request.match_info.get("id"), _unwrapped(body), request.query.get("version")
         )
-        root = f"{request.scheme}://{request.host}{self._prefix}"
-        links = _links(f"{root}/instances/{instance_id}")
-        location = links["statusQueryGetUri"]
-        return web.json_response(
-            {"id": instance_id, **links}, status=202, headers={"Location": location, "Retry-After": "10"}
-        )
+        return self._started(request, instance_id)
 
     async def get(self, request: web.Request) -> web.Response:
         instance = self._hub.get(request.match_info["id"])
-        document = _status(instance, _flag(request, "showInput", default=True))
-        if _flag(request, "showHistory"):
-            output = _flag(request, "showHistoryOutput")
-            document["historyEvents"] = document["history"] = [_public(item, output) for item in instance.history]
-        code = 202 if instance.status in ("Pending", "Running", "Suspended") else 200
-        if instance.status == "Failed" and _flag(request, "returnInternalServerErrorOnFailure"):
-            code = 500
-        return web.json_response(document, status=code)
+        show_input = queries.flag(request, "showInput", default=True)
+        document = representation.status(instance, show_input)
+        if queries.flag(request, "showHistory"):
+            output = queries.flag(request, "showHistoryOutput")
+            document["historyEvents"] = representation.history(instance, show_input, output)
+        if instance.status in _UNDER_WAY:
+            return web.json_response(document, status=202, headers={"Location": str(request.url), "Retry-After": "5"})
+        failed = instance.status == "Failed" and queries.flag(request, "returnInternalServerErrorOnFailure")
+        return web.json_response(document, status=500 if failed else 200)
 
     async def find(self, request: web.Request) -> web.Response:
-        show_input = _flag(request, "showInput", default=True)
-        most = int(request.query.get("top", str(_LARGEST_PAGE)))
-        after = int(request.headers.get("x-ms-continuation-token", "0"))
-        found = self._query(request)
-        page = found[after : after + most]
-        headers = {"x-ms-continuation-token": str(after + most)} if len(found) > after + most else {}
-        return web.json_response([_status(instance, show_input) for instance in page], headers=headers)
+        show_input = queries.flag(request, "showInput", default=True)
+        size = queries.page_size(request, _LARGEST_PAGE)
+        found = self._hub.find(queries.instances(request), queries.place(request), size + 1)
+        page = found[:size]
+        headers = queries.following(Place(page[-1].created, page[-1].id)) if len(found) > size else {}
+        return web.json_response([representation.status(item, show_input) for item in page], headers=headers)
 
     async def purge(self, request: web.Request) -> web.Response:
         self._hub.purge(request.match_info["id"])
         return web.json_response({"instancesDeleted": 1})
 
     async def purge_many(self, request: web.Request) -> web.Response:
-        doomed = [instance.id for instance in self._query(request) if instance.finished]
+        if "createdTimeFrom" not in request.query:
+            raise ValueError("Please provide value for 'createdTimeFrom' parameter.")
+        doomed = [instance.id for instance in self._hub.find(queries.instances(request)) if instance.finished]
         for instance_id in doomed:
             self._hub.purge(instance_id)
         return web.json_response({"instancesDeleted": len(doomed)}, status=200 if doomed else 404)
@@ -155,20 +125,18 @@ class _Api:
         self._hub.resume(request.match_info["id"], request.query.get("reason", ""))
         return web.Response(status=202)
 
-    async def refuse(self, request: web.Request) -> web.Response:
-        feature = "entities" if "/entities/" in request.path else request.path.rpartition("/")[2]
-        return web.json_response({"Message": f"{feature} is not supported by the local task hub"}, status=501)
+    async def rewind(self, request: web.Request) -> web.Response:
+        self._hub.rewind(request.match_info["id"], request.query.get("reason", ""))
+        return web.Response(status=202)
 
-    def _query(self, request: web.Request) -> list[Instance]:
-        named = [name for name in request.query.get("runtimeStatus", "").split(",") if name]
-        if unknown := set(named) - _STATUSES:
-            raise ValueError(f"unknown runtimeStatus {', '.join(sorted(unknown))}")
-        return self._hub.find(
-            cast("list[Status]", named),
-            request.query.get("createdTimeFrom", ""),
-            request.query.get("createdTimeTo", "~"),
-            request.query.get("instanceIdPrefix", ""),
-        )
+    async def restart(self, request: web.Request) -> web.Response:
+        with_new_id = queries.flag(request, "restartWithNewInstanceId", default=True)
+        return self._started(request, self._hub.restart(request.match_info["id"], with_new_id=with_new_id))
+
+    def _started(self, request: web.Request, instance_id: str) -> web.Response:
+        links = _links(f"{request.scheme}://{request.host}{self._prefix}/instances/{instance_id}")
+        headers = {"Location": links["statusQueryGetUri"], "Retry-After": "10"}
+        return web.json_response({"id": instance_id, **links}, status=202, headers=headers)
 
 
 def _links(instance: str) -> dict[str, str]:
@@ -176,35 +144,12 @@ def _links(instance: str) -> dict[str, str]:
         "statusQueryGetUri": instance,
         "sendEventPostUri": f"{instance}/raiseEvent/{{eventName}}",
         "terminatePostUri": f"{instance}/terminate?reason={{text}}",
+        "rewindPostUri": f"{instance}/rewind?reason={{text}}",
         "purgeHistoryDeleteUri": instance,
+        "restartPostUri": f"{instance}/restart",
         "suspendPostUri": f"{instance}/suspend?reason={{text}}",
         "resumePostUri": f"{instance}/resume?reason={{text}}",
     }
-
-
-def _flag(request: web.Request, name: str, default: bool = False) -> bool:
-    text = request.query.get(name)
-    return default if text is None else text.lower() == "true"
-
-
-def _status(instance: Instance, show_input: bool) -> dict[str, Any]:
-    return {
-        "name": instance.name,
-        "instanceId": instance.id,
-        "runtimeStatus": instance.status,
-        "input": _loaded(instance.input) if show_input else None,
-        "customStatus": instance.custom_status,
-        "output": _loaded(instance.output),
-        "createdTime": instance.created,
-        "lastUpdatedTime": instance.updated,
-    }
-
-
-def _public(item: HistoryEvent, output: bool) -> dict[str, Any]:
-    shown = {name: value for name, value in item.items() if name not in ("IsPlayed", "EventId", "Input", "Result")}
-    if output:
-        shown |= {name: _loaded(item[name]) for name in ("Input", "Result") if name in item}
-    return {**shown, "EventType": NAMES[EventType(item["EventType"])]}
 
 
 def _unwrapped(body: str) -> str | None:
@@ -222,12 +167,3 @@ def _unwrapped(body: str) -> str | None:
             return body
         return value
     return body
-
-
-def _loaded(text: str | None) -> Any:
-    if text is None:
-        return None
-    try:
-        return json.loads(text)
-    except ValueError:
-        return text

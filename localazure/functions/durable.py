@@ -1,4 +1,4 @@
-"""Durable functions: the task hub calls the app's orchestrators and activities through this."""
+"""Durable functions: the task hub calls the app's orchestrators, activities and entities through this."""
 
 from __future__ import annotations
 
@@ -9,19 +9,22 @@ from azure.functions.meta import Datum
 from localazure.functions.engine import Invoker
 from localazure.functions.indexing import Function
 
-DURABLE_TRIGGERS = frozenset({"orchestrationTrigger", "activityTrigger"})
+DURABLE_TRIGGERS = frozenset({"orchestrationTrigger", "activityTrigger", "entityTrigger"})
+_NAMES = {"orchestrationTrigger": "orchestration", "activityTrigger": "activity", "entityTrigger": "entityName"}
 
 
 class DurableFunctions:
     """The app's durable functions by name, as the task hub wants to call them."""
 
     def __init__(self, functions: Iterable[Function], invoker: Invoker) -> None:
-        self._functions = {(function.trigger.type, function.name.lower()): function for function in functions}
+        self._functions = {(function.trigger.type, _name(function).lower()): function for function in functions}
         self._invoker = invoker
 
     def has_orchestrator(self, name: str) -> bool:
-        function = self._functions.get(("orchestrationTrigger", name.lower()))
-        return function is not None and not function.disabled
+        return self._enabled("orchestrationTrigger", name)
+
+    def has_entity(self, name: str) -> bool:
+        return self._enabled("entityTrigger", name)
 
     async def orchestrator(self, name: str, context: str) -> str:
         return await self._call("orchestrationTrigger", name, context)
@@ -30,7 +33,11 @@ class DurableFunctions:
         return await self._call("activityTrigger", name, payload)
 
     async def entity(self, name: str, batch: str) -> str:
-        raise LookupError(f"the entity function '{name}' cannot be called: entities are not supported locally")
+        return await self._call("entityTrigger", name, batch)
+
+    def _enabled(self, kind: str, name: str) -> bool:
+        function = self._functions.get((kind, name.lower()))
+        return function is not None and not function.disabled
 
     async def _call(self, kind: str, name: str, payload: str) -> str:
         function = self._functions.get((kind, name.lower()))
@@ -39,7 +46,13 @@ class DurableFunctions:
                 f"the function '{name}' doesn't exist, is disabled, or is not an {kind.removesuffix('Trigger')}"
             )
         result = await self._invoker.invoke(function, Datum(payload, "json"))
-        if kind == "orchestrationTrigger":
+        if kind != "activityTrigger":
             return str(result.value)
         datum = self._invoker.encode(kind, result.value)
         return "null" if datum is None or datum.value is None else str(datum.value)
+
+
+def _name(function: Function) -> str:
+    """What orchestrators and clients call it: the decorator may give it another name than the function has."""
+    given = function.trigger.options.get(_NAMES[function.trigger.type])
+    return str(given or function.name)

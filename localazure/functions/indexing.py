@@ -30,6 +30,7 @@ TRIGGERS = frozenset(
         "timerTrigger",
         "orchestrationTrigger",
         "activityTrigger",
+        "entityTrigger",
     }
 )
 RETRIED = frozenset({"cosmosDBTrigger", "timerTrigger"})

@@ -1,23 +1,34 @@
-"""A task hub whose functions are run by azure-functions-durable itself, and a client that talks to it over a socket."""
+"""Two ways to run durable functions: a task hub alone, and the functions host with the app in `app/`.
+
+In both the functions are run by azure-functions-durable itself, and its client talks to the hub over a socket.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import inspect
 import json
+import sys
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import azure.durable_functions as df
 import pytest
 from aiohttp import web
+from azure.durable_functions import DurableOrchestrationClient as Client
 from azure.durable_functions.models.utils import http_utils
 
 from localazure.clock import Clock, SystemClock
 from localazure.durable.engine import TaskHub
 from localazure.durable.model import Instance
 from localazure.durable.wire import client_binding, routes
+from localazure.functions import PART
+from localazure.functions.wire import Host
+from localazure.part import Config
+from tests.conformance.functions.conftest import process  # noqa: F401 - a fixture
+
+APP = Path(__file__).parent / "app"
 
 
 class Functions:
@@ -26,6 +37,8 @@ class Functions:
     def __init__(self, blueprint: df.Blueprint) -> None:
         self.calls: list[tuple[str, str]] = []
         self.before_activity: Callable[[str], None] = lambda name: None
+        self.before_orchestrator: Callable[[str], None] | None = None
+        self.after_entity: Callable[[str], None] = lambda name: None
         self._functions: dict[str, Any] = {}
         for builder in blueprint._function_builders:
             function = builder.build()
@@ -34,7 +47,13 @@ class Functions:
     def has_orchestrator(self, name: str) -> bool:
         return name in self._functions and self._functions[name][0] == "orchestrationTrigger"
 
+    def has_entity(self, name: str) -> bool:
+        return name in self._functions and self._functions[name][0] == "entityTrigger"
+
     async def orchestrator(self, name: str, context: str) -> str:
+        if self.before_orchestrator is not None:
+            self.before_orchestrator(name)
+            await asyncio.sleep(0)
         return str(self._functions[name][1](context))
 
     async def activity(self, name: str, payload: str) -> str:
@@ -44,7 +63,10 @@ class Functions:
         return json.dumps(await result if inspect.isawaitable(result) else result)
 
     async def entity(self, name: str, batch: str) -> str:
-        raise AssertionError("the hub refuses entities")
+        answer = str(self._functions[name][1](batch))
+        self.after_entity(name)
+        await asyncio.sleep(0)
+        return answer
 
 
 async def settled(hub: TaskHub, instance_id: str) -> Instance:
@@ -71,12 +93,11 @@ class Hubs:
 
     def kill(self, hub: TaskHub) -> None:
         """As SIGKILL: nothing that is under way gets to write anything more."""
-        hub._open = False
         self.killed = hub
-        for task in hub._work:
+        hub._alarms.stop()
+        hub._core.open = False
+        for task in hub._core._work:
             task.cancel()
-        if hub._alarm is not None:
-            hub._alarm.cancel()
         hub._store.close()
         self._open.remove(hub)
 
@@ -100,7 +121,7 @@ async def connect() -> AsyncIterator[Connect]:
     """Mounts a hub on a port of its own and gives the official client for it."""
     runners: list[web.AppRunner] = []
 
-    async def make(hub: TaskHub) -> df.DurableOrchestrationClient:
+    async def make(hub: TaskHub) -> Client:
         app = web.Application()
         app.add_routes(routes(hub))
         runner = web.AppRunner(app, shutdown_timeout=1)
@@ -109,9 +130,84 @@ async def connect() -> AsyncIterator[Connect]:
         site = web.TCPSite(runner, "127.0.0.1", 0)
         await site.start()
         port = runner.addresses[0][1]
-        return df.DurableOrchestrationClient(client_binding(hub, f"http://127.0.0.1:{port}"))
+        return Client(client_binding(hub, f"http://127.0.0.1:{port}"))
 
     yield make
     await http_utils._close_session()
     for runner in runners:
         await runner.cleanup()
+
+
+class Hosts:
+    """Starts the functions host on the app in `app/`, again and again on the same files."""
+
+    def __init__(self, state: Path) -> None:
+        self._state = state
+        self._open: list[Host] = []
+
+    async def start(self, clock: Clock | None = None) -> Host:
+        config = Config(state=self._state, options={"app": str(APP)}, clock=clock or SystemClock())
+        host = cast(Host, await PART.start(config))
+        self._open.append(host)
+        return host
+
+    @property
+    def module(self) -> Any:
+        """The app's module, for what the tests agree with it upon."""
+        return sys.modules["function_app"]
+
+    async def stop(self) -> None:
+        while self._open:
+            await self._open.pop().stop()
+
+
+@pytest.fixture
+async def hosts(tmp_path: Path, process: None) -> AsyncIterator[Hosts]:  # noqa: F811 - the fixture
+    made = Hosts(tmp_path)
+    yield made
+    await http_utils._close_session()
+    await made.stop()
+
+
+@pytest.fixture
+async def host(hosts: Hosts) -> Host:
+    return await hosts.start()
+
+
+@pytest.fixture
+def client(host: Host) -> Client:
+    """The official client, as a function of the app is given it."""
+    return client_of(host)
+
+
+@pytest.fixture
+def module(hosts: Hosts, host: Host) -> Any:
+    return hosts.module
+
+
+def client_of(host: Host) -> Client:
+    return Client(host._invoker.client_binding)
+
+
+async def finished(client: Client, instance_id: str) -> df.DurableOrchestrationStatus:
+    """The status of the instance once it is final."""
+    final = ("Completed", "Failed", "Terminated")
+    return await until(client, instance_id, lambda status: status.runtime_status.name in final)
+
+
+async def until(client: Client, instance_id: str, reached: Callable[[Any], bool]) -> df.DurableOrchestrationStatus:
+    """The status of the instance once it is as wanted."""
+    async with asyncio.timeout(15):
+        while True:
+            status = await client.get_status(instance_id, show_input=True)
+            if status.runtime_status is not None and reached(status):
+                return status
+
+
+async def entity_state(client: Client, entity: df.EntityId, reached: Callable[[Any], bool]) -> Any:
+    """The state of the entity once it is as wanted."""
+    async with asyncio.timeout(15):
+        while True:
+            state = (await client.read_entity_state(entity)).entity_state
+            if reached(state):
+                return state

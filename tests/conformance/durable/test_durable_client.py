@@ -92,11 +92,6 @@ async def test_finished_instances_can_be_purged(hub: TaskHub, client: df.Durable
     assert (await client.purge_instance_history("one")).instances_deleted == 0
 
 
-async def test_what_is_not_there_says_so(client: df.DurableOrchestrationClient) -> None:
-    with pytest.raises(Exception, match="501"):
-        await client.signal_entity(df.EntityId("counter", "a"), "add", 1)
-
-
 async def test_the_links_of_an_instance_lead_to_it(hub: TaskHub, client: df.DurableOrchestrationClient) -> None:
     await client.start_new("sequence", "linked", 1)
     await settled(hub, "linked")

@@ -122,11 +122,6 @@ def fickle(context: df.DurableOrchestrationContext) -> Any:
     yield context.call_activity("double" if replays[context.instance_id] == 1 else "flaky", 1)
 
 
-@bp.orchestration_trigger(context_name="context")
-def asks_an_entity(context: df.DurableOrchestrationContext) -> Any:
-    yield context.call_entity(df.EntityId("counter", "a"), "get")
-
-
 def output(instance: Instance) -> Any:
     assert instance.status == "Completed", instance.output
     return json.loads(instance.output or "null")
@@ -253,11 +248,17 @@ async def test_an_orchestrator_that_changes_its_mind_is_reported(hubs: Hubs) -> 
     assert "flaky" in (instance.output or "")
 
 
-async def test_entities_are_refused_by_name(hubs: Hubs) -> None:
-    hub = await hubs.start(Functions(bp))
-    instance = await run(hub, "asks_an_entity")
-    assert instance.status == "Failed"
-    assert "call_entity is not supported" in (instance.output or "")
+async def test_what_keeps_an_orchestrator_from_running_is_not_taken_for_non_determinism(hubs: Hubs) -> None:
+    functions, calls = Functions(bp), Counter[str]()
+
+    def refuse_the_second(name: str) -> None:
+        calls[name] += 1
+        if calls[name] == 2:
+            raise TimeoutError("the function took too long")
+
+    functions.before_orchestrator = refuse_the_second
+    instance = await run(await hubs.start(functions), "sequence", 1)
+    assert json.loads(instance.output or "") == "Orchestrator function 'sequence' failed: the function took too long"
 
 
 async def test_a_terminated_instance_stays_terminated(hubs: Hubs) -> None:

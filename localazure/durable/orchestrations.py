@@ -1,0 +1,314 @@
+"""Orchestration instances: whenever one has messages it runs an episode (`episode.py`), never two at once.
+
+What an episode read, what it added to the history and what it set going are one transaction.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import uuid
+from collections.abc import Sequence
+from typing import Any
+
+from localazure.durable import actions
+from localazure.durable.actions import Answer
+from localazure.durable.activities import Activities
+from localazure.durable.alarms import Alarms
+from localazure.durable.core import Core
+from localazure.durable.determinism import NonDeterminism
+from localazure.durable.entities import unknown
+from localazure.durable.entity import EntityId, is_entity
+from localazure.durable.episode import Episode, Outcome
+from localazure.durable.errors import Unsupported
+from localazure.durable.model import EventType, HistoryEvent, Instance, Parent, Task, event
+from localazure.durable.rewind import Rewound, revival, rewind
+
+log = logging.getLogger("localazure.durable")
+
+_CONTROL = frozenset({EventType.EXECUTION_TERMINATED, EventType.EXECUTION_SUSPENDED, EventType.EXECUTION_RESUMED})
+
+
+class Orchestrations:
+    """All orchestration instances of a hub. Methods that say "within a transaction" begin none of their own."""
+
+    def __init__(self, core: Core, activities: Activities, alarms: Alarms) -> None:
+        self._core = core
+        self._store = core.store
+        self._activities = activities
+        self._alarms = alarms
+        self._live: dict[str, Instance] = {}
+        self._busy: set[str] = set()
+
+    def find(self, instance_id: str) -> Instance | None:
+        instance = self._live.get(instance_id)
+        if instance is None:
+            instance = self._store.load(instance_id)
+            if instance is not None and not instance.finished:
+                self._live[instance_id] = instance
+        return instance
+
+    def create(
+        self, name: str, identifier: str, input_: str | None, version: str | None, parent: Parent | None = None
+    ) -> None:
+        """Within a transaction: a new instance in place of whatever had that id."""
+        now = self._core.now()
+        instance = Instance(identifier, uuid.uuid4().hex, name, version, "Pending", input_, now, now, parent=parent)
+        self._store.delete(identifier)
+        self._store.save(instance, [])
+        self._store.put_message(identifier, _execution_started(instance, now))
+        self._live[identifier] = instance
+
+    def wake(self, instance_id: str) -> None:
+        """Let the instance read its messages, unless it is at it."""
+        if self._core.open and instance_id not in self._busy:
+            self._busy.add(instance_id)
+            self._core.spawn(self._run(instance_id))
+
+    def rewind(self, instance: Instance, reason: str) -> None:
+        """Take back the failures of a failed instance and of the sub-orchestrations they came from.
+
+        Raises Unsupported, and then nothing has changed.
+        """
+        plan: list[tuple[Instance, Rewound]] = []
+        self._plan_rewind(instance, plan)
+        with self._store.transaction():
+            for rewound, again in plan:
+                self._store.save(rewound, rewound.history, afresh=True)
+                self._store.put_message(rewound.id, revival(reason, rewound.updated))
+                for activity in again.activities:
+                    self._store.put_activity(activity)
+                for parent, child in again.lost_children:
+                    self._start_child(parent, child)
+        for rewound, again in plan:
+            for activity in again.activities:
+                self._activities.start(activity)
+            for _, child in again.lost_children:
+                self._core.wake(child.child_id or "")
+            self._core.wake(rewound.id)
+
+    def _plan_rewind(self, instance: Instance, plan: list[tuple[Instance, Rewound]]) -> None:
+        again = rewind(instance, self._core.now())
+        plan.append((instance, again))
+        for child in again.children:
+            parent = Parent(instance.id, instance.execution_id, child.id)
+            existing = self.find(child.child_id or "")
+            if existing is None or existing.parent != parent or existing.status == "Terminated":
+                again.lost_children.append((parent, child))
+            elif existing.status == "Failed":
+                self._plan_rewind(existing, plan)
+
+    async def _run(self, instance_id: str) -> None:
+        try:
+            while self._core.open and await self._episode(instance_id):
+                pass
+        except Exception:
+            log.exception("instance %s cannot go on", instance_id)
+            self._live.pop(instance_id, None)
+        finally:
+            self._busy.discard(instance_id)
+            instance = self._live.get(instance_id)
+            if instance is not None and instance.finished:
+                del self._live[instance_id]
+
+    async def _episode(self, instance_id: str) -> bool:
+        """Read what has come in. False: nothing had, or nothing may be read now."""
+        instance = self.find(instance_id)
+        messages = self._store.messages(instance_id)
+        if instance is None or not messages:
+            return False
+        control = [(seq, message) for seq, message in messages if message["EventType"] in _CONTROL]
+        if instance.finished:
+            with self._store.transaction():
+                self._store.take_messages(seq for seq, _ in (control if instance.status == "Failed" else messages))
+            return False
+        if control:
+            self._control(instance, *control[0])
+            return True
+        if instance.status == "Suspended":
+            return False
+        await self._replay(instance, _portion(instance, messages))
+        return True
+
+    async def _replay(self, instance: Instance, portion: list[tuple[int, HistoryEvent]]) -> None:
+        episode = Episode(instance, [message for _, message in portion], self._core.now(), self._core.clock.time())
+        if not episode.news:
+            with self._store.transaction():
+                self._store.take_messages(seq for seq, _ in portion)
+            return
+        outcome = await self._outcome(episode)
+        self._core.counts["episodes"] += 1
+        unread = {id(message) for message in outcome.unread}
+        with self._store.transaction():
+            self._store.take_messages(seq for seq, message in portion if id(message) not in unread)
+            self._write(instance, outcome)
+        self._set_going(instance, outcome)
+
+    async def _outcome(self, episode: Episode) -> Outcome:
+        name = episode.instance.name
+        answer: Answer | None
+        try:
+            answer = actions.read(await self._core.invoker.orchestrator(name, episode.context()))
+        except Unsupported as exc:
+            return episode.fail(episode.failure(str(exc)))
+        except Exception as exc:  # whatever the orchestrator's own code raised
+            answer = actions.read_failure(str(exc))
+            if answer is None:
+                return episode.fail(episode.failure(str(exc)))
+        for action in actions.messages_to_entities(answer):
+            target = EntityId.parse(action["instanceId"]).name
+            if not self._core.invoker.has_entity(target):
+                return episode.fail(episode.failure(unknown(target)))
+        unread = [] if actions.continues_with(answer) is None else await self._unread(episode)
+        try:
+            outcome = episode.finish(answer)
+        except NonDeterminism as exc:
+            return episode.fail(str(exc))
+        outcome.unread = unread
+        return outcome
+
+    async def _unread(self, episode: Episode) -> list[HistoryEvent]:
+        """The external events that came after the one upon which the orchestrator starts over.
+
+        As in the Durable Task Framework, the next execution gets them; what was read before that moment and not
+        waited for is lost. A replay with fewer news tells where the moment is: it asks for nothing new.
+        """
+        news = episode.news
+        if not any(message["EventType"] == EventType.EVENT_RAISED for message in news[1:]):
+            return []
+        fewest, most = 1, len(news)
+        while fewest < most:
+            middle = (fewest + most) // 2
+            if await self._starts_over(episode, middle):
+                most = middle
+            else:
+                fewest = middle + 1
+        calls = {task.request_id for task in episode.instance.tasks}
+        return [
+            message
+            for message in news[fewest:]
+            if message["EventType"] == EventType.EVENT_RAISED and message["Name"] not in calls
+        ]
+
+    async def _starts_over(self, episode: Episode, news: int) -> bool:
+        try:
+            answer = await self._core.invoker.orchestrator(episode.instance.name, episode.context(news))
+        except Exception:  # it raises with these news and did not with all: it has not started over
+            return False
+        return actions.continues_with(actions.read(answer)) is not None
+
+    def _write(self, instance: Instance, outcome: Outcome) -> None:
+        if outcome.continued:
+            self._continue_as_new(instance, outcome)
+            return
+        self._store.save(instance, outcome.added)
+        self._count(outcome.added)
+        for number in outcome.cancelled_timers:
+            self._store.take_timer(instance.id, instance.execution_id, number)
+        for timer in outcome.timers:
+            self._store.put_timer(timer)
+        for activity in outcome.activities:
+            self._store.put_activity(activity)
+        for target, request in outcome.sent:
+            self._store.put_message(target, request)
+        for child in outcome.children:
+            parent = Parent(instance.id, instance.execution_id, child.id)
+            self._start_child(parent, child)
+        if instance.finished:
+            self._end(instance)
+
+    def _start_child(self, parent: Parent, child: Task) -> None:
+        child_id = child.child_id or ""
+        existing = self.find(child_id)
+        if is_entity(child_id):
+            reason = "Orchestration instance ids must not start with @"
+        elif not self._core.invoker.has_orchestrator(child.name):
+            reason = f"the function '{child.name}' doesn't exist, is disabled, or is not an orchestrator function"
+        elif existing is not None and not existing.finished:
+            reason = f"an instance with id '{child_id}' already exists and is {existing.status}"
+        else:
+            self.create(child.name, child_id, child.input, None, parent)
+            return
+        self._answer(parent, EventType.SUB_ORCHESTRATION_FAILED, Reason=reason, Details=reason)
+
+    def _end(self, instance: Instance) -> None:
+        if instance.status != "Failed":  # a rewind needs what is under way, and the answers that still come
+            self._store.forget_work(instance.id)
+        if instance.parent is None:
+            return
+        if instance.status == "Completed":
+            self._answer(instance.parent, EventType.SUB_ORCHESTRATION_COMPLETED, Result=instance.output)
+        else:
+            reason = json.loads(instance.output or '""')
+            self._answer(instance.parent, EventType.SUB_ORCHESTRATION_FAILED, Reason=reason, Details=reason)
+
+    def _answer(self, parent: Parent, kind: EventType, **fields: Any) -> None:
+        waiting = self.find(parent.instance_id)
+        if waiting is not None and waiting.execution_id == parent.execution_id:
+            message = event(kind, self._core.now(), TaskScheduledId=parent.task_id, **fields)
+            self._store.put_message(parent.instance_id, message)
+
+    def _continue_as_new(self, instance: Instance, outcome: Outcome) -> None:
+        self._store.forget_work(instance.id)
+        fresh = Instance(
+            instance.id, uuid.uuid4().hex, instance.name, instance.version, "Running", outcome.continue_with,
+            instance.created, self._core.now(), custom_status=instance.custom_status, parent=instance.parent,
+        )  # fmt: skip
+        self._live[instance.id] = fresh
+        self._store.save(fresh, [], afresh=True)
+        self._store.put_message(instance.id, _execution_started(fresh, self._core.now()))
+
+    def _set_going(self, instance: Instance, outcome: Outcome) -> None:
+        self._alarms.add(outcome.timers)
+        for activity in outcome.activities:
+            self._activities.start(activity)
+        for target, _ in outcome.sent:
+            self._core.wake(target)
+        for child in outcome.children:
+            self._core.wake(child.child_id or "")
+        if instance.finished and instance.parent is not None:
+            self._core.wake(instance.parent.instance_id)
+
+    def _control(self, instance: Instance, number: int, message: HistoryEvent) -> None:
+        kind = message["EventType"]
+        instance.updated = self._core.now()
+        instance.history.append(message)
+        if kind == EventType.EXECUTION_TERMINATED:
+            instance.status, instance.output = "Terminated", json.dumps(message["Input"])
+        elif kind == EventType.EXECUTION_SUSPENDED:
+            instance.status = "Suspended"
+        else:
+            instance.status = "Running"
+        with self._store.transaction():
+            self._store.take_messages([number])
+            self._store.save(instance, [message])
+            if instance.finished:
+                self._end(instance)
+        if instance.finished and instance.parent is not None:
+            self._core.wake(instance.parent.instance_id)
+
+    def _count(self, added: Sequence[HistoryEvent]) -> None:
+        self._core.counts["history_events"] += len(added)
+        self._core.counts["history_bytes"] += sum(len(json.dumps(item)) for item in added)
+
+
+def _execution_started(instance: Instance, now: str) -> HistoryEvent:
+    return event(
+        EventType.EXECUTION_STARTED,
+        now,
+        Name=instance.name,
+        Input=instance.input,
+        Version=instance.version,
+        OrchestrationInstance={"InstanceId": instance.id, "ExecutionId": instance.execution_id},
+    )
+
+
+def _portion(instance: Instance, messages: list[tuple[int, HistoryEvent]]) -> list[tuple[int, HistoryEvent]]:
+    """The messages one episode reads: all, the start first, but one at a time while a task with retries is open.
+
+    A retry takes an id as soon as its event is read; were others read with it, the order of ids would depend on
+    where between them the orchestrator asked for something new, which its answer does not tell.
+    """
+    if any(task.open and task.retries for task in instance.tasks):
+        return messages[:1]
+    return sorted(messages, key=lambda item: item[1]["EventType"] != EventType.EXECUTION_STARTED)
