@@ -17,7 +17,7 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 from localazure.apim.errors import ArtifactError
-from tests.gateway.cases import CASES
+from tests.gateway.promises import CASES
 from tests.gateway.world import ROOT, World
 
 

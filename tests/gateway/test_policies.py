@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.gateway.cases import CASES
+from tests.gateway.promises import CASES
 from tests.gateway.world import World
 
 Run = Callable[[Callable[[World], Awaitable[Any]]], Any]

@@ -1,0 +1,128 @@
+"""Subscriptions, rates and quotas."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tests.gateway import world as w
+from tests.gateway.promises.promise import case, operate
+from tests.gateway.world import World
+
+# subscriptions, rates and quotas
+
+
+@case
+async def a_key_must_be_valid(world: World) -> None:
+    for key in ("nonsense", "cancelled"):
+        answer = await operate(world, "products_list", key=key)
+        assert (answer.status, answer.problem) == (401, "invalid-subscription-key")
+    assert not world.seen
+
+
+@case
+async def a_key_may_stand_in_the_query(world: World) -> None:
+    answer = await operate(world, "orders_list", query=f"?subscription-key={w.KEYS['partner']}&limit=5")
+    assert answer.status == 200
+    assert answer.headers["ratelimit-limit"] == str(w.PARTNER)
+    assert world.last.query == "limit=5"
+
+
+@case
+async def a_secondary_key_is_as_good(world: World) -> None:
+    answer = await operate(world, "orders_list", key="local-acme-secondary")
+    assert answer.headers["ratelimit-limit"] == str(w.PARTNER)
+
+
+async def _rate(world: World, most: int, **given: Any) -> None:
+    for left in range(most - 1, -1, -1):
+        answer = await operate(world, "orders_list" if "token" in given else "products_get", **given)
+        assert answer.status == 200, answer
+        assert (answer.headers["ratelimit-limit"], answer.headers["ratelimit-remaining"]) == (str(most), str(left))
+    answer = await operate(world, "orders_list" if "token" in given else "products_get", **given)
+    assert (answer.status, answer.problem) == (429, "too-many-requests")
+    assert answer.headers["ratelimit-remaining"] == "0"
+    wait = int(answer.headers["retry-after"])
+    assert 55 <= wait <= 60
+    assert f"{wait} seconds" in answer.json["detail"]
+    assert len(world.seen) <= most
+    world.clock.ahead += wait + 1
+    answer = await operate(world, "orders_list" if "token" in given else "products_get", **given)
+    assert answer.status == 200, "the window has moved on"
+
+
+@case
+async def the_rate_without_a_token_is_by_address(world: World) -> None:
+    await _rate(world, w.ANONYMOUS)
+    assert (await operate(world, "orders_list")).status == 200, "someone with a token is counted elsewhere"
+
+
+@case
+async def the_rate_with_a_token_is_by_user(world: World) -> None:
+    await _rate(world, w.USER, token="shopper")
+    assert (await operate(world, "orders_list", token="shopper2")).status == 200, "another user"
+
+
+@case
+async def the_rate_with_a_key_is_by_subscription(world: World) -> None:
+    await _rate(world, w.PARTNER, token="partner", key="partner")
+    await world.reset()
+    await _rate(world, w.INTERNAL, token="staff", key="internal")
+
+
+@case
+async def the_window_slides(world: World) -> None:
+    for _ in range(w.ANONYMOUS - 2):
+        await operate(world, "products_get")
+    world.clock.ahead += 40
+    for _ in range(2):
+        assert (await operate(world, "products_get")).status == 200
+    assert (await operate(world, "products_get")).status == 429
+    world.clock.ahead += 21  # the first calls are more than a minute old, the last two are not
+    for _ in range(w.ANONYMOUS - 2):
+        assert (await operate(world, "products_get")).status == 200
+    assert (await operate(world, "products_get")).status == 429
+
+
+async def _quota(world: World, most: int, **given: Any) -> None:
+    for count in range(most):
+        if count % 11 == 10:
+            world.clock.ahead += 61
+        assert (await operate(world, "orders_list", **given)).status == 200, count
+    answer = await operate(world, "orders_list", **given)
+    assert (answer.status, answer.problem) == (403, "quota-exceeded")
+    assert "Quota will be replenished in " in answer.json["detail"]
+    world.clock.ahead += int(answer.headers["retry-after"]) + 1
+    assert (await operate(world, "products_get", key=given.get("key"))).status == 200
+
+
+@case
+async def the_public_quota_is_by_address(world: World) -> None:
+    await _quota(world, w.PUBLIC_QUOTA, token="staff")
+
+
+@case
+async def the_partner_quota_is_by_subscription(world: World) -> None:
+    await _quota(world, w.PARTNER_QUOTA, token="staff", key="partner")
+
+
+@case
+async def the_internal_quota_is_by_subscription(world: World) -> None:
+    await _quota(world, w.INTERNAL_QUOTA, token="staff", key="internal")
+
+
+def _each_product() -> None:
+    for key in ("partner", "internal"):
+
+        async def product_passes(world: World, key: str = key) -> None:
+            answer = await operate(world, "stock_get", key=key)
+            assert answer.status == 200 and world.seen
+            assert "server" not in answer.headers and answer.headers["traceparent"]
+            assert world.last.headers["x-subscription-id"] == {"partner": "acme", "internal": "back-office"}[key]
+            answer = await operate(world, "stock_get", key=key, query="?surprise=1")
+            assert (answer.status, answer.problem) == (400, "invalid-request")
+
+        product_passes.__name__ = f"product_{key}_passes"
+        case(product_passes)
+
+
+_each_product()

@@ -1,0 +1,170 @@
+"""What the backend is told, and what a request must be."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tests.gateway.promises.promise import ADDRESS, CART, OPERATIONS, PLACE, PRODUCT, case, operate
+from tests.gateway.world import World
+
+# what the backend is told
+
+
+@case
+async def the_caller_is_named_with_proof(world: World) -> None:
+    forged = {"X-Client-Application": "root", "X-Subscription-Id": "root", "X-Gateway-Authorization": "Bearer x"}
+    await operate(world, "orders_list", key="partner", headers=forged)
+    seen = world.last.headers
+    assert seen["x-client-application"] == "8f7b2c15-4d3a-4e0b-a1c2-7d5e9f3b6a01"
+    assert seen["x-subscription-id"] == "acme"
+    assert "ocp-apim-subscription-key" not in seen
+    import jwt
+
+    claims = jwt.decode(seen["x-gateway-authorization"].removeprefix("Bearer "), options={"verify_signature": False})
+    assert claims["roles"] == ["gateway"] and claims["aud"] == "api://durable-commerce"
+    await operate(world, "products_get", headers=forged)
+    assert world.last.headers["x-client-application"] == world.last.headers["x-subscription-id"] == ""
+
+
+@case
+async def the_callers_token_goes_on(world: World) -> None:
+    token = await world.token()
+    await operate(world, "orders_list", token=token)
+    assert world.last.headers["authorization"] == f"Bearer {token}", "the backend verifies it again"
+
+
+@case
+async def each_service_has_its_backend(world: World) -> None:
+    for name in OPERATIONS:
+        answer = await operate(world, name, **{f"{_SERVICE[name]}-url": "http://127.0.0.1:1/elsewhere"})
+        assert (answer.status, answer.problem) == (502, "backend-unreachable"), name
+    assert not world.seen
+
+
+_SERVICE = {
+    name: {"products": "catalog", "stock": "inventory"}.get(name.partition("_")[0], name.partition("_")[0])
+    for name in OPERATIONS
+}
+
+
+# bodies and parameters
+
+
+@case
+async def a_body_must_fit_the_schema(world: World) -> None:
+    wrong: dict[str, Any] = {
+        "products_put": {**PRODUCT, "price": {"amount": -1, "currency": "GBP"}},
+        "carts_set_line": {"quantity": 0},
+        "orders_place": {**PLACE, "surprise": 1},
+        "stock_put": {"on_hand": "5"},
+        "payments_webhook": ["no object"],
+    }
+    for name, body in wrong.items():
+        answer = await operate(world, name, body=body)
+        assert (answer.status, answer.problem) == (400, "invalid-request"), (name, answer)
+        assert "$" in answer.json["detail"]
+    assert not world.seen
+
+
+@case
+async def a_body_must_be_json(world: World) -> None:
+    for name in ("products_put", "carts_set_line", "orders_place", "stock_put", "payments_webhook"):
+        for data, kind, status in (
+            (b'{"a": ', "application/json", 400),
+            (b"\xff\xfe", "application/json", 400),
+            (b"[" * 50_000, "application/json", 400),
+            (b"a=1", "application/x-www-form-urlencoded", 415),
+            (b"{}", "", 415),
+        ):
+            answer = await operate(world, name, body=None, data=data, headers={"Content-Type": kind} if kind else {})
+            assert answer.status == status, (name, kind, answer)
+            assert answer.problem == {400: "invalid-request", 415: "unsupported-media-type"}[status]
+        await world.reset()
+    assert not world.seen
+
+
+@case
+async def a_body_has_a_largest_size(world: World) -> None:
+    for name in ("products_put", "carts_set_line", "orders_place", "stock_put", "payments_webhook"):
+        for size in (102_401, 3_000_000):
+            data = b'{"a": "' + b"x" * (size - 9) + b'"}'
+            answer = await operate(world, name, body=None, data=data, headers={"Content-Type": "application/json"})
+            assert (answer.status, answer.problem) == (413, "payload-too-large"), (name, size)
+    assert not world.seen
+
+
+@case
+async def an_order_of_a_thousand_lines_fits(world: World) -> None:
+    items = [{"sku": f"SKU-{number:05}", "quantity": 3} for number in range(1_000)]
+    assert (await operate(world, "orders_place", body={**PLACE, "items": items})).status == 200
+
+
+@case
+async def parameters_must_fit_the_schema(world: World) -> None:
+    for query in ("?limit=0", "?limit=101", "?limit=ten", "?limit=1&limit=2", "?q="):
+        answer = await operate(world, "products_list", query=query)
+        assert (answer.status, answer.problem) == (400, "invalid-request"), query
+    answer = await operate(world, "orders_place", headers={"Idempotency-Key": "a b"})
+    assert answer.problem == "invalid-request"
+    answer = await world.call("POST", "/v1/orders", token="shopper", body=PLACE)
+    assert answer.problem == "invalid-request" and "Idempotency-Key" in answer.json["detail"]
+    assert not world.seen
+
+
+@case
+async def other_headers_go_through(world: World) -> None:
+    assert (await operate(world, "products_get", headers={"X-Other": "1"})).status == 200
+    assert world.last.headers["x-other"] == "1"
+
+
+# dialects
+
+CAMEL = {
+    "cartId": CART,
+    "cartVersion": 3,
+    "shippingAddress": {"name": "A", "line1": "1", "line2": "2", "city": "London", "postalCode": "N1", "country": "GB"},
+    "paymentMethod": "pm_card_visa",
+}
+FORMER = {
+    "order_lines": [{"stock_code": "85123A", "qty": 6}, {"stock_code": "71053", "qty": 1}],
+    "ship_to": {"attention": "A", "street": "1", "street2": "2", "town": "London", "zip": "N1", "country_code": "GB"},
+    "payment_token": "pm_card_visa",
+}
+_SAME = {"name": "A", "line1": "1", "line2": "2", "city": "London", "postal_code": "N1", "country": "GB"}
+
+
+@case
+async def dialects_become_one(world: World) -> None:
+    await operate(world, "orders_place", body=CAMEL)
+    expected: dict[str, Any] = {
+        "cart_id": CART,
+        "cart_version": 3,
+        "shipping_address": _SAME,
+        "payment_method": "pm_card_visa",
+    }
+    assert world.last.json == expected
+    await operate(world, "orders_place", body=FORMER)
+    lines = [{"sku": "85123A", "quantity": 6}, {"sku": "71053", "quantity": 1}]
+    assert world.last.json == {"items": lines, "shipping_address": _SAME, "payment_method": "pm_card_visa"}
+    await operate(world, "orders_place", body=PLACE)
+    assert world.last.json == PLACE
+    await operate(world, "orders_place", body={**PLACE, "cart_id": None, "cart_version": None})
+    assert world.last.json == {**PLACE, "cart_id": None, "cart_version": None}
+
+
+@case
+async def a_name_in_two_dialects_is_refused(world: World) -> None:
+    address = {**ADDRESS, "postalCode": "N2"}
+    doubled: tuple[dict[str, Any], ...] = (
+        {**PLACE, "paymentMethod": "pm_card_mastercard"},
+        {**FORMER, "items": PLACE["items"]},
+        {**PLACE, "shipping_address": address},
+        {**PLACE, "items": [{"sku": "1", "stock_code": "2", "quantity": 1}]},
+        {**CAMEL, "ship_to": FORMER["ship_to"]},
+    )
+    for body in doubled:
+        answer = await operate(world, "orders_place", body=body)
+        assert (answer.status, answer.problem) == (400, "invalid-request"), body
+    for name, value in (("items", [1]), ("shipping_address", 5), ("items", {})):
+        assert (await operate(world, "orders_place", body={**PLACE, name: value})).status == 400
+    assert not world.seen
