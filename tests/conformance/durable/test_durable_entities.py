@@ -109,6 +109,14 @@ async def test_the_package_has_no_locks_and_the_instance_says_so(client: Client)
     assert (status.runtime_status.name, "no attribute 'lock'" in status.output) == ("Failed", True)
 
 
+async def test_an_entity_that_signals_another_is_refused_by_name_and_changes_nothing(client: Client) -> None:
+    status = await run(client, "asks_the_meddler")
+    assert status.runtime_status.name == "Failed"
+    assert "an entity that signals another entity is not supported" in status.output
+    assert not (await client.read_entity_state(df.EntityId("meddler", "x"))).entity_exists
+    assert not (await client.read_entity_state(MINE)).entity_exists
+
+
 async def test_entities_are_listed_by_name_and_time_with_their_state_when_asked(host: Host, client: Client) -> None:
     await run(client, "calls", [["add", 2]])
     await client.signal_entity(df.EntityId("journal", "j"), "write", "word")
