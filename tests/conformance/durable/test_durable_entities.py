@@ -76,6 +76,10 @@ async def test_an_operation_that_raises_fails_its_caller_and_loses_no_state(clie
     assert (await run(client, "survives_an_error", "jump")).output == ["a counter cannot jump", 5]
 
 
+async def test_what_an_operation_set_before_it_raised_stays_as_the_package_has_it(client: Client) -> None:
+    assert (await run(client, "survives_an_error", "stumble")).output == ["stumbled", -1]
+
+
 async def test_an_entity_function_that_fails_as_a_whole_fails_its_caller_and_loses_no_state(client: Client) -> None:
     reason, state = (await run(client, "survives_an_error", "spoil")).output
     assert "Entity function 'counter' failed" in reason

@@ -26,7 +26,7 @@ plans: list[str] = []
 
 @app.entity_trigger(context_name="context")
 def counter(context: df.DurableEntityContext) -> None:
-    """A number: add, get, forget; `break` raises after it has changed nothing, `spoil` leaves what is no JSON."""
+    """A number: add, get, delete; `stumble` raises after it has changed it, `spoil` leaves what is no JSON."""
     match context.operation_name:
         case "add":
             context.set_state(context.get_state(lambda: 0) + context.get_input())
@@ -35,6 +35,9 @@ def counter(context: df.DurableEntityContext) -> None:
             context.set_result(context.get_state(lambda: 0))
         case "delete":
             context.destruct_on_exit()
+        case "stumble":
+            context.set_state(-1)
+            raise ValueError("stumbled")
         case "spoil":
             context.set_state({1, 2})
         case unknown:
