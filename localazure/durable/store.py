@@ -150,7 +150,7 @@ class Store:
 
     def execution(self, instance_id: str) -> str | None:
         """The execution id that an instance has now."""
-        query = "SELECT record ->> '$.execution_id' FROM instances WHERE id = ?"
+        query = "SELECT json_extract(record, '$.execution_id') FROM instances WHERE id = ?"
         row = self._db.execute(query, (instance_id,)).fetchone()
         return None if row is None else str(row[0])
 

@@ -76,6 +76,10 @@ async def test_an_operation_that_raises_fails_its_caller_and_loses_no_state(clie
     assert (await run(client, "survives_an_error", "jump")).output == ["a counter cannot jump", 5]
 
 
+async def test_what_an_operation_set_before_it_raised_stays_as_the_package_has_it(client: Client) -> None:
+    assert (await run(client, "survives_an_error", "stumble")).output == ["stumbled", -1]
+
+
 async def test_an_entity_function_that_fails_as_a_whole_fails_its_caller_and_loses_no_state(client: Client) -> None:
     reason, state = (await run(client, "survives_an_error", "spoil")).output
     assert "Entity function 'counter' failed" in reason
@@ -107,6 +111,14 @@ async def test_a_signal_to_an_entity_that_no_function_is_is_refused(client: Clie
 async def test_the_package_has_no_locks_and_the_instance_says_so(client: Client) -> None:
     status = await run(client, "locks")
     assert (status.runtime_status.name, "no attribute 'lock'" in status.output) == ("Failed", True)
+
+
+async def test_an_entity_that_signals_another_is_refused_by_name_and_changes_nothing(client: Client) -> None:
+    status = await run(client, "asks_the_meddler")
+    assert status.runtime_status.name == "Failed"
+    assert "an entity that signals another entity is not supported" in status.output
+    assert not (await client.read_entity_state(df.EntityId("meddler", "x"))).entity_exists
+    assert not (await client.read_entity_state(MINE)).entity_exists
 
 
 async def test_entities_are_listed_by_name_and_time_with_their_state_when_asked(host: Host, client: Client) -> None:

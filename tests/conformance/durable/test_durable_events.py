@@ -48,6 +48,15 @@ async def test_events_that_come_before_they_are_waited_for_are_kept_whatever_the
     assert await output(client, "one") == ["A", "B", "C", "D"]
 
 
+@early
+async def test_of_two_early_events_of_one_name_the_package_keeps_the_last(client: Client) -> None:
+    await client.start_new("listens", "one", ["a", "b"])
+    for number in (1, 2):
+        await client.raise_event("one", "b", number)
+    await client.raise_event("one", "a", 0)
+    assert await output(client, "one") == [0, 2]
+
+
 async def test_an_eternal_orchestration_loses_no_event_that_comes_while_it_starts_over(client: Client) -> None:
     await client.start_new("collects", "one", [50, []])
     for number in range(50):

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import os
-import signal
 from collections import Counter
 from datetime import timedelta
 from pathlib import Path
+from signal import SIGKILL
 from typing import Any
 
 import azure.durable_functions as df
+import azure.functions as func
 
 app = df.DFApp()
 inside = Counter[str]()
@@ -24,7 +26,7 @@ plans: list[str] = []
 
 @app.entity_trigger(context_name="context")
 def counter(context: df.DurableEntityContext) -> None:
-    """A number: add, get, forget; `break` raises after it has changed nothing, `spoil` leaves what is no JSON."""
+    """A number: add, get, delete; `stumble` raises after it has changed it, `spoil` leaves what is no JSON."""
     match context.operation_name:
         case "add":
             context.set_state(context.get_state(lambda: 0) + context.get_input())
@@ -33,6 +35,9 @@ def counter(context: df.DurableEntityContext) -> None:
             context.set_result(context.get_state(lambda: 0))
         case "delete":
             context.destruct_on_exit()
+        case "stumble":
+            context.set_state(-1)
+            raise ValueError("stumbled")
         case "spoil":
             context.set_state({1, 2})
         case unknown:
@@ -57,7 +62,21 @@ def mortal(context: df.DurableEntityContext) -> None:
     lethal = Path(os.environ["LETHAL"])
     if lethal.exists():
         lethal.unlink()
-        os.kill(os.getpid(), signal.SIGKILL)
+        os.kill(os.getpid(), SIGKILL)
+
+
+@app.generic_trigger(arg_name="context", type="entityTrigger")
+def meddler(context: func.EntityContext) -> str:
+    """Answers what the package never would: that another entity is to be signalled."""
+    asked = json.loads(context.body)["batch"]
+    signal = {"target": {"name": "counter", "key": "mine"}, "name": "add", "input": "1"}
+    results = [{"isError": False, "duration": 0, "result": "null"} for _ in asked]
+    return json.dumps({"entityExists": True, "entityState": "1", "results": results, "signals": [signal]})
+
+
+@app.orchestration_trigger(context_name="context")
+def asks_the_meddler(context: df.DurableOrchestrationContext) -> Any:
+    return (yield context.call_entity(df.EntityId("meddler", "x"), "anything"))
 
 
 @app.orchestration_trigger(context_name="context")
