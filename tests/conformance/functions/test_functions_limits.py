@@ -13,7 +13,6 @@ from azure.cosmos import PartitionKey
 from azure.cosmos.aio import CosmosClient
 
 from localazure.cosmos import EMULATOR_KEY, PART
-from localazure.functions.errors import HostError
 from localazure.part import Config, Server
 
 from .conftest import App
@@ -26,17 +25,6 @@ TRIGGER = """
 async def record(documents: func.DocumentList) -> None:
     for document in documents:
         seen.put_nowait(document["id"])
-"""
-ENTITIES = """
-import asyncio
-import azure.durable_functions as df
-import azure.functions as func
-
-app = df.DFApp()
-seen = asyncio.Queue()
-
-@app.entity_trigger(context_name="context")
-def counter(context): ...
 """
 
 
@@ -127,9 +115,3 @@ async def test_function_timeout_answers_for_a_synchronous_function_that_is_still
             assert (answer.status, await answer.read()) == (500, b"")
     finally:
         app.module.go.set()
-
-
-async def test_an_entity_function_is_refused_by_name(app: App) -> None:
-    app.write("", header=ENTITIES)
-    with pytest.raises(HostError, match=r"'counter'.*entityTrigger.*not supported"):
-        await app.start()
