@@ -88,7 +88,8 @@ async def reserve(event: Event, placed: OrderPlaced) -> None:
             log.info(f"stock.{existing.status}", order_id=order_id, lines=len(lines), short=len(short))
         except AlreadyExists:
             existing = await _reservation(order_id)
-    if existing.status in domain.SETTLED["cancel"]:
+    if existing.status != "reserved":
+        # What a slow repeat has taken after the order was settled is given back; what was used up is not held.
         await _each(lines, lambda line: store.release(order_id, line))
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import time
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
@@ -115,6 +116,7 @@ class Listener:
             while not self._stopping.is_set():
                 await places.acquire()
                 messages: list[ServiceBusReceivedMessage] = []
+                asked = time.monotonic()
                 try:
                     messages = await receiver.receive_messages(wanted, max_wait_time=_WAIT)
                 finally:
@@ -122,6 +124,9 @@ class Listener:
                         places.release()
                 if messages:
                     self._call(receiver, messages, renewer, places)
+                elif time.monotonic() - asked < _WAIT / 2:
+                    # A receiver whose connection is gone may answer "nothing" at once, for ever, and starve the loop.
+                    return
 
     def _call(
         self,

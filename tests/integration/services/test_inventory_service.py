@@ -118,3 +118,15 @@ async def test_stock_cannot_be_set_below_what_is_reserved() -> None:
     assert await counts(sku) == (5, 3)
     with pytest.raises(NotFound):
         await service.get("nothing")
+
+
+async def test_what_a_slow_repeat_takes_after_the_order_was_settled_is_given_back() -> None:
+    sku, order_id = f"T{secrets.token_hex(4)}", f"ord_{secrets.token_hex(13)}"
+    await store.set_on_hand(sku, 5, None)
+    story = Story(order_id, [Line(sku, 2)])
+    await service.reserve(story.event(story.placed), story.placed)
+    await service.commit(story.event(story.confirmed, 2), story.confirmed)
+    assert await store.hold(order_id, Line(sku, 2)), "a delivery that was under way all the time goes on"
+    await service.reserve(story.event(story.placed), story.placed)
+    document = await store.get_stock(sku)
+    assert document is not None and (document["on_hand"], document["reserved"], document["holds"]) == (3, 0, {})
