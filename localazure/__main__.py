@@ -49,7 +49,7 @@ def overview() -> str:
   python -m localazure up [--state DIR] [--only PART,…] [--port PART=N] [--set PART.OPTION=VALUE] [--split SERVICE,…]
       Start everything, each part as a process of its own, and serve until Ctrl-C. A part that dies is started
       again, unless DIR/hold/PART exists. With --split, each of those services has a functions host of its own,
-      functions-SERVICE, with its own files. Addresses are printed when all are ready and kept in
+      functions-SERVICE, with its own files and database key. Addresses are printed when all are ready and kept in
       DIR/addresses.json, logs in DIR/logs.
 
   python -m localazure PART [--port N] [--state DIR] [--option NAME=VALUE]

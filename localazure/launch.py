@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import json
+import re
 import socket
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
@@ -12,6 +15,7 @@ from localazure.part import HOST, Part
 from localazure.parts import FUNCTIONS, TABLE, PartError, check_options, load, port_variable
 from localazure.supervisor import Launch
 
+_KEY = re.compile(r"AccountKey=[^;]*;?")
 SERVICES = "SERVICES"
 """The app setting that says which services a host registers."""
 SPLIT_CONFIGURATION = "apim/configuration.split.json"
@@ -48,16 +52,30 @@ def plan(
     launches = []
     for name, part in parts.items():
         shared = chosen_options.get(FUNCTIONS, {}) if name in hosts else {}
+        if part.name == "cosmos" and hosts:
+            shared = {"database_keys": json.dumps({service: database_key(service) for service in split})}
         options = {**_default_options(part, ports, app, bool(hosts)), **shared, **chosen_options.get(name, {})}
         check_options(part, options)
         host = part.name == FUNCTIONS
         overrides = settings(ports, environment, _settings_file(app, options)) if host else {}
         if name in hosts:
-            overrides = {**overrides, SERVICES: hosts[name]}
+            overrides = {**overrides, **_own(hosts[name], overrides, _settings_file(app, options))}
         summary = f"{part.summary}: {hosts[name]}" if name in hosts else part.summary
         folder = name if name in hosts else ""
         launches.append(Launch(name, part.name, summary, ports[name], options, overrides, host, folder))
     return launches
+
+
+def database_key(service: str) -> str:
+    """The key of a service's database on this machine: like the emulator's own, it protects from mistakes alone."""
+    return base64.b64encode(hashlib.sha512(f"localazure {service}".encode()).digest()).decode()
+
+
+def _own(service: str, overrides: Mapping[str, str], file: Path) -> dict[str, str]:
+    """What one service's host is told: which service it is, and a connection that reaches its own database alone."""
+    setting = TABLE["cosmos"].setting
+    known = overrides.get(setting) or _values(file).get(setting, "")
+    return {SERVICES: service, setting: _KEY.sub(lambda _: f"AccountKey={database_key(service)};", known)}
 
 
 def wanted_port(part: Part, chosen: Mapping[str, int], environment: Mapping[str, str], name: str = "") -> int:

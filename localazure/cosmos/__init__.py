@@ -21,6 +21,7 @@ PART = Part(
     start=_start,
     options={
         "containers": "JSON file of databases and containers to create where they are missing",
+        "database_keys": "JSON object, database → a key (base64) that is good for that database alone",
         "key": "the account's master key (default: the well-known key of Microsoft's emulator)",
     },
 )

@@ -4,6 +4,7 @@ CosmosError
 ├── BadRequest            400
 │   └── QueryError        400, what is wrong with a query and where
 ├── Unauthorized          401
+├── Forbidden             403
 ├── NotFound              404
 ├── Conflict              409
 ├── PreconditionFailed    412
@@ -59,6 +60,11 @@ class QueryError(BadRequest):
 class Unauthorized(CosmosError):
     status = 401
     code = "Unauthorized"
+
+
+class Forbidden(CosmosError):
+    status = 403
+    code = "Forbidden"
 
 
 class NotFound(CosmosError):

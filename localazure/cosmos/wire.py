@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
 import socket
 from pathlib import Path
 
@@ -42,6 +43,15 @@ _FEATURES = {
 """Resources that are not here, by their name in paths."""
 
 
+def _database_keys(config: Config) -> dict[str, str]:
+    """Database → key. Raises ValueError for an option that is no such object."""
+    text = config.options.get("database_keys") or "{}"
+    try:
+        return {str(name): str(key) for name, key in json.loads(text).items()}
+    except (ValueError, AttributeError) as exc:
+        raise ValueError(f"the option database_keys of cosmos must be a JSON object of base64 keys: {exc}") from exc
+
+
 class CosmosServer:
     """The account on a port."""
 
@@ -50,7 +60,7 @@ class CosmosServer:
         self._account = Account(config.file("cosmos.db"), config.clock)
         self._service = Service(self._account, config.clock)
         self._local = Local(self._service)
-        self._signatures = Signatures(config.options.get("key") or EMULATOR_KEY)
+        self._signatures = Signatures(config.options.get("key") or EMULATOR_KEY, _database_keys(config))
         self._purging: asyncio.Task[None] | None = None
         self._runner: web.AppRunner | None = None
         self.port = 0

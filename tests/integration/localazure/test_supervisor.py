@@ -370,13 +370,18 @@ class TestPlan:
         assert planned["stripe"].options["webhook_url"] == f"{base}/v1/payments/webhooks/stripe"
 
     def test_split_gives_each_service_a_host_of_its_own(self) -> None:
-        launches = launch.plan([], {"all": 0}, {}, {}, APP, ["orders", "carts"])
+        settings = {"functions": {"settings": str(APP / "local.settings.sample.json")}}
+        launches = launch.plan([], {"all": 0}, settings, {}, APP, ["orders", "carts"])
         hosts = {launched.name: launched for launched in launches if launched.host}
         assert list(hosts) == ["functions-orders", "functions-carts"]
         assert {name: host.environment["SERVICES"] for name, host in hosts.items()} == {
             "functions-orders": "orders",
             "functions-carts": "carts",
         }
+        for name, service in (("functions-orders", "orders"), ("functions-carts", "carts")):
+            assert launch.database_key(service) in hosts[name].environment["COSMOS_CONNECTION"]
+        database = next(launched for launched in launches if launched.name == "cosmos")
+        assert set(json.loads(database.options["database_keys"])) == {"orders", "carts"}
         assert len({host.folder for host in hosts.values()} | {""}) == 3, "each has its own files"
         gateway = next(launched for launched in launches if launched.name == "apim")
         addresses = json.loads(gateway.options["addresses"])
