@@ -21,11 +21,21 @@ def serving(part: Part, config: Config | None = None) -> Iterator[Server]:
         try:
             yield server
         finally:
-            asyncio.run_coroutine_threadsafe(server.stop(), loop).result(30)
+            asyncio.run_coroutine_threadsafe(_stop(server), loop).result(30)
     finally:
         loop.call_soon_threadsafe(loop.stop)
         thread.join(30)
         loop.close()
+
+
+async def _stop(server: Server) -> None:
+    """Stop it, and end what began while it stopped: a client's thread may have connected at that very moment."""
+    await server.stop()
+    left = asyncio.all_tasks() - {asyncio.current_task()}
+    for task in left:
+        task.cancel()
+    await asyncio.gather(*left, return_exceptions=True)
+    await asyncio.sleep(0)  # a transport that was closed says so in the loop's next turn
 
 
 async def _start(part: Part, config: Config) -> Server:

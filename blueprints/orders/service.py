@@ -209,8 +209,7 @@ async def reconcile() -> None:
     """
     patience = settings().seconds("ORDER_DEADLINE_SECONDS") + settings().seconds("RECONCILE_AFTER_SECONDS")
     async for order_id in unfinished(store.ORDERS, "order", "placed", utc_now().timestamp() - patience):
-        answers = {event["type"] for event in await store.events(order_id)}
-        good = {type_of(StockReserved), type_of(PaymentAuthorized)} <= answers
+        good = DECISIVE.issubset(event["type"] for event in await store.events(order_id))
         order = await (settle(order_id, "confirm") if good else settle(order_id, "cancel", "timed_out"))
         log.warning("order.reconciled", order_id=order_id, status=order.status)
 
