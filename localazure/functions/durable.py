@@ -45,10 +45,7 @@ class DurableFunctions:
             raise LookupError(
                 f"the function '{name}' doesn't exist, is disabled, or is not an {kind.removesuffix('Trigger')}"
             )
-        result = await self._invoker.invoke(function, Datum(payload, "json"))
-        if kind != "activityTrigger":
-            return str(result.value)
-        datum = self._invoker.encode(kind, result.value)
+        datum = await self._invoker.invoke(function, Datum(payload, "json"))
         return "null" if datum is None or datum.value is None else str(datum.value)
 
 

@@ -109,12 +109,12 @@ class Router:
             return web.Response(status=413)
         params = {name: unquote(value) for name, value in match.groupdict().items() if value is not None}
         try:
-            result = await self._invoker.invoke(
+            answer = await self._invoker.invoke(
                 route.function,
                 _request_datum(request, params, body),
                 traceparent=request.headers.get("traceparent", ""),
             )
-            return _response(self._invoker.encode("http", result.value))
+            return _response(answer)
         except Exception:
             log.exception("function '%s' failed", route.function.name)
             return web.Response(status=500)

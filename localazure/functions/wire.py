@@ -27,6 +27,7 @@ from localazure.functions.indexing import Function
 from localazure.functions.servicebus import Listener
 from localazure.functions.settings import HostOptions, connection, read_host_file, read_settings_file
 from localazure.functions.timer import Timer
+from localazure.functions.worker import AppWorker
 from localazure.part import HOST, Config
 
 log = logging.getLogger("localazure.functions")
@@ -59,7 +60,7 @@ class Host:
         enabled = [function for function in self.functions if not function.disabled]
         for function in enabled:
             indexing.check_settings(function, connection)
-        self._invoker = Invoker(self._options.timeout)
+        self._invoker = Invoker(AppWorker(enabled, self._options.timeout))
         self._keys = _keys(config.file("functions/keys.json"))
         http = [function for function in self.functions if function.trigger.type == "httpTrigger"]
         self._router = Router(http, self._options.route_prefix, self._keys, self._invoker)
