@@ -18,6 +18,7 @@ from localazure.supervisor import Launch
 _KEY = re.compile(r"AccountKey=[^;]*;?")
 SERVICES = "SERVICES"
 """The app setting that says which services a host registers."""
+WORKER_PROCESSES = "FUNCTIONS_WORKER_PROCESS_COUNT"
 SPLIT_CONFIGURATION = "apim/configuration.split.json"
 WEBHOOK = "/v1/payments/webhooks/stripe"
 
@@ -72,10 +73,12 @@ def database_key(service: str) -> str:
 
 
 def _own(service: str, overrides: Mapping[str, str], file: Path) -> dict[str, str]:
-    """What one service's host is told: which service it is, and a connection that reaches its own database alone."""
+    """What one service's host is told: which service it is, that one process is enough for it, and a connection that
+    reaches its own database alone."""
     setting = TABLE["cosmos"].setting
     known = overrides.get(setting) or _values(file).get(setting, "")
-    return {SERVICES: service, setting: _KEY.sub(lambda _: f"AccountKey={database_key(service)};", known)}
+    own = _KEY.sub(lambda _: f"AccountKey={database_key(service)};", known)
+    return {SERVICES: service, WORKER_PROCESSES: "1", setting: own}
 
 
 def wanted_port(part: Part, chosen: Mapping[str, int], environment: Mapping[str, str], name: str = "") -> int:

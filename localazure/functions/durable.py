@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable
 
 from azure.functions.meta import Datum
 
 from localazure.functions.engine import Invoker
 from localazure.functions.indexing import Function
+from localazure.functions.processes import WorkerExited
+
+log = logging.getLogger("localazure.functions")
 
 DURABLE_TRIGGERS = frozenset({"orchestrationTrigger", "activityTrigger", "entityTrigger"})
 _NAMES = {"orchestrationTrigger": "orchestration", "activityTrigger": "activity", "entityTrigger": "entityName"}
@@ -45,7 +49,12 @@ class DurableFunctions:
             raise LookupError(
                 f"the function '{name}' doesn't exist, is disabled, or is not an {kind.removesuffix('Trigger')}"
             )
-        datum = await self._invoker.invoke(function, Datum(payload, "json"))
+        while True:
+            try:
+                datum = await self._invoker.invoke(function, Datum(payload, "json"))
+                break
+            except WorkerExited as exc:  # no word of the app's: the work item is given to another worker
+                log.warning("%s; '%s' is run again", exc, name)
         return "null" if datum is None or datum.value is None else str(datum.value)
 
 

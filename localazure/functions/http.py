@@ -21,6 +21,7 @@ from multidict import CIMultiDict
 from localazure.functions.engine import Invoker
 from localazure.functions.errors import InvalidFunction, Unsupported
 from localazure.functions.indexing import Function
+from localazure.functions.processes import WorkerExited
 
 log = logging.getLogger("localazure.functions")
 
@@ -94,7 +95,8 @@ class Router:
                     raise InvalidFunction(route.function.name, f"'{other}' has the same route and method")
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
-        """Answer one request as the host would: 404 for no route, 401 without a key, 500 for an exception."""
+        """Answer one request as the host would: 404 for no route, 401 without a key, 500 for an exception, 502 where
+        the worker process died of it or beside it."""
         for route in self.routes:
             match = route.pattern.fullmatch(request.rel_url.raw_path)
             if match is not None and request.method in route.methods and not route.function.disabled:
@@ -115,6 +117,9 @@ class Router:
                 traceparent=request.headers.get("traceparent", ""),
             )
             return _response(answer)
+        except WorkerExited as exc:
+            log.error("%s; '%s' has no answer", exc, route.function.name)
+            return web.Response(status=502)
         except Exception:
             log.exception("function '%s' failed", route.function.name)
             return web.Response(status=500)

@@ -14,6 +14,7 @@ from typing import Any
 from localazure.functions.errors import InvalidApp, SettingMissing
 
 _EXPRESSION = re.compile(r"%([^%]+)%")
+WORKER_PROCESSES = "FUNCTIONS_WORKER_PROCESS_COUNT"
 _TIMESPAN = re.compile(r"(?:(\d+)\.)?(\d{1,2}):(\d{2}):(\d{2})(\.\d+)?")
 
 
@@ -76,6 +77,14 @@ def read_settings_file(path: Path, environment: Mapping[str, str]) -> dict[str, 
     if not isinstance(values, dict):
         raise InvalidApp(f"{path}: Values must be an object")
     return {name: str(value) for name, value in values.items() if name not in environment}
+
+
+def worker_processes() -> int:
+    """FUNCTIONS_WORKER_PROCESS_COUNT: how many processes run the app, 1 to 10. Raises InvalidApp."""
+    text = os.environ.get(WORKER_PROCESSES, "1")
+    if not text.isdecimal() or not 1 <= int(text) <= 10:
+        raise InvalidApp(f"{WORKER_PROCESSES} must be a number from 1 to 10, not {text!r}")
+    return int(text)
 
 
 def resolve(text: str) -> str:

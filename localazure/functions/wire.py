@@ -9,6 +9,7 @@ import os
 import secrets
 import socket
 import sys
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -24,8 +25,9 @@ from localazure.functions.durable import DURABLE_TRIGGERS, DurableFunctions
 from localazure.functions.engine import Invoker
 from localazure.functions.http import LARGEST_BODY, Router
 from localazure.functions.indexing import Function
+from localazure.functions.processes import Processes
 from localazure.functions.servicebus import Listener
-from localazure.functions.settings import HostOptions, connection, read_host_file, read_settings_file
+from localazure.functions.settings import HostOptions, connection, read_host_file, read_settings_file, worker_processes
 from localazure.functions.timer import Timer
 from localazure.functions.worker import AppWorker
 from localazure.part import HOST, Config
@@ -56,15 +58,20 @@ class Host:
         os.environ.update(read_settings_file(settings, os.environ))
         self._config = config
         self._options: HostOptions = read_host_file(app)
-        self.functions = indexing.load(app)
-        enabled = [function for function in self.functions if not function.disabled]
-        for function in enabled:
-            indexing.check_settings(function, connection)
-        self._invoker = Invoker(AppWorker(enabled, self._options.timeout))
-        self._keys = _keys(config.file("functions/keys.json"))
-        http = [function for function in self.functions if function.trigger.type == "httpTrigger"]
-        self._router = Router(http, self._options.route_prefix, self._keys, self._invoker)
-        self._enabled = enabled
+        count, timeout = worker_processes(), self._options.timeout
+        with ExitStack() as undo:
+            self._processes = Processes(app, count, timeout) if count > 1 else None
+            if self._processes is not None:
+                undo.callback(self._processes.kill)
+            self.functions = indexing.load(app)
+            self._enabled = [function for function in self.functions if not function.disabled]
+            for function in self._enabled:
+                indexing.check_settings(function, connection)
+            self._invoker = Invoker(self._processes or AppWorker(self.functions, timeout))
+            self._keys = _keys(config.file("functions/keys.json"))
+            http = [function for function in self.functions if function.trigger.type == "httpTrigger"]
+            self._router = Router(http, self._options.route_prefix, self._keys, self._invoker)
+            undo.pop_all()
         self._triggers: dict[str, Trigger] = {}
         self._hub: TaskHub | None = None
         self._session: aiohttp.ClientSession | None = None
@@ -78,6 +85,8 @@ class Host:
 
     async def start(self) -> None:
         """Open the port, then start what listens: a function may be called as soon as this returns."""
+        if self._processes is not None:
+            await self._processes.start()
         durable = [function for function in self._enabled if function.trigger.type in DURABLE_TRIGGERS]
         if durable or any(binding.type == "durableClient" for function in self._enabled for binding in function.inputs):
             self._hub = TaskHub(
@@ -156,9 +165,10 @@ class Host:
         return web.Response()
 
     async def _status(self, _: web.Request) -> web.Response:
-        return web.json_response(
-            {"id": f"localazure-{self.port}", "state": self._state, "version": VERSION, "processId": os.getpid()}
-        )
+        own = os.getpid()
+        status = {"id": f"localazure-{self.port}", "state": self._state, "version": VERSION, "processId": own}
+        workers = [own] if self._processes is None else self._processes.pids
+        return web.json_response({**status, "workerProcessIds": workers})
 
     async def _list(self, _: web.Request) -> web.Response:
         return web.json_response(

@@ -14,12 +14,14 @@ class Busy:
     """Counts from the moment it is made."""
 
     def __init__(self, processes: Mapping[str, int]) -> None:
-        self._processes = {**processes, CLIENT: os.getpid()}
+        self._processes = {name: [process, *children(process)] for name, process in processes.items()}
+        self._processes[CLIENT] = [os.getpid()]
         self._began = time.perf_counter()
         self._before = self._seconds()
 
     def cores(self) -> dict[str, float]:
-        """Average number of cores by process; what this client starts and has ended counts as the client."""
+        """Average number of cores by part, its child processes included; what this client starts and has ended counts
+        as the client."""
         elapsed = time.perf_counter() - self._began
         return {
             name: round((seconds - self._before[name]) / elapsed, 2)
@@ -28,8 +30,16 @@ class Busy:
         }
 
     def _seconds(self) -> dict[str, float]:
-        found = {name: cpu_seconds(process) for name, process in self._processes.items()}
-        return {name: seconds for name, seconds in found.items() if seconds is not None}
+        found = {name: [cpu_seconds(process) for process in own] for name, own in self._processes.items()}
+        return {name: sum(filter(None, seconds)) for name, seconds in found.items() if seconds[0] is not None}
+
+
+def children(process: int) -> list[int]:
+    """Its child processes; none without a /proc. A functions host's are those that run the app."""
+    try:
+        return [int(word) for word in Path(f"/proc/{process}/task/{process}/children").read_text().split()]
+    except OSError:
+        return []
 
 
 def cpu_seconds(process: int) -> float | None:

@@ -15,6 +15,8 @@ from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
 
+import aiohttp
+
 from localazure.launch import plan
 from localazure.parts import TABLE
 from localazure.supervisor import Child, Launch, StartFailed
@@ -65,6 +67,19 @@ class System:
         if process.returncode is None:
             process.send_signal(signal.SIGKILL)
         await process.wait()
+
+    async def kill_worker(self, chance: random.Random) -> bool:
+        """SIGKILL for one of the processes that run the app's code; False where the host is dead itself."""
+        try:
+            async with (
+                aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=2)) as session,
+                session.get(f"{self.addresses['functions']}/admin/host/status") as answer,
+            ):
+                workers = (await answer.json())["workerProcessIds"]
+            os.kill(chance.choice(workers), signal.SIGKILL)
+        except (aiohttp.ClientError, TimeoutError, OSError, LookupError):
+            return False
+        return True
 
     async def ended(self, name: str) -> int:
         """Wait until the part has died; its exit code."""

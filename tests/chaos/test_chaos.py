@@ -30,7 +30,8 @@ ORDERS_EACH = 10
 DIFFERENT_BASKETS = 40
 SCARCE = 12
 """So many products do not have enough pieces for everyone who wants them."""
-VICTIMS = ("functions", "cosmos", "servicebus", "stripe")
+VICTIMS = ("functions", "worker", "cosmos", "servicebus", "stripe")
+"""A worker is one of the processes that run the app's code; its host lives on and starts another."""
 BETWEEN_DEATHS = (0.5, 1.5)
 """Seconds."""
 DEAD_FOR = (0.0, 0.6)
@@ -154,6 +155,12 @@ async def _kill(system: System, day: Day, over: asyncio.Event) -> None:
     dying = set[str]()
 
     async def die(victim: str, dead_for: float) -> None:
+        if victim == "worker":
+            if await system.kill_worker(chance):
+                day.deaths[victim] += 1
+            dying.discard(victim)
+            return
+        day.deaths[victim] += 1
         await system.kill(victim)
         await asyncio.sleep(dead_for)
         await system.restart(victim)
@@ -164,7 +171,6 @@ async def _kill(system: System, day: Day, over: asyncio.Event) -> None:
         await asyncio.sleep(pause)
         if victim not in dying:
             dying.add(victim)
-            day.deaths[victim] += 1
             restarts.add(asyncio.create_task(die(victim, dead_for)))
     await asyncio.gather(*restarts)
 

@@ -30,6 +30,8 @@ from tests.chaos.system import running
 
 SYSTEMS = 6
 PATIENCE = 60.0
+IN_THE_HOST = {"FUNCTIONS_WORKER_PROCESS_COUNT": "1"}
+"""The app runs in the host's own process, so that both die at once; `test_chaos.py` kills workers as well."""
 DEPTH = int(os.environ.get("CRASH_POINTS_DEPTH", "1"))
 
 NAMES = [point.name for point in POINTS]
@@ -92,7 +94,7 @@ async def _in_turn(folder: Path, waiting: deque[str], found: dict[str, str]) -> 
 async def _crash(case: str, stage: Stage) -> str:
     """Crash once at the point; what the audit then finds wrong, empty for nothing."""
     system = stage.system
-    await system.restart("functions", CRASH_AT=case)
+    await system.restart("functions", CRASH_AT=case, **IN_THE_HOST)
     stories = asyncio.create_task(_tell(stage, _stories(case)))
     code = asyncio.create_task(system.ended("functions"))
     try:
@@ -103,7 +105,7 @@ async def _crash(case: str, stage: Stage) -> str:
             if not code.done():
                 raise NeverPassed(f"{case} was never passed")
             assert code.result() == EXIT_CODE, f"the host ended with {code.result()}: {system.log('functions')[-2000:]}"
-            await system.restart("functions", CRASH_AT=case)
+            await system.restart("functions", CRASH_AT=case, **IN_THE_HOST)
             await stories
     finally:
         for task in (stories, code):

@@ -10,7 +10,12 @@ import pytest
 from shared.settings import LISTED, SERVICES, SettingError, Settings
 
 ROOT = Path(__file__).parents[2]
-OF_THE_HOST = {"FUNCTIONS_WORKER_RUNTIME", "AzureWebJobsStorage", "APPLICATIONINSIGHTS_STATSBEAT_DISABLED_ALL"}
+OF_THE_HOST = {
+    "FUNCTIONS_WORKER_RUNTIME",
+    "FUNCTIONS_WORKER_PROCESS_COUNT",
+    "AzureWebJobsStorage",
+    "APPLICATIONINSIGHTS_STATSBEAT_DISABLED_ALL",
+}
 
 
 def test_the_sample_file_has_every_listed_setting_and_no_other() -> None:
