@@ -22,7 +22,7 @@ from shared.contracts.payments import PaymentAuthorized
 from shared.errors import Conflict, Contention, InvalidRequest, NotFound, Unprocessable
 from shared.messaging.again import tell_again, unfinished
 from shared.money import Money
-from shared.persistence.cosmos import AlreadyExists, Changed
+from shared.persistence.cosmos import Changed
 from shared.settings import settings
 from shared.telemetry.log import Log
 from shared.web.auth import Principal
@@ -119,20 +119,16 @@ async def place(caller: Principal, key: str, request: PlaceOrder) -> OrderView:
     if request.cart_version is not None and request.cart_id is None:
         raise InvalidRequest("cart_version goes with cart_id")
     order_id, request_hash = derive_order_id(caller.subject, key), fingerprint(request)
-    if (existing := await store.get(order_id)) is not None:
-        return _repeated(existing, request_hash)
-    order = await _price(caller, request, order_id, request_hash)
-    placed = OrderPlaced(
-        order_id=order.id,
-        customer_id=order.customer_id,
-        lines=[Line(line.sku, line.quantity) for line in order.lines],
-        total=order.total,
-        payment_method=request.payment_method,
-    )
     try:
-        await store.add(order, placed)
-    except AlreadyExists:
-        return _repeated(await _existing(order_id), request_hash)
+        order = await _price(caller, request, order_id, request_hash)
+        await store.add(order, _placed(order, request.payment_method))
+    except (NotFound, Conflict, Unprocessable):
+        # Nearly every order is new, so it is looked for only where it cannot be placed: it may be there already, and
+        # what it was made of may have changed since.
+        existing = await store.get(order_id)
+        if existing is None:
+            raise
+        return _repeated(existing, request_hash)
     log.info("order.placed", order_id=order.id, lines=len(order.lines))
     return view(order)
 
@@ -291,6 +287,16 @@ def _repeated(order: Order, request_hash: str) -> OrderView:
             code="idempotency-key-reused",
         )
     return view(order.as_placed())
+
+
+def _placed(order: Order, payment_method: str) -> OrderPlaced:
+    return OrderPlaced(
+        order_id=order.id,
+        customer_id=order.customer_id,
+        lines=[Line(line.sku, line.quantity) for line in order.lines],
+        total=order.total,
+        payment_method=payment_method,
+    )
 
 
 def _told(order: Order) -> EventData:

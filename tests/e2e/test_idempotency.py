@@ -30,12 +30,28 @@ async def test_a_repeat_gets_the_first_answer_after_the_order_has_moved_on(shopp
     assert (again.status, again.json) == (202, first)
 
 
+async def test_a_repeat_gets_the_first_answer_though_its_cart_has_changed(shopper: Client, stocked: Stocked) -> None:
+    sku, key = await stocked(100, 5), secrets.token_hex(8)
+    opened = await shopper.call("POST", "/carts", headers={"Idempotency-Key": secrets.token_hex(8)})
+    line = f"/carts/{opened.json['id']}/items/{sku}"
+    cart = (await shopper.call("PUT", line, {"quantity": 2})).json
+    body = {**basket(), "cart_id": cart["id"], "cart_version": cart["version"]}
+    del body["items"]
+    first = await shopper.placed(body, key)
+    await shopper.call("PUT", line, {"quantity": 3})
+    later = {**body, "cart_version": cart["version"] + 1}
+    assert (await shopper.placed(later))["items"][0]["quantity"] == 3  # the news of it has arrived
+    again = await shopper.order(body, key)
+    assert (again.status, again.json) == (202, first)
+
+
 async def test_another_body_under_the_same_key_is_refused(shopper: Client, stocked: Stocked) -> None:
     sku = await stocked(100, 5)
     key = secrets.token_hex(8)
     await shopper.placed(basket((sku, 1)), key)
-    answer = await shopper.order(basket((sku, 2)), key)
-    assert (answer.status, answer.problem) == (422, "idempotency-key-reused")
+    for other in (basket((sku, 2)), basket(("nobody-sells-this", 1))):
+        answer = await shopper.order(other, key)
+        assert (answer.status, answer.problem) == (422, "idempotency-key-reused")
 
 
 async def test_two_shoppers_may_use_the_same_key(shopper: Client, other_shopper: Client, stocked: Stocked) -> None:
