@@ -4,9 +4,11 @@ from importlib import import_module
 
 import azure.functions as func
 
+from shared.importing import lasting
 from shared.settings import settings
 
 app = func.FunctionApp(http_auth_level=func.AuthLevel.ANONYMOUS)
 
-for service in settings().services:
-    app.register_functions(import_module(f"blueprints.{service}.triggers").bp)
+with lasting():
+    for service in settings().services:
+        app.register_functions(import_module(f"blueprints.{service}.triggers").bp)

@@ -44,21 +44,17 @@ async def _serve(part: Part, config: Config) -> int:
         await _stop_with_parent(stop)
         with os.fdopen(int(ready), "w") as announcement:
             announcement.write(json.dumps({"url": server.url, "port": server.port}) + "\n")
-    settle()
+    _settle()
     await stop.wait()
     await server.stop()
     print(f"{part.name} has stopped", flush=True)
     return 0
 
 
-def settle() -> None:
-    """What has been imported stays: keep the garbage collector from going through it again and again.
-
-    It looked at every object of every module for each few hundred new ones, which took a tenth of a busy host's time.
-    """
+def _settle() -> None:
+    """What has been imported stays: keep the garbage collector from going through it again and again."""
     gc.collect()
     gc.freeze()
-    gc.set_threshold(20_000, 50, 100)
 
 
 async def _stop_with_parent(stop: asyncio.Event) -> None:

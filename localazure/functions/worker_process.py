@@ -19,7 +19,7 @@ from localazure.functions import indexing
 from localazure.functions.errors import HostError
 from localazure.functions.frames import Answer, Call, Failure, pack, unpack
 from localazure.functions.worker import AppWorker
-from localazure.serve import LOG_FORMAT, settle
+from localazure.serve import LOG_FORMAT
 
 _PATIENCE = 10.0
 """Seconds that what the app has running may take once the host is gone."""
@@ -53,7 +53,6 @@ async def _serve(host: socket.socket, worker: AppWorker) -> None:
             result = Answer(call.number, failure=Failure(str(exc), repr(exc), story, isinstance(exc, TimeoutError)))
         writer.write(pack(result))
 
-    settle()
     writer.write(pack(Answer(0)))
     while (call := await unpack(reader)) is not None:
         task = asyncio.get_running_loop().create_task(answer(call))
