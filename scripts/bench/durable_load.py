@@ -25,16 +25,19 @@ LOOK, LOOK_AT_FEW, FEW = 0.02, 0.005, 4
 """Seconds between two looks at which are still under way; one request tells for all. With only a `FEW` of them the
 time between an end and the look that sees it would be most of what is measured, so then it is shorter."""
 PATIENCE = 60.0
+WORKERS = "FUNCTIONS_WORKER_PROCESS_COUNT"
 HUB = "/runtime/webhooks/durabletask"
 UNDER_WAY = "Pending,Running"
 
 
-async def durable(seconds: float, at_once: int = AT_ONCE) -> dict[str, Any]:
-    """The host alone with an app that has nothing else, its files on disk."""
+async def durable(seconds: float, at_once: int = AT_ONCE, workers: int | None = None) -> dict[str, Any]:
+    """The host alone with an app that has nothing else, its files on disk; `workers` processes run the app, or as many
+    as the sample settings say."""
     with tempfile.TemporaryDirectory(prefix="commerce-bench-") as folder:
         rows = Path(folder) / "rows.db"
         options = {"functions.app": str(APP)}
-        async with running(["functions"], options, {steps.ROWS: str(rows)}) as system, open_session() as session:
+        environment = {steps.ROWS: str(rows)} | ({} if workers is None else {WORKERS: str(workers)})
+        async with running(["functions"], options, environment) as system, open_session() as session:
             load = _Load(session, f"{system.addresses['functions']}{HUB}")
             busy = Busy(system.processes)
             sagas = await load.run(seconds, at_once)

@@ -45,6 +45,7 @@ async def test_an_engine_that_does_not_run_at_all_has_no_best() -> None:
 def test_the_ratio_says_how_many_of_ours_for_each_of_theirs() -> None:
     found: dict[str, dict[str, Any]] = {
         "localazure": {"best_sagas_per_second": 90.0},
+        "localazure_two_workers": {"best_sagas_per_second": 270.0},
         "twice": {"best_sagas_per_second": 180.0},
         "failing": {"best_sagas_per_second": None},
         "missing": {FAILED: "cannot be installed"},
@@ -53,6 +54,9 @@ def test_the_ratio_says_how_many_of_ours_for_each_of_theirs() -> None:
         "localazure_to_twice": 0.5,
         "localazure_to_failing": None,
         "localazure_to_missing": None,
+        "localazure_two_workers_to_twice": 1.5,
+        "localazure_two_workers_to_failing": None,
+        "localazure_two_workers_to_missing": None,
     }
 
 

@@ -6,6 +6,7 @@ import json
 import tempfile
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from scripts.bench.children import ROOT, output
@@ -14,7 +15,8 @@ from scripts.bench.figures import ratio
 from scripts.bench.options import FAILED, MeasurementFailed, Options, say
 from scripts.bench.peers.install import environment
 
-OURS = "localazure"
+OURS = {"localazure": 1, "localazure_two_workers": 2}
+"""Ours by the number of processes that run the app. With one, all of it is one process, as with the peers."""
 BEST = "best_sagas_per_second"
 
 Measure = Callable[[float, int], Awaitable[dict[str, Any]]]
@@ -40,7 +42,10 @@ ENGINES = {
 
 async def sagas(options: Options) -> dict[str, Any]:
     """Each engine with few and with many sagas at a time; engines are compared at their best."""
-    found = {OURS: await at_best(OURS, durable, FEW_AND_MANY, options.seconds)}
+    found = {
+        name: await at_best(name, partial(durable, workers=workers), FEW_AND_MANY, options.seconds)
+        for name, workers in OURS.items()
+    }
     try:
         python = await environment()
     except MeasurementFailed as exc:
@@ -67,8 +72,8 @@ async def at_best(name: str, measure: Measure, at_once: tuple[int, ...], seconds
 
 def ratios(found: Mapping[str, Mapping[str, Any]]) -> dict[str, float | None]:
     """How many sagas localazure does for each one of a peer's; below 1 it is slower. `None`: the peer did not run."""
-    ours = found[OURS].get(BEST)
-    return {f"{OURS}_to_{name}": ratio(ours, theirs.get(BEST)) for name, theirs in found.items() if name != OURS}
+    peers = {name: figures.get(BEST) for name, figures in found.items() if name not in OURS}
+    return {f"{own}_to_{name}": ratio(found[own].get(BEST), best) for own in OURS for name, best in peers.items()}
 
 
 def _runner(python: str, engine: Engine) -> Measure:
