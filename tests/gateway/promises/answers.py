@@ -82,18 +82,24 @@ async def a_repeat_that_is_safe_is_made(world: World) -> None:
     world.replies.append(fine(503))
     assert (await operate(world, "orders_place")).status == 200
     assert world.seen[-1].body == world.seen[-2].body and len(world.seen) == 4
+    world.replies.append(fine(502))
+    assert (await operate(world, "orders_place")).status == 200, "its process died"
+    assert len(world.seen) == 6
     world.replies += [fine(503), fine(503), fine(503)]
     assert (await operate(world, "orders_list")).status == 503, "once only"
-    assert len(world.seen) == 6
+    assert len(world.seen) == 8
 
 
 @case
 async def a_repeat_that_is_not_safe_is_not_made(world: World) -> None:
-    for name in ("orders_cancel", "stock_put", "carts_remove_line", "carts_open"):
+    names = ("orders_cancel", "stock_put", "carts_remove_line", "carts_open")
+    for name in names:
         world.replies[:] = [fine(503, Retry_After="3")]
         answer = await operate(world, name)
         assert answer.status == 503 and answer.headers["retry-after"] == "3"
-    assert len(world.seen) == 4
+        world.replies[:] = [fine(502)]
+        assert (await operate(world, name)).status == 502
+    assert len(world.seen) == 2 * len(names)
 
 
 @case
