@@ -36,6 +36,7 @@ async def durable(seconds: float, at_once: int = AT_ONCE, workers: int | None = 
     with tempfile.TemporaryDirectory(prefix="commerce-bench-") as folder:
         rows = Path(folder) / "rows.db"
         options = {"functions.app": str(APP)}
+        steps.prepare(str(rows))
         environment = {steps.ROWS: str(rows)} | ({} if workers is None else {WORKERS: str(workers)})
         async with running(["functions"], options, environment) as system, open_session() as session:
             load = _Load(session, f"{system.addresses['functions']}{HUB}")

@@ -9,12 +9,22 @@ from __future__ import annotations
 import os
 import sqlite3
 import threading
+from contextlib import closing
 
 STEPS = ("place", "reserve", "authorise", "confirm", "capture")
 ROWS = "BENCH_ROWS"
 """Environment variable: the file that the steps write to."""
 
 _local = threading.local()
+
+
+def prepare(path: str) -> None:
+    """Make the file of rows before processes open it: of two that switch its journal at once, one is refused."""
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("PRAGMA journal_mode=WAL")
+        connection.execute(
+            "CREATE TABLE IF NOT EXISTS steps (order_id TEXT, step TEXT, PRIMARY KEY (order_id, step)) WITHOUT ROWID"
+        )
 
 
 def write(step: str, order_id: str) -> str:
@@ -34,10 +44,6 @@ def _connection() -> sqlite3.Connection:
     """One connection for each thread; SQLite itself lets one of them write at a time."""
     if not hasattr(_local, "connection"):
         connection = sqlite3.connect(os.environ[ROWS], isolation_level=None, timeout=30)
-        connection.execute("PRAGMA journal_mode=WAL")
         connection.execute("PRAGMA synchronous=NORMAL")
-        connection.execute(
-            "CREATE TABLE IF NOT EXISTS steps (order_id TEXT, step TEXT, PRIMARY KEY (order_id, step)) WITHOUT ROWID"
-        )
         _local.connection = connection
     return _local.connection  # type: ignore[no-any-return]  # a thread-local has no types

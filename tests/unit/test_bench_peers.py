@@ -89,6 +89,7 @@ def test_a_saga_is_complete_with_all_its_rows(tmp_path: Path, monkeypatch: pytes
     rows = tmp_path / "rows.db"
     monkeypatch.setenv(steps.ROWS, str(rows))
     monkeypatch.setattr(steps, "_local", threading.local())
+    steps.prepare(str(rows))
     for step in (*steps.STEPS, steps.STEPS[0]):
         assert steps.write(step, "whole") == step
     steps.write("place", "begun")

@@ -30,6 +30,7 @@ def main(engine: Callable[[Path, int], AbstractContextManager[RunSaga]]) -> None
     seconds, at_once, folder = float(sys.argv[1]), int(sys.argv[2]), Path(sys.argv[3])
     rows = folder / "rows.db"
     os.environ[steps.ROWS] = str(rows)
+    steps.prepare(str(rows))
     with engine(folder, at_once) as run:
         load = _Load(run, seconds)
         before = time.process_time()
