@@ -70,5 +70,5 @@ bench-peers:  ## measure the same work on other engines and servers (installs th
 BENCH = $(if $(ONLY),--only $(ONLY)) $(if $(SECONDS),--seconds $(SECONDS)) $(if $(SHOPPERS),--shoppers $(SHOPPERS))
 
 clean:  ## stop nothing, forget everything: local state, caches and the virtual environment
-	@rm -rf .local $(VENV) .venv-bench local.settings.json .mypy_cache .ruff_cache .pytest_cache .hypothesis .artifacts
+	@rm -rf .local $(VENV) .venv-bench .venv-runtime local.settings.json .mypy_cache .ruff_cache .pytest_cache .hypothesis .artifacts
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
