@@ -29,6 +29,8 @@ _SHORT_LIFE = 5.0
 """Seconds: a process that lives no longer is replaced after a pause that grows."""
 _PATIENCE = 5.0
 """Seconds that a process has to end once it is told to."""
+_GRACE = 2.0
+"""Seconds past the time limit, which the process keeps itself unless a function never lets it."""
 
 
 class WorkerExited(Exception):
@@ -62,6 +64,7 @@ class Process:
                 [sys.executable, *module], stdin=subprocess.DEVNULL, pass_fds=(theirs.fileno(),)
             )
         self.began = time.monotonic()
+        self._limit = None if timeout == float("inf") else timeout + _GRACE
         self._numbers = itertools.count(1)
         self._waiting: dict[int, asyncio.Future[Datum | None]] = {}
         self._reader: asyncio.StreamReader | None = None
@@ -88,20 +91,21 @@ class Process:
         self._waiting[number] = answer
         try:
             self._writer.write(pack(Call(number, invocation)))
-            return await answer
+            async with asyncio.timeout(self._limit):
+                return await answer
+        except TimeoutError:
+            if not answer.done() or answer.cancelled():
+                log.error("worker process %d hangs in '%s' and is killed", self.pid, invocation.function)
+                self._process.kill()
+            raise
         finally:
             del self._waiting[number]
 
-    async def serve(self) -> int:
-        """Hand answers to those who wait for them, until the process ends; its exit code."""
+    async def serve(self) -> None:
+        """Hand answers to those who wait for them, until the process is gone."""
         assert self._reader is not None, "it was ready"
         while (answer := await unpack(self._reader)) is not None:
             self._take(answer)
-        code = await self.ended()
-        for waiting in self._waiting.values():
-            if not waiting.done():
-                waiting.set_exception(WorkerExited(f"the worker process {self.pid} exited with {code}"))
-        return code
 
     def close(self) -> None:
         """Tell it to end, without waiting for that."""
@@ -114,16 +118,20 @@ class Process:
         self._process.wait()
 
     async def ended(self) -> int:
-        """Its exit code, once it has one; it is killed where it takes too long."""
+        """Its exit code, once it has one; it is killed where it takes too long. Whoever waits for an answer is told."""
         self.close()
         if self._writer is not None:
             with suppress(OSError):
                 await self._writer.wait_closed()
         try:
-            return await asyncio.to_thread(self._process.wait, _PATIENCE)
+            code = await asyncio.to_thread(self._process.wait, _PATIENCE)
         except subprocess.TimeoutExpired:
             self._process.kill()
-            return await asyncio.to_thread(self._process.wait)
+            code = await asyncio.to_thread(self._process.wait)
+        for waiting in self._waiting.values():
+            if not waiting.done():
+                waiting.set_exception(WorkerExited(f"the worker process {self.pid} exited with {code}"))
+        return code
 
     def _take(self, answer: Answer) -> None:
         waiting = self._waiting.get(answer.number)
@@ -163,8 +171,9 @@ class Processes:
 
     async def call(self, invocation: Invocation) -> Datum | None:
         """Raises WorkerExited, TimeoutError, or FunctionFailed for anything that the function raises."""
-        async with self._some:
-            await self._some.wait_for(lambda: self._ready)
+        if not self._ready:
+            async with self._some:
+                await self._some.wait_for(lambda: self._ready)
         return await min(self._ready, key=lambda process: process.under_way).call(invocation)
 
     async def stop(self) -> None:
@@ -184,8 +193,9 @@ class Processes:
         pause = _SHORTEST_PAUSE
         while True:
             process = self._processes[place]
-            code = await process.serve()
+            await process.serve()
             self._ready.remove(process)
+            code = await process.ended()
             while not self._stopping:
                 log.error("worker process %d exited with %d; another takes its place", process.pid, code)
                 young = time.monotonic() - process.began < _SHORT_LIFE

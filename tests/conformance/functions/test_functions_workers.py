@@ -70,6 +70,11 @@ async def hang(req: func.HttpRequest) -> str:
     await asyncio.sleep(60)
     return "late"
 
+@app.route("block")
+async def block(req: func.HttpRequest) -> str:
+    time.sleep(60)
+    return "late"
+
 @app.route("die")
 async def dead(req: func.HttpRequest) -> str:
     die()
@@ -215,6 +220,16 @@ async def test_a_call_that_takes_too_long_is_given_up(
     host = await workers.start()
     assert (await _get(http, host, "api/hang"))[0] == 500
     assert "TimeoutError" in caplog.text
+
+
+async def test_a_worker_that_hangs_is_killed_and_replaced(
+    workers: App, http: aiohttp.ClientSession, caplog: pytest.LogCaptureFixture
+) -> None:
+    host = await workers.start()
+    before = await _workers(http, host)
+    assert (await _get(http, host, "api/block"))[0] == 500
+    assert "hangs in 'block' and is killed" in caplog.text
+    await _replaced(http, host, before, left=1)
 
 
 async def test_a_worker_that_dies_is_replaced_and_the_others_go_on(workers: App, http: aiohttp.ClientSession) -> None:
