@@ -22,6 +22,7 @@ from shared.contracts.payments import PaymentAuthorized, PaymentDeclined
 from shared.errors import Transient
 from shared.faultpoints import crash_point
 from shared.settings import settings
+from shared.telemetry import trace
 from shared.telemetry.log import Log
 
 NAME = "order_saga"
@@ -29,11 +30,12 @@ SETTLE = "orders_settle"
 
 
 class Decision(TypedDict):
-    """What the saga decided; a `reason` comes with `cancel`."""
+    """What the saga decided; a `reason` comes with `cancel`. `traceparent`: whose request that goes back to."""
 
     order_id: str
     command: Command
     reason: NotRequired[CancelReason]
+    traceparent: NotRequired[str]
 
 
 ANSWERS: dict[type[EventData], tuple[str, str]] = {
@@ -53,8 +55,9 @@ log = Log("orders")
 
 
 def order_saga(context: df.DurableOrchestrationContext) -> Generator[Any, Any, str]:
-    """Input `{order_id, deadline}`; output: the status the order ends in."""
+    """Input `{order_id, deadline, traceparent}`; output: the status the order ends in."""
     order = context.get_input()
+    about = {"order_id": order["order_id"], "traceparent": order.get("traceparent", "")}
     deadline = context.create_timer(datetime.fromisoformat(order["deadline"]))
     waiting = {name: context.wait_for_external_event(name) for name in ("stock", "payment", "cancelled")}
     decision: dict[str, str] = {"command": "confirm"}
@@ -78,7 +81,7 @@ def order_saga(context: df.DurableOrchestrationContext) -> Generator[Any, Any, s
         return "cancelled"
     crash_point("saga.decided", decision["command"])
     patient = df.RetryOptions(first_retry_interval_in_milliseconds=2_000, max_number_of_attempts=1_000)
-    status = yield context.call_activity_with_retry(SETTLE, patient, {"order_id": order["order_id"], **decision})
+    status = yield context.call_activity_with_retry(SETTLE, patient, {**about, **decision})
     crash_point("saga.settled")
     return str(status)
 
@@ -90,8 +93,9 @@ async def start(client: df.DurableOrchestrationClient, event: Event, placed: Ord
     """
     deadline = parse_timestamp(event.time) + timedelta(seconds=settings().seconds("ORDER_DEADLINE_SECONDS"))
     order_id = placed.order_id
+    given = {"order_id": order_id, "deadline": timestamp(deadline), "traceparent": trace.current().traceparent}
     try:
-        await client.start_new(NAME, order_id, {"order_id": order_id, "deadline": timestamp(deadline)})
+        await client.start_new(NAME, order_id, given)
     except Exception as exc:  # the client raises bare exceptions
         if await _status(client, order_id) is not None:
             return

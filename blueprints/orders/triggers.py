@@ -26,6 +26,7 @@ from shared.errors import Forbidden
 from shared.messaging.consumer import Handlers, consume
 from shared.messaging.relay import relay
 from shared.messaging.triggers import change_feed, reconciliation, subscription
+from shared.telemetry.export import span
 from shared.web.endpoint import Answer, Call, Parameter, endpoint
 from shared.web.paging import CURSOR, LIMIT, Page, read_limit
 
@@ -170,5 +171,6 @@ def order_saga(context: df.DurableOrchestrationContext) -> Generator[Any, Any, s
 @bp.activity_trigger(input_name="decision")
 async def settle(decision: saga.Decision) -> str:
     """Confirm or cancel as the saga decided; answers the status the order now has."""
-    order = await service.settle(decision["order_id"], decision["command"], decision.get("reason"))
+    with span(f"{decision['command']} order", decision.get("traceparent")):
+        order = await service.settle(decision["order_id"], decision["command"], decision.get("reason"))
     return order.status

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections import Counter
 
 import pytest
@@ -211,5 +212,7 @@ async def test_one_trace_runs_from_the_request_through_every_service(
     assert answer.headers["traceparent"].split("-")[1] == trace_id
     await shopper.until(f"/orders/{answer.json['id']}/payment", lambda payment: payment["status"] == "captured")
     log = (system.state / "logs" / "functions.log").read_text()
-    services = {line.split('"service": "')[1].split('"')[0] for line in log.splitlines() if trace_id in line}
-    assert services == {"orders", "inventory", "payments"}
+    told = [json.loads(line[line.index("{") :]) for line in log.splitlines() if trace_id in line]
+    assert {line["service"] for line in told} == {"orders", "inventory", "payments"}
+    story = ["order.placed", "stock.reserved", "payment.authorized", "order.confirmed", "payment.captured"]
+    assert set(story) <= {line["event"] for line in told}
