@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
+from localazure.functions.settings import WORKER_PROCESSES
 from localazure.part import HOST, Part
 from localazure.parts import FUNCTIONS, TABLE, PartError, check_options, load, port_variable
 from localazure.supervisor import Launch
@@ -18,7 +19,6 @@ from localazure.supervisor import Launch
 _KEY = re.compile(r"AccountKey=[^;]*;?")
 SERVICES = "SERVICES"
 """The app setting that says which services a host registers."""
-WORKER_PROCESSES = "FUNCTIONS_WORKER_PROCESS_COUNT"
 SPLIT_CONFIGURATION = "apim/configuration.split.json"
 WEBHOOK = "/v1/payments/webhooks/stripe"
 
@@ -60,7 +60,8 @@ def plan(
         host = part.name == FUNCTIONS
         overrides = settings(ports, environment, _settings_file(app, options)) if host else {}
         if name in hosts:
-            overrides = {**overrides, **_own(hosts[name], overrides, _settings_file(app, options))}
+            own = _own(hosts[name], overrides, _settings_file(app, options))
+            overrides = {**overrides, WORKER_PROCESSES: environment.get(WORKER_PROCESSES, "1"), **own}
         summary = f"{part.summary}: {hosts[name]}" if name in hosts else part.summary
         folder = name if name in hosts else ""
         launches.append(Launch(name, part.name, summary, ports[name], options, overrides, host, folder))
@@ -73,12 +74,10 @@ def database_key(service: str) -> str:
 
 
 def _own(service: str, overrides: Mapping[str, str], file: Path) -> dict[str, str]:
-    """What one service's host is told: which service it is, that one process is enough for it, and a connection that
-    reaches its own database alone."""
+    """What one service's host is told: which service it is, and a connection that reaches its own database alone."""
     setting = TABLE["cosmos"].setting
     known = overrides.get(setting) or _values(file).get(setting, "")
-    own = _KEY.sub(lambda _: f"AccountKey={database_key(service)};", known)
-    return {SERVICES: service, WORKER_PROCESSES: "1", setting: own}
+    return {SERVICES: service, setting: _KEY.sub(lambda _: f"AccountKey={database_key(service)};", known)}
 
 
 def wanted_port(part: Part, chosen: Mapping[str, int], environment: Mapping[str, str], name: str = "") -> int:

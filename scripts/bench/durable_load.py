@@ -10,6 +10,7 @@ from typing import Any
 
 import aiohttp
 
+from localazure.functions.settings import WORKER_PROCESSES
 from scripts.bench import steps
 from scripts.bench.busy import Busy
 from scripts.bench.figures import rate
@@ -25,7 +26,6 @@ LOOK, LOOK_AT_FEW, FEW = 0.02, 0.005, 4
 """Seconds between two looks at which are still under way; one request tells for all. With only a `FEW` of them the
 time between an end and the look that sees it would be most of what is measured, so then it is shorter."""
 PATIENCE = 60.0
-WORKERS = "FUNCTIONS_WORKER_PROCESS_COUNT"
 HUB = "/runtime/webhooks/durabletask"
 UNDER_WAY = "Pending,Running"
 
@@ -37,7 +37,7 @@ async def durable(seconds: float, at_once: int = AT_ONCE, workers: int | None = 
         rows = Path(folder) / "rows.db"
         options = {"functions.app": str(APP)}
         steps.prepare(str(rows))
-        environment = {steps.ROWS: str(rows)} | ({} if workers is None else {WORKERS: str(workers)})
+        environment = {steps.ROWS: str(rows)} | ({} if workers is None else {WORKER_PROCESSES: str(workers)})
         async with running(["functions"], options, environment) as system, open_session() as session:
             load = _Load(session, f"{system.addresses['functions']}{HUB}")
             busy = Busy(system.processes)

@@ -388,6 +388,13 @@ class TestPlan:
         assert addresses["functions-carts"] == f"http://localhost:{hosts['functions-carts'].port}"
         assert gateway.options["configuration"].endswith("configuration.split.json")
 
+    @pytest.mark.parametrize(("environment", "count"), [({}, "1"), ({"FUNCTIONS_WORKER_PROCESS_COUNT": "3"}, "3")])
+    def test_one_process_is_enough_for_a_split_host(self, environment: dict[str, str], count: str) -> None:
+        hosts = [
+            launched for launched in launch.plan([], {"all": 0}, {}, environment, APP, ["orders"]) if launched.host
+        ]
+        assert [host.environment["FUNCTIONS_WORKER_PROCESS_COUNT"] for host in hosts] == [count]
+
     def test_split_hosts_take_the_ports_from_the_hosts_default_on(self) -> None:
         launches = launch.plan(
             ["functions-a", "functions-b"], {}, {}, {"LOCALAZURE_FUNCTIONS_PORT": ""}, APP, ["a", "b"]
