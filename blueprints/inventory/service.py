@@ -15,14 +15,12 @@ import msgspec
 
 from blueprints.inventory import domain, store
 from blueprints.inventory.domain import Reservation
-from shared.clock import utc_now
 from shared.contracts.event import Event
 from shared.contracts.inventory import StockRejected, StockReleased, StockReserved
 from shared.contracts.orders import Line, OrderCancelled, OrderConfirmed, OrderPlaced
 from shared.errors import Conflict, NotFound, PreconditionFailed, Transient
-from shared.messaging.again import tell_again, unfinished
+from shared.messaging.again import ask_again
 from shared.persistence.cosmos import AlreadyExists, Changed, Document, Missing
-from shared.settings import settings
 from shared.telemetry.log import Log
 
 T = TypeVar("T")
@@ -119,9 +117,7 @@ async def release(event: Event, cancelled: OrderCancelled) -> None:
 
 async def reconcile() -> None:
     """Pieces that have been held for too long: tell orders again that they are."""
-    before = utc_now().timestamp() - settings().seconds("RECONCILE_AFTER_SECONDS")
-    async for order_id in unfinished(store.RESERVATIONS, "reservation", "reserved", before):
-        await tell_again(store.RESERVATIONS, order_id)
+    await ask_again(store.RESERVATIONS, "reservation", "reserved")
 
 
 async def _reservation(order_id: str) -> Reservation:

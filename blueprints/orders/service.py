@@ -12,7 +12,7 @@ import msgspec
 
 from blueprints.orders import domain, store
 from blueprints.orders.domain import MOST_LINES, Address, Command, Order
-from shared.clock import timestamp, utc_now
+from shared.clock import timestamp
 from shared.contracts.carts import CartChanged
 from shared.contracts.catalog import ProductChanged
 from shared.contracts.event import Event, EventData, type_of
@@ -204,7 +204,7 @@ async def reconcile() -> None:
     Usually their saga does that; it may have been ended by hand, or have failed.
     """
     patience = settings().seconds("ORDER_DEADLINE_SECONDS") + settings().seconds("RECONCILE_AFTER_SECONDS")
-    async for order_id in unfinished(store.ORDERS, "order", "placed", utc_now().timestamp() - patience):
+    async for order_id in unfinished(store.ORDERS, "order", "placed", patience):
         good = DECISIVE.issubset(event["type"] for event in await store.events(order_id))
         order = await (settle(order_id, "confirm") if good else settle(order_id, "cancel", "timed_out"))
         log.warning("order.reconciled", order_id=order_id, status=order.status)

@@ -13,7 +13,6 @@ import msgspec
 from blueprints.payments import domain, provider, store
 from blueprints.payments.domain import Command, Payment
 from blueprints.payments.provider import Intent
-from shared.clock import utc_now
 from shared.contracts.event import Event, EventData
 from shared.contracts.orders import OrderCancelled, OrderConfirmed, OrderPlaced
 from shared.contracts.payments import (
@@ -24,10 +23,9 @@ from shared.contracts.payments import (
     PaymentVoided,
 )
 from shared.errors import NotFound, Transient
-from shared.messaging.again import tell_again, unfinished
+from shared.messaging.again import ask_again
 from shared.money import Money
 from shared.persistence.cosmos import AlreadyExists, Changed
-from shared.settings import settings
 from shared.telemetry.log import Log
 from shared.web.auth import Principal
 
@@ -135,9 +133,7 @@ async def hear(notice: provider.Notice) -> None:
 
 async def reconcile() -> None:
     """Money that has been held for too long: tell orders again that it is."""
-    before = utc_now().timestamp() - settings().seconds("RECONCILE_AFTER_SECONDS")
-    async for order_id in unfinished(store.PAYMENTS, "payment", "authorized", before):
-        await tell_again(store.PAYMENTS, order_id)
+    await ask_again(store.PAYMENTS, "payment", "authorized")
 
 
 async def _begun(payment: Payment, intent: Intent) -> bool:

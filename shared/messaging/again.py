@@ -10,22 +10,29 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 
-from shared.clock import timestamp
+from shared.clock import timestamp, utc_now
 from shared.messaging.publisher import publish
 from shared.persistence.cosmos import Container, Document
 from shared.persistence.outbox import event_of
+from shared.settings import settings
 from shared.telemetry.log import Log
 
 AT_MOST = 100
 """Items that one round looks at; the rest waits for the next."""
 
 
-async def unfinished(container: Container, kind: str, status: str, before: float) -> AsyncIterator[str]:
-    """Order ids of the items of `kind` that have had `status` since `before` (Unix time, seconds)."""
+async def unfinished(container: Container, kind: str, status: str, seconds: float) -> AsyncIterator[str]:
+    """Order ids of the items of `kind` that have had `status` for longer than so many seconds."""
     query = f"SELECT TOP {AT_MOST} c.order_id FROM c WHERE c.kind = @kind AND c.status = @status AND c._ts < @before"  # noqa: S608 - fixed text
-    parameters = {"@kind": kind, "@status": status, "@before": int(before)}
+    parameters = {"@kind": kind, "@status": status, "@before": int(utc_now().timestamp() - seconds)}
     async for document in container.query(query, parameters):
         yield document["order_id"]
+
+
+async def ask_again(container: Container, kind: str, status: str) -> None:
+    """The items of `kind` that have waited in `status` for too long tell orders again what they wait for."""
+    async for order_id in unfinished(container, kind, status, settings().seconds("RECONCILE_AFTER_SECONDS")):
+        await tell_again(container, order_id)
 
 
 async def tell_again(container: Container, key: str) -> None:

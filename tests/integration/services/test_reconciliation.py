@@ -19,6 +19,7 @@ from shared.contracts.event import make_event
 from shared.contracts.inventory import StockReserved
 from shared.contracts.orders import Line, OrderPlaced
 from shared.contracts.payments import PaymentAuthorized
+from shared.messaging import again
 from shared.money import Money
 from shared.persistence.cosmos import Container
 from shared.settings import settings
@@ -29,12 +30,11 @@ TRACE = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
 
 @pytest.fixture(autouse=True)
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whatever is waiting at all has been waiting too long: the services' clock is two seconds ahead of the store's."""
+    """Whatever is waiting at all has been waiting too long: the reconcilers' clock is an hour ahead of the store's."""
     monkeypatch.setenv("RECONCILE_AFTER_SECONDS", "0.001")
     monkeypatch.setenv("ORDER_DEADLINE_SECONDS", "0.001")
     ahead = datetime.now(UTC) + timedelta(hours=1)
-    for service in (orders, inventory, payments):
-        monkeypatch.setattr(service, "utc_now", lambda: ahead)
+    monkeypatch.setattr(again, "utc_now", lambda: ahead)
     settings.cache_clear()
 
 
