@@ -7,6 +7,7 @@ import asyncio
 import secrets
 import sys
 import time
+from collections.abc import Iterable
 from typing import Any
 
 from scripts.dataset import Basket, read
@@ -23,6 +24,15 @@ ADDRESS = {
 LAST_WORD = {"confirmed": "commerce.payment.captured.v1", "cancelled": "commerce.order.cancelled.v1"}
 PATIENCE = 60.0
 """Seconds that a freshly filled catalog may take to reach the orders service, and an order to be settled."""
+
+
+def order_of(lines: Iterable[tuple[str, int]]) -> dict[str, Any]:
+    """The body of an order of these pieces by SKU, on a card that is good."""
+    return {
+        "items": [{"sku": sku, "quantity": quantity} for sku, quantity in lines],
+        "shipping_address": ADDRESS,
+        "payment_method": "pm_card_visa",
+    }
 
 
 async def buy(shop: Shop, basket: Basket, payment_method: str) -> dict[str, Any]:

@@ -13,12 +13,10 @@ from asyncio.subprocess import Process
 
 from scripts.dataset import read
 from scripts.demo import BASKET, buy
+from scripts.ending import end
 from scripts.seed import seed, seeded
 from scripts.shop import STATE, ApiError, Shop, addresses
 from shared.settings import SERVICES
-
-GRACE = 45.0
-"""Seconds that the parts may take to end what is under way."""
 
 
 async def main() -> int:
@@ -44,7 +42,7 @@ async def main() -> int:
     finally:
         for task in (work, stop):
             task.cancel()
-        await _end(up)
+        await end(up)
 
 
 async def _first_order(up: Process) -> None:
@@ -78,16 +76,6 @@ Try next
 Serving until Ctrl-C""",
         flush=True,
     )
-
-
-async def _end(up: Process) -> None:
-    if up.returncode is None:
-        up.terminate()
-        try:
-            await asyncio.wait_for(up.wait(), GRACE)
-        except TimeoutError:
-            os.killpg(up.pid, signal.SIGKILL)
-            await up.wait()
 
 
 if __name__ == "__main__":

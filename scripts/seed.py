@@ -6,8 +6,10 @@ import asyncio
 import sys
 import time
 from collections.abc import Sequence
+from typing import Any
 
 from scripts.dataset import SPARE_PIECES, Product, read
+from scripts.each import each
 from scripts.shop import ApiError, Shop
 from shared.money import parse
 
@@ -17,31 +19,28 @@ CURRENCY = "GBP"
 
 async def seed(shop: Shop, products: Sequence[Product]) -> None:
     """Put every product and its stock into the shop, showing how far it is. Repeating it changes nothing."""
-    started, done = time.monotonic(), 0
-    waiting = iter(products)
+    started = time.monotonic()
 
-    async def worker() -> None:
-        nonlocal done
-        for product in waiting:
-            await put(shop, product)
-            done += 1
-            if done % 50 == 0 or done == len(products):
-                _progress(done, len(products), time.monotonic() - started)
+    def progress(done: int) -> None:
+        if done % 50 == 0 or done == len(products):
+            _progress(done, len(products), time.monotonic() - started)
 
-    async with asyncio.TaskGroup() as group:
-        for _ in range(AT_ONCE):
-            group.create_task(worker())
+    await each(products, lambda product: put(shop, product), AT_ONCE, progress)
 
 
-async def put(shop: Shop, product: Product) -> None:
-    """One product, and its stock where it has none yet."""
+def body_of(product: Product) -> dict[str, Any]:
+    """What the API is told of a product."""
     price = parse(product.price, CURRENCY)
-    body = {
+    return {
         "name": product.name,
         "category": product.category,
         "price": {"amount": price.amount, "currency": price.currency},
     }
-    await shop.call("PUT", f"/products/{product.sku}", body)
+
+
+async def put(shop: Shop, product: Product) -> None:
+    """One product, and its stock where it has none yet."""
+    await shop.call("PUT", f"/products/{product.sku}", body_of(product))
     await shop.call("PUT", f"/stock/{product.sku}", {"on_hand": product.pieces_sold + SPARE_PIECES})
 
 

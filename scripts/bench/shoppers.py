@@ -23,7 +23,7 @@ from scripts.bench.baskets import Lines
 from scripts.bench.figures import percentiles, rate
 from scripts.bench.options import MeasurementFailed
 from scripts.bench.system import System
-from scripts.demo import ADDRESS
+from scripts.demo import order_of
 
 WARM_UP = 2.0
 """Seconds of the same load before the clock starts."""
@@ -81,12 +81,7 @@ class Shopper:
 
     async def place(self, lines: Lines) -> tuple[int, Any]:
         """The answer to a new order: its status and its document."""
-        body = {
-            "items": [{"sku": sku, "quantity": quantity} for sku, quantity in lines],
-            "shipping_address": ADDRESS,
-            "payment_method": "pm_card_visa",
-        }
-        return await self.call("POST", "/orders", body, {"Idempotency-Key": secrets.token_hex(8)})
+        return await self.call("POST", "/orders", order_of(lines), {"Idempotency-Key": secrets.token_hex(8)})
 
     async def buy(self, lines: Lines, load: Load, usual: deque[float]) -> None:
         """Place the order, wait until it is settled, and note it in `load`."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Sequence
 
 import aiohttp
@@ -11,9 +10,9 @@ from scripts.bench.options import MeasurementFailed, say
 from scripts.bench.shoppers import Shopper
 from scripts.bench.system import System
 from scripts.dataset import Product
-from scripts.seed import AT_ONCE, CURRENCY
+from scripts.each import each
+from scripts.seed import AT_ONCE, body_of
 from scripts.shop import token
-from shared.money import parse
 
 PLENTY = 100_000_000
 """Pieces of each product."""
@@ -23,25 +22,14 @@ async def stock(session: aiohttp.ClientSession, system: System, products: Sequen
     """Put products and stock into the shop, as staff. Raises MeasurementFailed for whatever is refused."""
     staff = Shopper(session, system, await token(session, system.addresses["entra"], "staff"))
     say(f"  filling the shop with {len(products)} products")
-    waiting = iter(products)
-
-    async def worker() -> None:
-        for product in waiting:
-            await _put(staff, product)
-
-    async with asyncio.TaskGroup() as group:
-        for _ in range(AT_ONCE):
-            group.create_task(worker())
+    await each(products, lambda product: _put(staff, product), AT_ONCE)
 
 
 async def _put(staff: Shopper, product: Product) -> None:
-    price = parse(product.price, CURRENCY)
-    body = {
-        "name": product.name,
-        "category": product.category,
-        "price": {"amount": price.amount, "currency": price.currency},
-    }
-    for path, document in ((f"/products/{product.sku}", body), (f"/stock/{product.sku}", {"on_hand": PLENTY})):
+    for path, document in (
+        (f"/products/{product.sku}", body_of(product)),
+        (f"/stock/{product.sku}", {"on_hand": PLENTY}),
+    ):
         status, answer = await staff.call("PUT", path, document)
         if status >= 400:
             raise MeasurementFailed(f"PUT {path}: {status} {answer}")

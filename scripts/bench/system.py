@@ -6,7 +6,6 @@ import asyncio
 import json
 import os
 import shutil
-import signal
 import socket
 import sys
 import tempfile
@@ -19,11 +18,10 @@ from pathlib import Path
 
 from scripts.bench.children import ROOT
 from scripts.bench.options import MeasurementFailed
+from scripts.ending import end
 
 PATIENCE = 90.0
 """Seconds that all parts may take to be ready."""
-GRACE = 45.0
-"""Seconds that they may take to end what is under way."""
 
 
 @dataclass(frozen=True)
@@ -74,7 +72,7 @@ async def running(
                 processes = json.loads((folder / "state" / "processes.json").read_text())
                 yield System(addresses, processes, f"http://127.0.0.1:{admin}", startup_ms)
             finally:
-                await _end(process)
+                await end(process)
 
 
 async def _addresses(process: Process, folder: Path) -> dict[str, str]:
@@ -84,17 +82,6 @@ async def _addresses(process: Process, folder: Path) -> dict[str, str]:
             raise MeasurementFailed(f"the system does not start: {(folder / 'up.log').read_text()}")
         await asyncio.sleep(0.005)
     return dict(json.loads(file.read_text()))
-
-
-async def _end(process: Process) -> None:
-    if process.returncode is not None:
-        return
-    process.terminate()
-    try:
-        await asyncio.wait_for(process.wait(), GRACE)
-    except TimeoutError:
-        os.killpg(process.pid, signal.SIGKILL)
-        await process.wait()
 
 
 def free_port() -> int:

@@ -10,7 +10,8 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar
 from urllib.parse import quote
 
-from scripts.demo import ADDRESS
+from scripts.demo import order_of
+from scripts.each import each
 from scripts.replay.plan import Order, Plan
 from scripts.shop import ApiError, Shop
 
@@ -55,18 +56,7 @@ class Replay:
         return self.outcome
 
     async def _each(self, what: str, items: Sequence[T], do: Callable[[T], Awaitable[None]]) -> None:
-        waiting, done = iter(items), 0
-
-        async def worker() -> None:
-            nonlocal done
-            for item in waiting:
-                await do(item)
-                done += 1
-                self._progress(what, done, len(items))
-
-        async with asyncio.TaskGroup() as group:
-            for _ in range(AT_ONCE):
-                group.create_task(worker())
+        await each(items, do, AT_ONCE, lambda done: self._progress(what, done, len(items)))
 
     async def _offer(self, item: tuple[str, int]) -> None:
         """The product, and its pieces where nobody has counted it yet: a second run finds what the first left."""
@@ -85,11 +75,7 @@ class Replay:
         if self._rate:
             await asyncio.sleep(max(0.0, began + number / self._rate - time.monotonic()))
         shop = self._shoppers[sum(map(ord, order.customer)) % len(self._shoppers)]
-        body = {
-            "items": [{"sku": line.sku, "quantity": line.pieces} for line in order.lines],
-            "shipping_address": ADDRESS,
-            "payment_method": "pm_card_visa",
-        }
+        body = order_of((line.sku, line.pieces) for line in order.lines)
         placed = await _patiently(lambda: shop.call("POST", "/orders", body, {"Idempotency-Key": order.key}))
         deadline, pause = time.monotonic() + PATIENCE, 0.1
         while True:
