@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,7 @@ from aiohttp import web
 
 from localazure import apim
 from localazure.part import Config
+from tests.e2e.conftest import Answer
 
 OPERATIONS = {
     "/things/{id}": {"get": "things_get", "put": "things_put"},
@@ -76,17 +77,6 @@ class Files:
             f"<policies>\n<inbound>\n{inbound}\n</inbound>\n<backend>{backend}</backend>\n"
             f"<outbound>{outbound}</outbound>\n<on-error>{on_error}</on-error>\n</policies>",
         )
-
-
-@dataclass(frozen=True)
-class Answer:
-    status: int
-    headers: Mapping[str, str]
-    text: str
-
-    @property
-    def json(self) -> Any:
-        return json.loads(self.text)
 
 
 class Clock:
