@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from localazure.apim.document import Element, read
-from localazure.apim.errors import ArtifactError, Place, Unsupported
+from localazure.apim.errors import ArtifactError, Unsupported
 from localazure.apim.model import Api, Artifacts, Backend, BreakerRule, Operation, Product
 
 METHODS = ("get", "put", "post", "delete", "patch", "head", "options")
@@ -190,7 +190,6 @@ def _product(folder: Path, values: Mapping[str, str]) -> Product:
         id=folder.name,
         name=str(properties["displayName"]),
         subscription_required=bool(properties.get("subscriptionRequired", True)),
-        approval_required=bool(properties.get("approvalRequired", False)),
         published=properties.get("state", "notPublished") == "published",
         apis=frozenset(api.name for api in _folders(folder / "apis")),
         policy=_policy(folder, values),
@@ -236,8 +235,3 @@ def seconds(duration: str) -> float:
         raise ValueError(f"{duration!r} is not a duration such as PT10S")
     days, hours, minutes, rest = (int(group or 0) for group in match.groups())
     return float(((days * 24 + hours) * 60 + minutes) * 60 + rest)
-
-
-def place_of(file: Path) -> Place:
-    """The place of a whole file."""
-    return Place(file, 1, "")

@@ -44,7 +44,6 @@ class Product:
     id: str
     name: str
     subscription_required: bool
-    approval_required: bool
     published: bool
     apis: frozenset[str]
     policy: Element | None
