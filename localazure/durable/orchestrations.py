@@ -8,7 +8,6 @@ from __future__ import annotations
 import json
 import logging
 import uuid
-from collections.abc import Sequence
 from typing import Any
 
 from localazure.durable import actions
@@ -201,8 +200,8 @@ class Orchestrations:
         if outcome.continued:
             self._continue_as_new(instance, outcome)
             return
-        self._store.save(instance, outcome.added)
-        self._count(outcome.added)
+        self._core.counts["history_bytes"] += self._store.save(instance, outcome.added)
+        self._core.counts["history_events"] += len(outcome.added)
         for number in outcome.cancelled_timers:
             self._store.take_timer(instance.id, instance.execution_id, number)
         for timer in outcome.timers:
@@ -286,10 +285,6 @@ class Orchestrations:
                 self._end(instance)
         if instance.finished and instance.parent is not None:
             self._core.wake(instance.parent.instance_id)
-
-    def _count(self, added: Sequence[HistoryEvent]) -> None:
-        self._core.counts["history_events"] += len(added)
-        self._core.counts["history_bytes"] += sum(len(json.dumps(item)) for item in added)
 
 
 def _execution_started(instance: Instance, now: str) -> HistoryEvent:

@@ -101,8 +101,11 @@ class Store:
         events = self._db.execute("SELECT event FROM history WHERE instance_id = ? ORDER BY seq", (instance_id,))
         return instance_of(json.loads(row[0]), [json.loads(event) for (event,) in events])
 
-    def save(self, instance: Instance, added: Sequence[HistoryEvent], *, afresh: bool = False) -> None:
-        """Write the instance; `added` are its last history events, all there are if it starts `afresh`."""
+    def save(self, instance: Instance, added: Sequence[HistoryEvent], *, afresh: bool = False) -> int:
+        """Write the instance; `added` are its last history events, all there are if it starts `afresh`.
+
+        Answers how many characters of history that was.
+        """
         self._db.execute(
             "INSERT OR REPLACE INTO instances (id, status, created, record) VALUES (?, ?, ?, ?)",
             (instance.id, instance.status, instance.created, json.dumps(instance.record())),
@@ -110,10 +113,12 @@ class Store:
         if afresh:
             self._db.execute("DELETE FROM history WHERE instance_id = ?", (instance.id,))
         first = len(instance.history) - len(added)
+        texts = [json.dumps(event) for event in added]
         self._db.executemany(
             "INSERT INTO history (instance_id, seq, event) VALUES (?, ?, ?)",
-            [(instance.id, first + place, json.dumps(event)) for place, event in enumerate(added)],
+            [(instance.id, first + place, text) for place, text in enumerate(texts)],
         )
+        return sum(map(len, texts))
 
     def delete(self, instance_id: str) -> None:
         for table, column in (
