@@ -29,9 +29,18 @@ class Session:
         self.links: dict[int, IncomingLink | OutgoingLink | RequestLink] = {}
         self.answers: dict[str, RequestLink] = {}
         self._waiting: dict[int, asyncio.Task[None]] = {}
+        self._ended = False
 
     def send(self, frame: bytes) -> None:
-        self.connection.write(codec.with_channel(frame, self._channel))
+        """Nothing is sent after `end`: a late answer to a settlement makes a client close its whole connection."""
+        if not self._ended:
+            self.connection.write(codec.with_channel(frame, self._channel))
+
+    def end(self) -> None:
+        """The client ends the session."""
+        self.close()
+        self.send(codec.end())
+        self._ended = True
 
     def send_message(self, handle: int, tag: bytes, settled: bool, payload: bytes) -> int:
         """Send a message in as many frames as the client's frame size asks for; its delivery id."""
@@ -118,7 +127,7 @@ class Session:
             Management(self.connection.broker, node.rpartition("/")[0]).answer(request, answer)
 
     def disposition(self, fields: list[Any]) -> None:
-        """The client settles deliveries; each is answered at once with the same outcome."""
+        """The client settles deliveries; each that is not settled yet is answered at once with the same outcome."""
         if not fields[0]:
             return
         first = int(fields[1])
@@ -129,7 +138,8 @@ class Session:
                     continue
                 state = link.settle(delivery_id, fields[4])
                 if state is not None:
-                    self._settled(delivery_id, state)
+                    if not fields[3]:
+                        self._settled(delivery_id, state)
                     break
 
     def _settled(self, delivery_id: int, state: Any) -> None:
