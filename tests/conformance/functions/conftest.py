@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
 import sys
 import textwrap
 from collections.abc import AsyncIterator, Iterator
@@ -21,6 +20,8 @@ from localazure.clock import Clock, SystemClock
 from localazure.functions import PART
 from localazure.functions.wire import Host
 from localazure.part import Config
+
+from .process import restored
 
 HEADER = """
 import asyncio
@@ -73,15 +74,8 @@ class App:
 
 @pytest.fixture
 def process() -> Iterator[None]:
-    """What importing an app and reading its settings changes in this process, changed back."""
-    path, modules, environment = list(sys.path), set(sys.modules), dict(os.environ)
-    yield
-    sys.path[:] = path
-    for name in set(sys.modules) - modules:
-        if name == "function_app" or name.startswith("greetings"):
-            del sys.modules[name]
-    os.environ.clear()
-    os.environ.update(environment)
+    with restored():
+        yield
 
 
 @pytest.fixture

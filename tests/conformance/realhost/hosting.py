@@ -1,0 +1,59 @@
+"""The recorded apps, run by this project's host as they were by Microsoft's."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from localazure.functions import PART
+from localazure.part import HOST, Config
+from localazure.testing import serving
+from tests.conformance.functions.process import restored
+
+from .comparing import DURABLE_KEY, RECORDINGS
+
+MASTER_KEY = "masterkey"
+FUNCTION_KEY = "functionkey"
+
+
+@contextmanager
+def hosting(name: str, directory: Path, *, keys: bool = True) -> Iterator[tuple[str, int]]:
+    """The address of a host that runs the recorded app `name`, copied to `directory`, with its keys."""
+    app = directory / "app"
+    shutil.copytree(RECORDINGS / "apps" / name, app)
+    (app / "settings.json").rename(app / "local.settings.json")
+    _hurry(app / "host.json")
+    options = {"app": str(app)}
+    if keys:
+        options["secrets"] = str(_secrets(directory / "secrets"))
+    config = Config(state=directory / "state", options=options)
+    with restored():
+        os.environ.pop("WEBSITE_HOSTNAME", None)
+        with serving(PART, config) as server:
+            yield HOST, server.port
+
+
+def _hurry(file: Path) -> None:
+    """What takes longer than `functionTimeout` does so after one second as after five."""
+    document = json.loads(file.read_text(encoding="utf-8"))
+    if "functionTimeout" in document:
+        file.write_text(json.dumps({**document, "functionTimeout": "00:00:01"}), encoding="utf-8")
+
+
+def _secrets(directory: Path) -> Path:
+    directory.mkdir()
+    document = {
+        "masterKey": _key("master", MASTER_KEY),
+        "functionKeys": [_key("default", FUNCTION_KEY)],
+        "systemKeys": [_key("durabletask_extension", DURABLE_KEY)],
+    }
+    (directory / "host.json").write_text(json.dumps(document), encoding="utf-8")
+    return directory
+
+
+def _key(name: str, value: str) -> dict[str, object]:
+    return {"name": name, "value": value, "encrypted": False}
