@@ -26,7 +26,7 @@ from localazure.clock import Clock
 from localazure.functions.engine import Invoker
 from localazure.functions.errors import InvalidFunction
 from localazure.functions.indexing import Function
-from localazure.functions.retry import Interrupted, invoke_with_retries, policy_of
+from localazure.functions.retry import Interrupted, policy_of, succeeds
 from localazure.functions.settings import connection
 
 log = logging.getLogger("localazure.functions")
@@ -147,9 +147,7 @@ class Feed:
         async with self._batch:
             if status == 200 and document["Documents"]:
                 batch = Datum(json.dumps(document["Documents"]), "json")
-                await invoke_with_retries(
-                    self._invoker, self._clock, self._function, self._policy, batch, self._stopping
-                )
+                await succeeds(self._invoker, self._clock, self._function, self._policy, batch, self._stopping)
             token = headers.get("etag")
             if token and token != lease["ContinuationToken"] and not (self._stopping.is_set() and status == 304):
                 lease = await self._checkpoint(lease, token)

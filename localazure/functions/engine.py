@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
+import uuid
 from collections import Counter, defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -18,12 +19,24 @@ log = logging.getLogger("localazure.functions")
 
 
 @dataclass(frozen=True)
-class RetryContext:
-    """Which attempt a function is at, under a retry policy."""
+class RpcException:
+    """Why the attempt before failed, in the words of the .NET host; empty at the first attempt."""
 
-    retry_count: int
-    max_retry_count: int
-    exception: BaseException | None
+    source: str = ""
+    stack_trace: str = ""
+    message: str = ""
+
+
+@dataclass(frozen=True)
+class RetryContext:
+    """Which attempt a function is at; zero of zero where there is no retry policy."""
+
+    retry_count: int = 0
+    max_retry_count: int = 0
+    rpc_exception: RpcException = RpcException()
+
+
+NO_POLICY = RetryContext()
 
 
 @dataclass(frozen=True)
@@ -32,9 +45,10 @@ class Invocation:
 
     function: str
     data: Datum
+    id: str
     metadata: Mapping[str, Datum] = field(default_factory=dict)
     traceparent: str = ""
-    retry: RetryContext | None = None
+    retry: RetryContext = NO_POLICY
     client_binding: str = ""
     """The JSON of durableClient parameters."""
 
@@ -69,14 +83,18 @@ class Invoker:
         data: Datum,
         metadata: Mapping[str, Datum] | None = None,
         traceparent: str = "",
-        retry: RetryContext | None = None,
+        retry: RetryContext = NO_POLICY,
+        invocation_id: str = "",
     ) -> Datum | None:
-        """Call the function; its return value as a worker sends it. Raises what `Worker.call` raises."""
+        """Call the function, under an id of its own unless one is given; its return value as a worker sends it.
+
+        Raises what `Worker.call` raises."""
         self._begin()
         started = time.perf_counter()
         try:
+            identifier = invocation_id or str(uuid.uuid4())
             return await self._worker.call(
-                Invocation(function.name, data, metadata or {}, traceparent, retry, self.client_binding)
+                Invocation(function.name, data, identifier, metadata or {}, traceparent, retry, self.client_binding)
             )
         except BaseException:
             self.failures[function.name] += 1

@@ -27,6 +27,7 @@ class InvalidFunction(HostError):
 
     def __init__(self, function: str, reason: str) -> None:
         super().__init__(f"function '{function}': {reason}")
+        self.reason = reason
 
 
 class Unsupported(InvalidFunction):

@@ -30,6 +30,7 @@ class Call:
 class Failure:
     """What a function raised: the exception's own words, since not every exception can travel."""
 
+    type: str
     text: str
     shown: str
     traceback: str

@@ -18,10 +18,12 @@ from aiohttp import web
 from azure.functions.meta import Datum
 from multidict import CIMultiDict
 
+from localazure.clock import Clock
 from localazure.functions.engine import Invoker
 from localazure.functions.errors import InvalidFunction, Unsupported
 from localazure.functions.indexing import Function
 from localazure.functions.processes import WorkerExited
+from localazure.functions.retry import Policy, invoke_with_retries, policy_of
 
 log = logging.getLogger("localazure.functions")
 
@@ -48,6 +50,7 @@ class Route:
     pattern: re.Pattern[str]
     rank: tuple[int, ...]
     level: str
+    policy: Policy
 
 
 def route_of(function: Function, prefix: str) -> Route:
@@ -61,7 +64,9 @@ def route_of(function: Function, prefix: str) -> Route:
         rank.append(place)
     methods = [str(getattr(method, "value", method)).upper() for method in options.get("methods") or _ALL_METHODS]
     level = str(getattr(options.get("authLevel"), "value", options.get("authLevel") or "FUNCTION")).upper()
-    return Route(function, frozenset(methods), re.compile(pattern + "/?", re.IGNORECASE), tuple(rank), level)
+    return Route(
+        function, frozenset(methods), re.compile(pattern + "/?", re.IGNORECASE), tuple(rank), level, policy_of(function)
+    )
 
 
 def _segment(name: str, segment: str) -> tuple[str, int]:
@@ -83,10 +88,12 @@ def _segment(name: str, segment: str) -> tuple[str, int]:
 class Router:
     """All HTTP functions of the app."""
 
-    def __init__(self, functions: list[Function], prefix: str, keys: Mapping[str, str], invoker: Invoker) -> None:
+    def __init__(
+        self, functions: list[Function], prefix: str, keys: Mapping[str, str], invoker: Invoker, clock: Clock
+    ) -> None:
         self.routes = sorted((route_of(function, prefix) for function in functions), key=lambda route: route.rank)
         self._keys = keys
-        self._invoker = invoker
+        self._invoker, self._clock = invoker, clock
         seen: dict[tuple[str, str], str] = {}
         for route in self.routes:
             for method in route.methods:
@@ -111,10 +118,14 @@ class Router:
             return web.Response(status=413)
         params = {name: unquote(value) for name, value in match.groupdict().items() if value is not None}
         try:
-            answer = await self._invoker.invoke(
+            answer = await invoke_with_retries(
+                self._invoker,
+                self._clock,
                 route.function,
+                route.policy,
                 _request_datum(request, params, body),
                 traceparent=request.headers.get("traceparent", ""),
+                one_id=False,
             )
             return _response(answer)
         except WorkerExited as exc:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import importlib.util
 import inspect
 import json
+import logging
 import os
 import sys
 import typing
@@ -22,6 +23,8 @@ import azure.functions as func
 from localazure.functions.errors import HostError, InvalidApp, InvalidFunction, Unsupported
 from localazure.functions.settings import resolve
 
+log = logging.getLogger("localazure.functions")
+
 TRIGGERS = frozenset(
     {
         "httpTrigger",
@@ -34,6 +37,9 @@ TRIGGERS = frozenset(
     }
 )
 RETRIED = frozenset({"cosmosDBTrigger", "timerTrigger"})
+"""Triggers that Azure documents retry policies for."""
+RETRIED_YET = frozenset({"httpTrigger", "serviceBusTrigger"})
+"""Triggers on which it heeds them all the same, with a warning."""
 INPUTS = frozenset({"durableClient"})
 OUTPUTS = frozenset({"http"})
 
@@ -71,6 +77,16 @@ class Function:
     def wants_context(self) -> bool:
         """Whether it has a parameter `context` that no binding fills."""
         return "context" in self.parameters and self.trigger.name != "context"
+
+    def flag(self, option: str, default: bool = False) -> bool:
+        """A yes or no of the trigger, which may be written as text. Raises InvalidFunction, and SettingMissing."""
+        value = self.trigger.options.get(option)
+        if value is None or isinstance(value, bool):
+            return default if value is None else value
+        text = resolve(str(value)).strip().lower()
+        if text not in ("true", "false"):
+            raise InvalidFunction(self.name, f"{option} must be true or false, not {value!r}")
+        return text == "true"
 
     @property
     def disabled(self) -> bool:
@@ -139,10 +155,17 @@ def _index(item: Any, app: Path) -> Function:
         retry=item.get_settings_dict("retry_policy") or None,
         annotations=_annotations(name, call),
     )
-    if function.retry is not None and function.trigger.type not in RETRIED:
-        raise Unsupported(name, f"a retry policy on a {function.trigger.type}, which has none in Azure either")
+    _check_retry(function)
     _check_parameters(function)
     return function
+
+
+def _check_retry(function: Function) -> None:
+    if function.retry is None or function.trigger.type in RETRIED:
+        return
+    if function.trigger.type not in RETRIED_YET:
+        raise Unsupported(function.name, f"a retry policy on its {function.trigger.type}; Durable has its own")
+    log.warning("Soon retries will not be supported for function '%s'.", function.name)
 
 
 def _binding(document: dict[str, Any]) -> Binding:

@@ -45,6 +45,16 @@ class FunctionFailed(Exception):
         self._failure = failure
         self.add_note(failure.traceback)
 
+    @property
+    def type(self) -> str:
+        """The name of the exception's type."""
+        return self._failure.type
+
+    @property
+    def traceback(self) -> str:
+        """Where it was raised in the worker process."""
+        return self._failure.traceback
+
     def __str__(self) -> str:
         return self._failure.text
 

@@ -1,6 +1,7 @@
-"""Function-level retry policies, for the triggers that have them: change feed and timer.
+"""Function-level retry policies: the attempts of one invocation, and how long the host waits between them.
 
-Source: "Azure Functions error handling and retries", retry policies.
+Source: "Azure Functions error handling and retries"; azure-webjobs-sdk, `FunctionExecutorExtensions` and
+`RandomizedExponentialBackoffStrategy`.
 """
 
 from __future__ import annotations
@@ -8,15 +9,19 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
+import time
+import traceback
+import uuid
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from azure.functions.meta import Datum
 
 from localazure.clock import Clock
-from localazure.functions.engine import Invoker, RetryContext
+from localazure.functions.engine import NO_POLICY, Invoker, RetryContext, RpcException
 from localazure.functions.errors import InvalidFunction
 from localazure.functions.indexing import Function
-from localazure.functions.settings import seconds
+from localazure.functions.processes import FunctionFailed
 
 log = logging.getLogger("localazure.functions")
 
@@ -34,28 +39,44 @@ class Policy:
     longest: float = 0.0
 
     def pause(self, failures: int) -> float:
-        """Seconds before the next attempt: doubling from the shortest to the longest, give or take a fifth."""
-        if self.shortest == self.longest:
+        """Seconds before the next attempt: the shortest at first, then the shortest and a delay on top that doubles,
+        give or take a fifth, up to the longest."""
+        if failures == 1 or self.shortest == self.longest:
             return self.shortest
-        base = min(self.longest, self.shortest * 2.0 ** min(failures - 1, 30))
-        return base * random.uniform(0.8, 1.2)  # noqa: S311 - jitter needs no secrecy
+        jitter = random.uniform(0.8, 1.2)  # noqa: S311 - jitter needs no secrecy
+        return min(self.longest, self.shortest * (1.0 + jitter * 2.0 ** min(failures - 2, 60)))
+
+
+ONCE = Policy()
 
 
 def policy_of(function: Function) -> Policy:
-    """Raises InvalidFunction for a policy that cannot be read."""
+    """Raises InvalidFunction for a policy that cannot be read, or that Azure refuses."""
     declared = function.retry
     if declared is None:
-        return Policy()
+        return ONCE
     try:
         most = int(declared["max_retry_count"])
         if declared["strategy"] == "fixed_delay":
-            delay = seconds(declared["delay_interval"])
-            return Policy(most, delay, delay)
-        if declared["strategy"] == "exponential_backoff":
-            return Policy(most, seconds(declared["minimum_interval"]), seconds(declared["maximum_interval"]))
-    except (KeyError, ValueError) as exc:
+            delay = _seconds(declared["delay_interval"])
+            policy = Policy(most, delay, delay)
+        elif declared["strategy"] == "exponential_backoff":
+            policy = Policy(most, _seconds(declared["minimum_interval"]), _seconds(declared["maximum_interval"]))
+        else:
+            raise InvalidFunction(function.name, f"the retry strategy '{declared['strategy']}' is unknown")
+    except (KeyError, TypeError, ValueError) as exc:
         raise InvalidFunction(function.name, f"its retry policy cannot be read: {exc}") from exc
-    raise InvalidFunction(function.name, f"the retry strategy '{declared['strategy']}' is unknown")
+    if most < -1:
+        raise InvalidFunction(function.name, f"its retry policy has a max_retry_count of {most}; -1 is for ever")
+    if policy.shortest > policy.longest:
+        raise InvalidFunction(function.name, "the minimumInterval must not be greater than the maximumInterval")
+    return policy
+
+
+def _seconds(text: str) -> float:
+    """The worker reads hours, minutes and whole seconds below a day. Raises ValueError, and TypeError for None."""
+    read = time.strptime(text, "%H:%M:%S")
+    return read.tm_hour * 3600.0 + read.tm_min * 60.0 + read.tm_sec
 
 
 async def invoke_with_retries(
@@ -64,27 +85,61 @@ async def invoke_with_retries(
     function: Function,
     policy: Policy,
     data: Datum,
+    *,
+    metadata: Mapping[str, Datum] | None = None,
+    traceparent: str = "",
     stopping: asyncio.Event | None = None,
-) -> bool:
-    """Call the function until it succeeds or the policy is used up; whether it succeeded.
+    one_id: bool = True,
+) -> Datum | None:
+    """Call the function until it succeeds or the policy is used up; its return value.
 
-    Raises Interrupted where `stopping` is set while a pause is under way.
+    All attempts have one invocation id unless each is to have its own. Raises what the last attempt raised, and
+    Interrupted where `stopping` is set while a pause is under way.
     """
-    failures = 0
-    error: Exception | None = None
+    if function.retry is None:
+        return await invoker.invoke(function, data, metadata, traceparent, NO_POLICY)
+    identifier = str(uuid.uuid4()) if one_id else ""
+    failures, why = 0, RpcException()
     while True:
-        context = RetryContext(failures, policy.most, error)
+        context = RetryContext(failures, policy.most, why)
         try:
-            await invoker.invoke(function, data, retry=context)
-            return True
+            return await invoker.invoke(function, data, metadata, traceparent, context, identifier)
         except Exception as exc:
-            failures, error = failures + 1, exc
+            failures += 1
             if policy.most != -1 and failures > policy.most:
-                log.exception("function '%s' failed and is not tried again", function.name)
-                return False
-            pause = policy.pause(failures)
+                raise
+            pause, why = policy.pause(failures), _told(function, exc)
             log.warning("function '%s' failed (%r); attempt %d in %.1f s", function.name, exc, failures + 1, pause)
         await _pause(clock, pause, stopping)
+
+
+async def succeeds(
+    invoker: Invoker, clock: Clock, function: Function, policy: Policy, data: Datum, stopping: asyncio.Event
+) -> bool:
+    """Whether the function succeeds in the end; the log has the last error. Raises Interrupted."""
+    try:
+        await invoke_with_retries(invoker, clock, function, policy, data, stopping=stopping)
+    except Interrupted:
+        raise
+    except Exception:
+        log.exception("function '%s' failed and is not tried again", function.name)
+        return False
+    return True
+
+
+def _told(function: Function, exc: Exception) -> RpcException:
+    """What the next attempt is told of this one, in the form that the .NET host gives it."""
+    if isinstance(exc, FunctionFailed):
+        name, stack = exc.type, exc.traceback
+    else:
+        name, stack = type(exc).__name__, "".join(traceback.format_tb(exc.__traceback__))
+    message = (
+        "Microsoft.Azure.WebJobs.Host.FunctionInvocationException : "
+        f"Exception while executing function: Functions.{function.name} ---> "
+        f"Microsoft.Azure.WebJobs.Script.Workers.Rpc.RpcException : Result: Failure\n"
+        f"Exception: {name}: {exc}\nStack: {stack}"
+    )
+    return RpcException("System.Private.CoreLib", stack, message)
 
 
 async def _pause(clock: Clock, seconds: float, stopping: asyncio.Event | None) -> None:

@@ -23,6 +23,7 @@ from localazure.clock import Clock
 from localazure.functions.engine import Invoker
 from localazure.functions.errors import Unsupported
 from localazure.functions.indexing import Function
+from localazure.functions.retry import invoke_with_retries, policy_of
 from localazure.functions.settings import ServiceBusOptions, connection
 
 log = logging.getLogger("localazure.functions")
@@ -46,6 +47,7 @@ class Listener:
         self._many = str(trigger.options.get("cardinality", "one")).lower() == "many"
         if not options.auto_complete:
             raise Unsupported(function.name, "autoCompleteMessages=false (a Python function cannot settle a message)")
+        self._policy = policy_of(function)
         self._stopping = asyncio.Event()
         self._calls: set[asyncio.Task[None]] = set()
         self._loops: list[asyncio.Task[None]] = []
@@ -158,7 +160,16 @@ class Listener:
             data, metadata = many(messages) if self._many else one(messages[0])
             properties = messages[0].application_properties or {}
             traceparent = properties.get(b"Diagnostic-Id") or properties.get("traceparent") or ""
-            await self._invoker.invoke(self._function, data, metadata, traceparent=str(traceparent))
+            await invoke_with_retries(
+                self._invoker,
+                self._clock,
+                self._function,
+                self._policy,
+                data,
+                metadata=metadata,
+                traceparent=str(traceparent),
+                stopping=self._stopping,
+            )
         except Exception as exc:
             delivery = (messages[0].delivery_count or 0) + 1
             log.warning("'%s' failed on delivery %d: %r", self._function.name, delivery, exc)

@@ -7,15 +7,14 @@ import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 from localazure.functions.errors import InvalidApp, SettingMissing
+from localazure.functions.timespan import seconds
 
 _EXPRESSION = re.compile(r"%([^%]+)%")
 WORKER_PROCESSES = "FUNCTIONS_WORKER_PROCESS_COUNT"
-_TIMESPAN = re.compile(r"(?:(\d+)\.)?(\d{1,2}):(\d{2}):(\d{2})(\.\d+)?")
 
 
 @dataclass(frozen=True)
@@ -106,18 +105,6 @@ def connection(name: str) -> str:
     if any(key.startswith(f"{name}__") for key in os.environ):
         raise SettingMissing(f"the connection {name} uses an identity; locally it must be a connection string")
     raise SettingMissing(f"the connection {name} is not set; put a connection string of that name into the settings")
-
-
-def seconds(timespan: str) -> float:
-    """A .NET TimeSpan (`[d.]hh:mm:ss[.fff]`) in seconds; `-1` is no limit. Raises ValueError."""
-    if str(timespan) == "-1":
-        return float("inf")
-    match = _TIMESPAN.fullmatch(str(timespan))
-    if match is None:
-        raise ValueError(f"{timespan!r} is not a time span such as 00:05:00")
-    days, hours, minutes, whole, fraction = match.groups(default="0")
-    span = timedelta(days=int(days), hours=int(hours), minutes=int(minutes), seconds=int(whole))
-    return span.total_seconds() + (float(fraction) if fraction != "0" else 0.0)
 
 
 def _read_json(path: Path) -> dict[str, Any]:

@@ -70,7 +70,7 @@ class Host:
             self._invoker = Invoker(self._processes or AppWorker(self.functions, timeout))
             self._keys = _keys(config.file("functions/keys.json"))
             http = [function for function in self.functions if function.trigger.type == "httpTrigger"]
-            self._router = Router(http, self._options.route_prefix, self._keys, self._invoker)
+            self._router = Router(http, self._options.route_prefix, self._keys, self._invoker, config.clock)
             undo.pop_all()
         self._triggers: dict[str, Trigger] = {}
         self._hub: TaskHub | None = None

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import threading
-import uuid
 from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -28,7 +27,7 @@ class Context(func.Context):
 
     def __init__(self, function: Function, invocation: Invocation) -> None:
         self._function = function
-        self._invocation_id = str(uuid.uuid4())
+        self._invocation_id = invocation.id
         self._trace = TraceContext(invocation.traceparent)
         self._retry = invocation.retry
         self._local = threading.local()

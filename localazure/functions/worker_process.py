@@ -49,8 +49,7 @@ async def _serve(host: socket.socket, worker: AppWorker) -> None:
         try:
             result = Answer(call.number, await worker.call(call.invocation))
         except Exception as exc:
-            story = traceback.format_exc()
-            result = Answer(call.number, failure=Failure(str(exc), repr(exc), story, isinstance(exc, TimeoutError)))
+            result = Answer(call.number, failure=_failure(exc))
         writer.write(pack(result))
 
     writer.write(pack(Answer(0)))
@@ -58,6 +57,11 @@ async def _serve(host: socket.socket, worker: AppWorker) -> None:
         task = asyncio.get_running_loop().create_task(answer(call))
         running.add(task)
         task.add_done_callback(running.discard)
+
+
+def _failure(exc: Exception) -> Failure:
+    story = "".join(traceback.format_exception(exc))
+    return Failure(type(exc).__name__, str(exc), repr(exc), story, isinstance(exc, TimeoutError))
 
 
 if __name__ == "__main__":

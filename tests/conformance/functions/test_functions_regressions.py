@@ -208,12 +208,11 @@ async def test_an_output_that_would_be_dropped_is_refused_by_name(app: App) -> N
         await app.start()
 
 
-async def test_a_retry_policy_where_there_is_none_is_refused_by_name(app: App) -> None:
-    app.settings["BUS"] = "Endpoint=sb://localhost;SharedAccessKeyName=a;SharedAccessKey=b"
+async def test_a_retry_policy_where_durable_has_its_own_is_refused_by_name(app: App) -> None:
     app.write(
-        '@app.service_bus_queue_trigger(arg_name="msg", queue_name="q", connection="BUS")\n'
-        + ENDLESS
-        + "async def bad(msg: func.ServiceBusMessage) -> None: ...\n"
+        "import azure.durable_functions as df\n\nbp = df.Blueprint()\n\n"
+        '@bp.activity_trigger(input_name="item")\n@bp.retry(strategy="fixed_delay", max_retry_count="2", '
+        'delay_interval="00:00:01")\ndef bad(item: str) -> str: ...\n\napp.register_functions(bp)\ndel bp\n'
     )
-    with pytest.raises(HostError, match=r"'bad'.*retry policy on a serviceBusTrigger"):
+    with pytest.raises(HostError, match=r"'bad'.*retry policy on its activityTrigger"):
         await app.start()

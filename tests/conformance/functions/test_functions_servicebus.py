@@ -336,3 +336,19 @@ async def take(msg: func.ServiceBusMessage) -> None:
     await bus.send("sessions", *(ServiceBusMessage("x", session_id=name) for name in ("a", "b", "c")))
     await app.start()
     assert sorted(await app.seen(3)) == ["a", "b", "c"]
+
+
+async def test_a_retry_policy_is_honoured_in_place_before_the_message_is_given_up(app: App, bus: Bus) -> None:
+    app.write(f"""
+{QUEUE.format("plain", "")}
+@app.retry(strategy="fixed_delay", max_retry_count="2", delay_interval="00:00:00")
+async def fail(msg: func.ServiceBusMessage, context: func.Context) -> None:
+    seen.put_nowait((msg.delivery_count, context.retry_context.retry_count, context.invocation_id))
+    raise RuntimeError("never")
+""")
+    await app.start()
+    await bus.send("plain", ServiceBusMessage("poison"))
+    given = await app.seen(9)
+    assert [item[:2] for item in given] == [(delivery, attempt) for delivery in (1, 2, 3) for attempt in (0, 1, 2)]
+    assert len({identifier for *_, identifier in given}) == 3
+    assert await bus.receive("plain", 1, sub_queue=ServiceBusSubQueue.DEAD_LETTER) == ["poison"]
