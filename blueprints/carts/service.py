@@ -88,7 +88,7 @@ async def _change(
 
 async def _own(caller: Principal, cart_id: str) -> Document:
     document = await store.get(cart_id)
-    if document is None or document["customer_id"] != caller.subject:
+    if document is None or document.get("customer_id") != caller.subject:
         raise NotFound("there is no such cart")
     return document
 

@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-import msgspec
-
 from blueprints.carts.domain import Cart
 from shared.contracts.event import EventData
 from shared.persistence.cosmos import Container, Document, create, replace
+from shared.persistence.documents import document_of, read_as
 from shared.persistence.outbox import tell
 
 CARTS = Container("carts", "carts", "cart_id")
@@ -22,7 +21,8 @@ async def get(cart_id: str) -> Document | None:
 
 
 def cart_of(document: Mapping[str, Any]) -> Cart:
-    return msgspec.convert(document, Cart)
+    """The cart an item holds. Raises Unreadable."""
+    return read_as(CARTS, document, Cart)
 
 
 async def save(cart: Cart, etag: str | None, told: EventData) -> Document:
@@ -30,7 +30,7 @@ async def save(cart: Cart, etag: str | None, told: EventData) -> Document:
 
     Raises AlreadyExists or Changed where someone else was faster.
     """
-    document = {**msgspec.to_builtins(cart), "cart_id": cart.id, "kind": "cart", "ttl": RETENTION}
+    document = document_of(cart, cart_id=cart.id, kind="cart", ttl=RETENTION)
     write = create(document) if etag is None else replace(document, etag)
     written = await CARTS.batch(cart.id, [write, tell(CARTS, cart.id, told, version=cart.version)])
     return written[0]

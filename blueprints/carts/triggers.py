@@ -10,6 +10,7 @@ from blueprints.carts import service, store
 from blueprints.carts.service import CART_ID, CartView, SetLine
 from shared.messaging.relay import relay
 from shared.messaging.triggers import change_feed
+from shared.persistence.feed import as_written
 from shared.web.body import SKU
 from shared.web.endpoint import Answer, Call, endpoint
 
@@ -67,4 +68,4 @@ async def remove_line(call: Call[Any]) -> Answer:
 @change_feed(bp, store.CARTS)
 async def feed(documents: func.DocumentList) -> None:
     """Relay the outbox."""
-    await relay(store.CARTS, documents)
+    await relay(store.CARTS, as_written(documents))

@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-import msgspec
-
 from blueprints.catalog.domain import Product
 from shared.contracts.event import EventData
 from shared.persistence.cosmos import Container, Document, create, replace
+from shared.persistence.documents import document_of, read_as, readable
 from shared.persistence.outbox import tell
 
 PRODUCTS = Container("catalog", "products", "sku")
@@ -20,7 +19,8 @@ async def get(sku: str) -> Document | None:
 
 
 def product_of(document: Mapping[str, Any]) -> Product:
-    return msgspec.convert(document, Product)
+    """The product an item holds. Raises Unreadable."""
+    return read_as(PRODUCTS, document, Product)
 
 
 async def save(product: Product, etag: str | None, told: EventData) -> Document:
@@ -28,12 +28,8 @@ async def save(product: Product, etag: str | None, told: EventData) -> Document:
 
     Raises AlreadyExists or Changed where someone else was faster.
     """
-    document = {
-        **msgspec.to_builtins(product),
-        "id": product.sku,
-        "kind": "product",
-        "search_text": f"{product.name} {product.sku}".lower(),
-    }
+    search_text = f"{product.name} {product.sku}".lower()
+    document = document_of(product, id=product.sku, kind="product", search_text=search_text)
     write = create(document) if etag is None else replace(document, etag)
     written = await PRODUCTS.batch(product.sku, [write, tell(PRODUCTS, product.sku, told, version=product.version)])
     return written[0]
@@ -54,7 +50,7 @@ async def page(category: str | None, text: str | None, after: str | None, limit:
     query = f"SELECT * FROM c WHERE {' AND '.join(conditions)} ORDER BY c.sku"  # noqa: S608 - fixed texts
     found: list[Product] = []
     async for document in PRODUCTS.query(query, parameters, limit=limit):
-        found.append(product_of(document))
+        found += readable(PRODUCTS, [document], Product)
         if len(found) == limit:
             break
     return found

@@ -10,6 +10,7 @@ from blueprints.catalog import service, store
 from blueprints.catalog.service import ProductView, PutProduct
 from shared.messaging.relay import relay
 from shared.messaging.triggers import change_feed
+from shared.persistence.feed import as_written
 from shared.web.body import SKU
 from shared.web.endpoint import STAFF, Answer, Call, Parameter, endpoint
 from shared.web.paging import CURSOR, LIMIT, Page, read_limit
@@ -64,4 +65,4 @@ async def put(call: Call[PutProduct]) -> Answer:
 @change_feed(bp, store.PRODUCTS)
 async def feed(documents: func.DocumentList) -> None:
     """Relay the outbox."""
-    await relay(store.PRODUCTS, documents)
+    await relay(store.PRODUCTS, as_written(documents))

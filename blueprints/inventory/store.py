@@ -10,14 +10,14 @@ only where it has one. `reserved` is the sum of `holds`, kept so that a conditio
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
-
-import msgspec
 
 from blueprints.inventory.domain import Reservation, Status, Stock
 from shared.contracts.event import EventData
 from shared.contracts.orders import Line
 from shared.persistence.cosmos import AlreadyExists, Changed, Container, Document, Missing, create, patch
+from shared.persistence.documents import document_of, read_as
 from shared.persistence.outbox import tell
 
 STOCK = Container("inventory", "stock", "sku")
@@ -25,7 +25,8 @@ RESERVATIONS = Container("inventory", "reservations", "order_id")
 
 
 def stock_of(document: Mapping[str, Any]) -> Stock:
-    return msgspec.convert(document, Stock)
+    """The stock an item holds. Raises Unreadable."""
+    return read_as(STOCK, document, Stock)
 
 
 async def get_stock(sku: str) -> Document | None:
@@ -46,8 +47,7 @@ async def set_on_hand(sku: str, on_hand: int, etag: str | None) -> tuple[Documen
             if etag is not None:
                 raise
         try:
-            new = {"id": sku, "sku": sku, "on_hand": on_hand, "reserved": 0, "holds": {}}
-            return await STOCK.create(new), True
+            return await STOCK.create(document_of(Stock(sku, on_hand, 0), id=sku, holds={})), True
         except AlreadyExists:
             continue
 
@@ -99,13 +99,13 @@ async def _end_hold(order_id: str, line: Line, also: list[dict[str, Any]]) -> No
 
 async def get_reservation(order_id: str) -> Reservation | None:
     document = await RESERVATIONS.read(order_id, order_id)
-    return None if document is None else msgspec.convert(document, Reservation)
+    return None if document is None else read_as(RESERVATIONS, document, Reservation)
 
 
 async def add_reservation(reservation: Reservation, told: EventData | None) -> None:
     """Write a new reservation, and the event that tells of it, if anyone is to hear. Raises AlreadyExists."""
     order_id = reservation.order_id
-    document = {**msgspec.to_builtins(reservation), "id": order_id, "kind": "reservation"}
+    document = document_of(reservation, id=order_id, kind="reservation")
     outbox = [] if told is None else [tell(RESERVATIONS, order_id, told, version=reservation.version)]
     await RESERVATIONS.batch(order_id, [create(document), *outbox])
 
@@ -113,6 +113,7 @@ async def add_reservation(reservation: Reservation, told: EventData | None) -> N
 async def advance(reservation: Reservation, status: Status, told: EventData | None) -> None:
     """Write one move. Raises Changed if the reservation has moved since it was read."""
     order_id, version = reservation.order_id, reservation.version + 1
+    document_of(replace(reservation, status=status, version=version))
     changes: list[dict[str, Any]] = [
         {"op": "set", "path": "/status", "value": status},
         {"op": "set", "path": "/version", "value": version},

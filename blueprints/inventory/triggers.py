@@ -12,6 +12,7 @@ from shared.contracts.orders import OrderCancelled, OrderConfirmed, OrderPlaced
 from shared.messaging.consumer import consume
 from shared.messaging.relay import relay
 from shared.messaging.triggers import change_feed, reconciliation, subscription
+from shared.persistence.feed import as_written
 from shared.web.body import SKU
 from shared.web.endpoint import STAFF, Answer, Call, endpoint
 
@@ -49,7 +50,7 @@ async def put(call: Call[SetStock]) -> Answer:
 @change_feed(bp, store.RESERVATIONS)
 async def feed(documents: func.DocumentList) -> None:
     """Relay the outbox."""
-    await relay(store.RESERVATIONS, documents)
+    await relay(store.RESERVATIONS, as_written(documents))
 
 
 @subscription(bp, "inventory", "orders")

@@ -19,8 +19,9 @@ import msgspec
 
 from blueprints.orders.domain import Order, Priced
 from shared.contracts.event import Event, EventData
-from shared.money import Money
+from shared.contracts.orders import Line
 from shared.persistence.cosmos import AlreadyExists, Container, Document, create, keep_latest, patch
+from shared.persistence.documents import document_of, read_as, readable
 from shared.persistence.outbox import inbox_document, tell
 from shared.settings import settings
 
@@ -35,7 +36,7 @@ CART_RETENTION = 7 * 24 * 3600
 
 async def add(order: Order, placed: EventData) -> None:
     """Write a new order and the event that tells of it. Raises AlreadyExists."""
-    document = {**msgspec.to_builtins(order), "order_id": order.id, "kind": "order"}
+    document = document_of(order, order_id=order.id, kind="order")
     await ORDERS.batch(order.id, [create(document), tell(ORDERS, order.id, placed, version=1, time=order.placed_at)])
 
 
@@ -45,13 +46,13 @@ async def get(order_id: str) -> Order | None:
 
 
 def order_of(document: Mapping[str, Any]) -> Order:
-    """The order an `orders` item holds."""
-    return msgspec.convert(document, Order)
+    """The order an `orders` item holds. Raises Unreadable."""
+    return read_as(ORDERS, document, Order)
 
 
 async def advance(before: Order, after: Order, told: EventData) -> None:
     """Write one move and the event that tells of it. Raises Changed if the order has moved since it was read."""
-    entry = msgspec.to_builtins(after.history[-1])
+    entry = document_of(after)["history"][-1]
     changes: list[dict[str, Any]] = [
         {"op": "set", "path": "/status", "value": after.status},
         {"op": "set", "path": "/version", "value": after.version},
@@ -67,6 +68,15 @@ async def advance(before: Order, after: Order, told: EventData) -> None:
     )
 
 
+class RecordedEvent(msgspec.Struct, frozen=True):
+    """What an outbox or inbox item says of its event."""
+
+    id: str
+    type: str
+    time: str
+    source: str
+
+
 async def record(order_id: str, event: Event) -> bool:
     """Put an answer into the order's inbox. False if it was there already."""
     try:
@@ -76,13 +86,29 @@ async def record(order_id: str, event: Event) -> bool:
     return True
 
 
-async def events(order_id: str) -> list[Document]:
+async def recorded(order_id: str) -> list[RecordedEvent]:
+    """The events in the order's inbox: what inventory and payments said of it."""
+    return await _events(ANSWERS, "inbox", order_id)
+
+
+async def events(order_id: str) -> list[RecordedEvent]:
     """The events in the order's outbox and inbox, oldest first."""
-    found: list[Document] = []
-    for container, kind in ((ORDERS, "outbox"), (ANSWERS, "inbox")):
-        query = "SELECT VALUE c.event FROM c WHERE c.kind = @kind"
-        found += [document async for document in container.query(query, {"@kind": kind}, key=order_id)]
-    return sorted(found, key=lambda event: str(event["time"]))
+    found = [*await _events(ORDERS, "outbox", order_id), *await recorded(order_id)]
+    return sorted(found, key=lambda event: event.time)
+
+
+async def _events(container: Container, kind: str, order_id: str) -> list[RecordedEvent]:
+    query = "SELECT c.event.id, c.event.type, c.event.time, c.event.source FROM c WHERE c.kind = @kind"
+    documents = [document async for document in container.query(query, {"@kind": kind}, key=order_id)]
+    return list(readable(container, documents, RecordedEvent))
+
+
+class ListedOrder(msgspec.Struct, frozen=True):
+    """What a customer's list needs of an order."""
+
+    order_id: str
+    customer_id: str
+    placed_at: str
 
 
 class Listed:
@@ -93,16 +119,18 @@ class Listed:
     def __init__(self) -> None:
         self._known: dict[str, None] = {}
 
-    async def add(self, document: Mapping[str, Any]) -> None:
-        """Put one `orders` item, as the change feed shows it, into its customer's list, unless it is there."""
-        order_id = document["order_id"]
+    async def add_all(self, documents: Iterable[Document]) -> None:
+        """Put the orders among `documents`, as the change feed shows them, into their customers' lists."""
+        orders = [document for document in documents if document.get("kind") == "order"]
+        for order in readable(ORDERS, orders, ListedOrder):
+            await self._add(order)
+
+    async def _add(self, order: ListedOrder) -> None:
+        order_id = order.order_id
         if order_id in self._known:
             return
-        entry = {
-            "id": order_id,
-            "customer_id": document["customer_id"],
-            "sort_key": f"{document['placed_at']}|{order_id}",
-        }
+        sort_key = f"{order.placed_at}|{order_id}"
+        entry = {"id": order_id, "customer_id": order.customer_id, "sort_key": sort_key}
         with suppress(AlreadyExists):
             await BY_CUSTOMER.create(entry)
         if len(self._known) >= self.LARGEST:
@@ -123,7 +151,7 @@ async def list_by_customer(customer_id: str, before: str | None, limit: int) -> 
         keys[document["id"]] = document["sort_key"]
         if len(keys) == limit:
             break
-    orders = {document["id"]: order_of(document) for document in await ORDERS.read_many(list(keys))}
+    orders = {order.id: order for order in readable(ORDERS, await ORDERS.read_many(list(keys)), Order)}
     return [(key, orders[order_id]) for order_id, key in keys.items() if order_id in orders]
 
 
@@ -151,7 +179,7 @@ class ProductCopy:
         if len(self._held) + len(documents) > self.LARGEST:
             self._held.clear()
         for document in documents:
-            product = Priced(document["name"], msgspec.convert(document["price"], Money))
+            product = read_as(PRODUCTS, document, Priced)
             self._held[document["sku"]] = (now, product)
             found[document["sku"]] = product
         return found
@@ -170,11 +198,20 @@ async def keep_product(version: int, document: Document) -> None:
     product_copy.forget(sku)
 
 
+class CartCopy(msgspec.Struct, frozen=True):
+    """What carts told of a cart."""
+
+    customer_id: str
+    version: int
+    lines: list[Line]
+
+
 async def keep_cart(version: int, document: Document) -> None:
     """Keep what carts told, unless a later version is already here."""
     cart_id = document["cart_id"]
     await keep_latest(CARTS, cart_id, {**document, "id": cart_id, "version": version, "ttl": CART_RETENTION})
 
 
-async def get_cart(cart_id: str) -> Document | None:
-    return await CARTS.read(cart_id, cart_id)
+async def get_cart(cart_id: str) -> CartCopy | None:
+    document = await CARTS.read(cart_id, cart_id)
+    return None if document is None else read_as(CARTS, document, CartCopy)

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
-
-import msgspec
 
 from blueprints.payments.domain import Payment, Status
 from shared.contracts.event import EventData
 from shared.money import Money
 from shared.persistence.cosmos import Container, create, patch
+from shared.persistence.documents import document_of, read_as
 from shared.persistence.outbox import tell
 
 PAYMENTS = Container("payments", "payments", "order_id")
@@ -17,13 +17,13 @@ PAYMENTS = Container("payments", "payments", "order_id")
 
 async def get(order_id: str) -> Payment | None:
     document = await PAYMENTS.read(order_id, order_id)
-    return None if document is None else msgspec.convert(document, Payment)
+    return None if document is None else read_as(PAYMENTS, document, Payment)
 
 
 async def add(payment: Payment, told: EventData | None = None) -> None:
     """Write a new payment, and the event that tells of it, if anyone is to hear. Raises AlreadyExists."""
     order_id = payment.order_id
-    document = {**msgspec.to_builtins(payment), "id": order_id, "kind": "payment"}
+    document = document_of(payment, id=order_id, kind="payment")
     outbox = [] if told is None else [tell(PAYMENTS, order_id, told, version=payment.version)]
     await PAYMENTS.batch(order_id, [create(document), *outbox])
 
@@ -31,6 +31,7 @@ async def add(payment: Payment, told: EventData | None = None) -> None:
 async def advance(payment: Payment, status: Status, told: EventData, decline_code: str | None = None) -> None:
     """Write one move and the event that tells of it. Raises Changed if the payment has moved since it was read."""
     order_id, version = payment.order_id, payment.version + 1
+    document_of(replace(payment, status=status, version=version, decline_code=decline_code))
     changes: list[dict[str, Any]] = [
         {"op": "set", "path": "/status", "value": status},
         {"op": "set", "path": "/version", "value": version},
@@ -46,8 +47,6 @@ async def advance(payment: Payment, status: Status, told: EventData, decline_cod
 async def describe(payment: Payment, customer_id: str, amount: Money) -> None:
     """Say whose payment it is, and of how much, where a cancellation came before anything was known of it."""
     order_id = payment.order_id
-    changes: list[dict[str, Any]] = [
-        {"op": "set", "path": "/customer_id", "value": customer_id},
-        {"op": "set", "path": "/amount", "value": msgspec.to_builtins(amount)},
-    ]
+    described = document_of(replace(payment, customer_id=customer_id, amount=amount))
+    changes = [{"op": "set", "path": f"/{name}", "value": described[name]} for name in ("customer_id", "amount")]
     await PAYMENTS.patch(order_id, order_id, changes)

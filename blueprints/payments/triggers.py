@@ -13,6 +13,7 @@ from shared.contracts.orders import OrderCancelled, OrderConfirmed, OrderPlaced
 from shared.messaging.consumer import consume
 from shared.messaging.relay import relay
 from shared.messaging.triggers import change_feed, reconciliation, subscription
+from shared.persistence.feed import as_written
 from shared.web.endpoint import Answer, Call, endpoint
 
 bp = func.Blueprint()
@@ -41,7 +42,7 @@ async def webhook(call: Call[Any]) -> Answer:
 @change_feed(bp, store.PAYMENTS)
 async def feed(documents: func.DocumentList) -> None:
     """Relay the outbox."""
-    await relay(store.PAYMENTS, documents)
+    await relay(store.PAYMENTS, as_written(documents))
 
 
 @subscription(bp, "payments", "orders")

@@ -58,8 +58,13 @@ def type_of(data: EventData | type[EventData]) -> str:
 
 
 def make_event(data: EventData, *, source: str, subject: str, version: int, time: str, traceparent: str) -> Event:
-    """The event that tells `data` of version `version` of `subject`."""
+    """The event that tells `data` of version `version` of `subject`.
+
+    Raises msgspec.ValidationError for data that its consumers would refuse to read.
+    """
     name = type_of(data)
+    encoded = msgspec.json.encode(data)
+    msgspec.json.decode(encoded, type=type(data))
     return Event(
         id=f"{name.removeprefix(_PREFIX)}:{subject}:{version}",
         source=f"/{source}",
@@ -68,7 +73,7 @@ def make_event(data: EventData, *, source: str, subject: str, version: int, time
         time=time,
         version=version,
         traceparent=traceparent,
-        data=msgspec.Raw(msgspec.json.encode(data)),
+        data=msgspec.Raw(encoded),
     )
 
 

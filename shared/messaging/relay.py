@@ -7,8 +7,7 @@ can be found.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable, Mapping
-from typing import Any
+from collections.abc import Awaitable, Callable, Iterable
 
 import msgspec
 
@@ -21,12 +20,13 @@ from shared.persistence.outbox import event_of
 from shared.telemetry.export import span
 from shared.telemetry.log import Log
 
+UNFIT = (ValueError, LookupError, TypeError, msgspec.MsgspecError)
+"""What code raises over data that it did not expect: trying again gives the same."""
+
 BeforePublishing = Callable[[Event, EventData], Awaitable[None]]
 
 
-async def relay(
-    container: Container, documents: Iterable[Mapping[str, Any]], before: BeforePublishing | None = None
-) -> None:
+async def relay(container: Container, documents: Iterable[Document], before: BeforePublishing | None = None) -> None:
     """Publish the outbox items among `documents` to the topic named like the container's database.
 
     `before` is awaited for each event ahead of its publication, with the same guarantee: at least once.
@@ -34,7 +34,7 @@ async def relay(
     """
     log = Log(container.database)
     events: list[Event] = []
-    for document in map(dict, documents):
+    for document in documents:
         if document.get("kind") != "outbox":
             continue
         try:
@@ -44,8 +44,12 @@ async def relay(
             await _park(container, document, f"not a known event: {exc}", log)
             continue
         with span(f"relay {event.type}", event.traceparent):
-            if before is not None:
-                await before(event, data)
+            try:
+                if before is not None:
+                    await before(event, data)
+            except UNFIT as exc:
+                await _park(container, document, f"cannot be handled: {type(exc).__name__}", log)
+                continue
             log.info("event.relayed", event_id=event.id, subject=event.subject)
         events.append(event)
     await _publish(container, events, log)
@@ -70,11 +74,11 @@ async def _publish(container: Container, events: list[Event], log: Log) -> None:
 async def _park(container: Container, document: Document, reason: str, log: Log) -> None:
     event = document.get("event")
     event_id = str(event.get("id", document.get("id")) if isinstance(event, dict) else document.get("id"))
-    key = document[container.partition_key]
+    key = document.get(container.partition_key)
     await container.upsert(
         {
             "id": f"parked:{event_id}",
-            container.partition_key: key,
+            **({} if key is None else {container.partition_key: key}),
             "kind": "parked",
             "outbox_id": f"outbox:{event_id}",
             "reason": reason,
