@@ -31,6 +31,12 @@ Handler = Callable[[Event, Any], Awaitable[None]]
 Handlers = Mapping[type[EventData], Handler]
 
 
+class _Named(msgspec.Struct):
+    """What a refused body is still asked for: the reason can be found by the event's id."""
+
+    id: str = ""
+
+
 async def consume(service: str, message: func.ServiceBusMessage, handlers: Handlers) -> None:
     """Handle one message. Raises whatever keeps it from being handled, so that the host abandons it."""
     log = Log(service)
@@ -42,10 +48,10 @@ async def consume(service: str, message: func.ServiceBusMessage, handlers: Handl
         try:
             await with_backoff(lambda: handler(event, data))
         except CommerceError as exc:
-            log.error("event.failed", code=exc.code, reason=exc.detail, delivery=message.delivery_count or 0)
+            log.error("event.failed", code=exc.code, reason=exc.detail)
             raise
         except Exception as exc:
-            log.error("event.failed", exc_info=exc, code="internal-error", delivery=message.delivery_count or 0)
+            log.error("event.failed", exc_info=exc, code="internal-error")
             raise
         log.info("event.consumed", type=event.type)
         crash_point("message.handled", service, event.type)
@@ -71,13 +77,32 @@ async def with_backoff(action: Callable[[], Awaitable[None]], budget: float = RE
 
 
 def _understand(log: Log, message: func.ServiceBusMessage, handlers: Handlers) -> tuple[Event, EventData, Handler]:
+    """The event in a message's body, and who handles it. Raises Rejected, after telling operations."""
+    body = message.get_body()
+    event_type = "this"
     try:
-        event = msgspec.json.decode(message.get_body(), type=Event)
+        event = msgspec.json.decode(body, type=Event)
+        event_type = event.type
         data = data_of(event)
         return event, data, handlers[type(data)]
-    except msgspec.MsgspecError as exc:
+    except (msgspec.MsgspecError, UnicodeError, RecursionError) as exc:
         reason = f"not a valid event: {exc}"
     except LookupError:
-        reason = f"no handler here for {message.label}; expected {', '.join(map(type_of, handlers))}"
-    log.error("event.rejected", event_id=message.message_id or "", reason=reason)
+        reason = f"no handler here for {event_type}; expected {', '.join(map(type_of, handlers))}"
+    log.error("event.rejected", event_id=_id_of(message, body), reason=reason)
     raise Rejected(reason)
+
+
+def _id_of(message: func.ServiceBusMessage, body: bytes) -> str:
+    """What a refused message calls itself.
+
+    A member of a JSON object in the body wins in the trigger's metadata over the message's own property of the same
+    name, whatever the host takes for JSON. So where the body may be an object, its `id` is read, never the metadata.
+    """
+    text = body.decode("utf-8", "replace").strip("\ufeff \t\r\n").lstrip()
+    if not text.startswith(("{", "/")):
+        return message.message_id or ""
+    try:
+        return msgspec.json.decode(body, type=_Named).id
+    except (msgspec.MsgspecError, UnicodeError, RecursionError):
+        return ""
