@@ -7,6 +7,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 
+from shared import recovery
+
 SERVICES = ("catalog", "carts", "orders", "inventory", "payments")
 
 
@@ -43,7 +45,7 @@ LISTED = (
     Setting(
         "ORDER_DEADLINE_SECONDS",
         "How long a placed order waits for stock and payment before it is cancelled as timed_out.",
-        "60",
+        str(recovery.ORDER_DEADLINE_SECONDS),
         services=("orders",),
     ),
     Setting(
@@ -55,7 +57,7 @@ LISTED = (
     Setting(
         "RECONCILE_AFTER_SECONDS",
         "How long something must have been waiting for that.",
-        "300",
+        str(recovery.RECONCILE_AFTER_SECONDS),
         services=("orders", "inventory", "payments"),
     ),
     Setting(

@@ -1,15 +1,19 @@
-"""What an order is, and which moves are legal. Pure: no clock, no I/O.
+"""What an order is, which moves are legal, and what its replies decide. Pure: no clock, no I/O.
 
-The legal moves are one table; every change of status goes through `move`.
+The legal moves are one table, and every change of status goes through `move`. What the other services reply is one
+table, too.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Literal, get_args
 
+from shared.contracts.event import EventData
+from shared.contracts.inventory import StockRejected, StockReserved
 from shared.contracts.orders import CancelReason
+from shared.contracts.payments import PaymentAuthorized, PaymentDeclined
 from shared.money import LARGEST, CurrencyMismatch, Money, total
 
 Status = Literal["placed", "confirmed", "cancelled"]
@@ -20,11 +24,32 @@ MOVES: dict[tuple[Status, Command], Status] = {
     ("placed", "cancel"): "cancelled",
 }
 
+Subject = Literal["stock", "payment"]
+Said = Literal["reserved", "out_of_stock", "authorized", "payment_declined"]
+
+REPLIES: dict[type[EventData], tuple[Subject, Said]] = {
+    StockReserved: ("stock", "reserved"),
+    StockRejected: ("stock", "out_of_stock"),
+    PaymentAuthorized: ("payment", "authorized"),
+    PaymentDeclined: ("payment", "payment_declined"),
+}
+"""What decides an order: event → (what it is about, what it says)."""
+
+GOOD: dict[Subject, Said] = {"stock": "reserved", "payment": "authorized"}
+REFUSALS: dict[Said, CancelReason] = {"out_of_stock": "out_of_stock", "payment_declined": "payment_declined"}
+
+TIMED_OUT: tuple[Command, CancelReason] = ("cancel", "timed_out")
+"""What is decided where the replies have not come in time."""
+
 MOST_LINES = 1_000
 
 
 class IllegalMove(ValueError):
     """The order's status does not allow the move."""
+
+
+class ReasonMismatch(ValueError):
+    """A cancellation needs one of the known reasons, and nothing else has one."""
 
 
 class UnknownSku(ValueError):
@@ -153,8 +178,18 @@ def place(
     )
 
 
+def decide(replies: Mapping[Subject, Said]) -> tuple[Command, CancelReason | None] | None:
+    """What the replies known so far decide: command and reason; `None` while that is open."""
+    for said in replies.values():
+        if said in REFUSALS:
+            return "cancel", REFUSALS[said]
+    return ("confirm", None) if replies == GOOD else None
+
+
 def move(order: Order, command: Command, at: str, reason: CancelReason | None = None) -> Order:
-    """The order after `command`. Raises IllegalMove with id, from and command."""
+    """The order after `command`. Raises IllegalMove with id, from and command, ReasonMismatch with what was given."""
+    if reason not in (get_args(CancelReason) if command == "cancel" else (None,)):
+        raise ReasonMismatch(f"order {order.id} cannot be asked to {command} for the reason {reason!r}")
     status = MOVES.get((order.status, command))
     if status is None:
         raise IllegalMove(f"order {order.id} is {order.status}; it cannot be asked to {command}")

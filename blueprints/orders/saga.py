@@ -1,89 +1,128 @@
 """The order saga: wait for the stock and the money, then confirm; for anything else, cancel.
 
 The orchestrator is pure: what it knows came in its input or in an event, and what it does, an activity does.
-It is at most a faster way to a decision that the order's own document guards: started twice, or told things
-twice, it changes nothing, because only one move out of `placed` is ever written.
+The order document is the authority: only one move out of `placed` can be written, so starting the saga twice or raising
+an event twice is harmless. The replies are facts in the order's inbox, and an event only wakes the saga: where one may
+have been lost (the saga starts late), cannot be read, or has not come by the deadline, the saga looks up the facts.
 """
 
 from __future__ import annotations
 
 from collections.abc import Generator
-from datetime import datetime, timedelta
-from typing import Any, NotRequired, TypedDict
+from datetime import UTC, datetime, timedelta
+from typing import Any, Literal, NotRequired, TypedDict
 
 import azure.durable_functions as df
 
-from blueprints.orders.domain import Command
+from blueprints.orders import domain
+from blueprints.orders.domain import REPLIES, Command, Said, Status, Subject
 from shared.clock import parse_timestamp, timestamp
 from shared.contracts.event import Event, EventData
-from shared.contracts.inventory import StockRejected, StockReserved
 from shared.contracts.orders import CancelReason, OrderCancelled, OrderPlaced
-from shared.contracts.payments import PaymentAuthorized, PaymentDeclined
 from shared.errors import Transient
 from shared.faultpoints import crash_point
+from shared.orchestration import ExternalEvent, UnreadableEvent, failure_of
+from shared.recovery import LATE_START_SECONDS
 from shared.settings import settings
 from shared.telemetry import trace
 from shared.telemetry.log import Log
 
 NAME = "order_saga"
 SETTLE = "orders_settle"
+LOOK_UP = "orders_look_up"
 
-
-class Decision(TypedDict):
-    """What the saga decided; a `reason` comes with `cancel`. `traceparent`: whose request that goes back to."""
-
-    order_id: str
-    command: Command
-    reason: NotRequired[CancelReason]
-    traceparent: NotRequired[str]
-
-
-ANSWERS: dict[type[EventData], tuple[str, str]] = {
-    StockReserved: ("stock", "reserved"),
-    StockRejected: ("stock", "out_of_stock"),
-    PaymentAuthorized: ("payment", "authorized"),
-    PaymentDeclined: ("payment", "payment_declined"),
-    OrderCancelled: ("cancelled", "cancelled"),
+EVENTS: dict[str, ExternalEvent[Any]] = {
+    "stock": ExternalEvent("stock", Literal["reserved", "out_of_stock"]),
+    "payment": ExternalEvent("payment", Literal["authorized", "payment_declined"]),
+    "cancelled": ExternalEvent("cancelled", Literal["cancelled"]),
 }
-"""What the saga waits for: event → (name it is raised under, what it says)."""
+"""What wakes the saga. `cancelled`: the shopper's cancel has already been written."""
 
 ENDED = frozenset({"Completed", "Failed", "Terminated"})
 
-GOOD = {"stock": "reserved", "payment": "authorized"}
+FIRST_PAUSE_MS, MAX_ATTEMPTS = 2_000, 1_000
+"""An activity is tried for half an hour: an outage of the database is seldom longer. The reconciler comes after it."""
+
+
+class Facts(TypedDict):
+    """What is recorded of an order."""
+
+    status: Status
+    replies: dict[Subject, Said]
+
+
+class About(TypedDict):
+    """Which order, and the trace of the request that placed it."""
+
+    order_id: str
+    traceparent: NotRequired[str]
+
+
+class Decision(About):
+    """What the saga decided; a `reason` comes with `cancel`."""
+
+    command: Command
+    reason: NotRequired[CancelReason]
+
 
 log = Log("orders")
 
 
 def order_saga(context: df.DurableOrchestrationContext) -> Generator[Any, Any, str]:
-    """Input `{order_id, deadline, traceparent}`; output: the status the order ends in."""
+    """Input `{order_id, placed_at, deadline, traceparent}`; output: the status the order ends in."""
     order = context.get_input()
     about = {"order_id": order["order_id"], "traceparent": order.get("traceparent", "")}
+    patient = df.RetryOptions(first_retry_interval_in_milliseconds=FIRST_PAUSE_MS, max_number_of_attempts=MAX_ATTEMPTS)
     deadline = context.create_timer(datetime.fromisoformat(order["deadline"]))
-    waiting = {name: context.wait_for_external_event(name) for name in ("stock", "payment", "cancelled")}
-    decision: dict[str, str] = {"command": "confirm"}
-    while GOOD.keys() & waiting.keys():
+    waiting = {name: event.wait(context) for name, event in EVENTS.items()}
+    facts: Facts = {"status": "placed", "replies": {}}
+    if _is_late(context, order):
+        facts = yield context.call_activity_with_retry(LOOK_UP, patient, about)
+    while facts["status"] == "placed" and domain.decide(facts["replies"]) is None:
         winner = yield context.task_any([deadline, *waiting.values()])
         if winner is deadline:
-            decision = {"command": "cancel", "reason": "timed_out"}
+            if "placed_at" in order:  # an instance of an older release has a history without this step
+                facts = yield context.call_activity_with_retry(LOOK_UP, patient, about)
             break
         name = next(name for name, task in waiting.items() if task is winner)
-        answer = waiting.pop(name).result
         crash_point("saga.step", name)
-        if name == "cancelled":
-            decision = {}
-            break
-        if answer != GOOD[name]:
-            decision = {"command": "cancel", "reason": answer}
-            break
+        try:
+            facts = _after(facts, name, EVENTS[name].read(waiting.pop(name).result))
+        except UnreadableEvent:
+            waiting[name] = EVENTS[name].wait(context)
+            facts = yield context.call_activity_with_retry(LOOK_UP, patient, about)
     if not deadline.is_completed:
         deadline.cancel()
-    if not decision:
-        return "cancelled"
+    if facts["status"] != "placed":
+        return facts["status"]
+    decision = _decision(facts)
     crash_point("saga.decided", decision["command"])
-    patient = df.RetryOptions(first_retry_interval_in_milliseconds=2_000, max_number_of_attempts=1_000)
-    status = yield context.call_activity_with_retry(SETTLE, patient, {**about, **decision})
+    try:
+        status = yield context.call_activity_with_retry(SETTLE, patient, {**about, **decision})
+    except Exception as exc:  # what the package raises for a failed activity
+        raise failure_of(exc) from None
     crash_point("saga.settled")
     return str(status)
+
+
+def _is_late(context: df.DurableOrchestrationContext, order: dict[str, str]) -> bool:
+    """Whether events may have come before this instance existed. Instances of older releases have no `placed_at`."""
+    if "placed_at" not in order:
+        return False
+    began: datetime = context.current_utc_datetime
+    return began.replace(tzinfo=UTC) - parse_timestamp(order["placed_at"]) > timedelta(seconds=LATE_START_SECONDS)
+
+
+def _after(facts: Facts, name: str, said: Any) -> Facts:
+    """The facts, and what an event says."""
+    if name == "cancelled":
+        return {**facts, "status": "cancelled"}
+    return {**facts, "replies": {**facts["replies"], name: said}}  # type: ignore[dict-item]  # its name is a Subject
+
+
+def _decision(facts: Facts) -> dict[str, str]:
+    command, reason = domain.decide(facts["replies"]) or domain.TIMED_OUT
+    return {"command": command} if reason is None else {"command": command, "reason": reason}
 
 
 async def start(client: df.DurableOrchestrationClient, event: Event, placed: OrderPlaced) -> None:
@@ -93,7 +132,12 @@ async def start(client: df.DurableOrchestrationClient, event: Event, placed: Ord
     """
     deadline = parse_timestamp(event.time) + timedelta(seconds=settings().seconds("ORDER_DEADLINE_SECONDS"))
     order_id = placed.order_id
-    given = {"order_id": order_id, "deadline": timestamp(deadline), "traceparent": trace.current().traceparent}
+    given = {
+        "order_id": order_id,
+        "placed_at": event.time,
+        "deadline": timestamp(deadline),
+        "traceparent": trace.current().traceparent,
+    }
     try:
         await client.start_new(NAME, order_id, given)
     except Exception as exc:  # the client raises bare exceptions
@@ -108,10 +152,10 @@ async def tell(client: df.DurableOrchestrationClient, order_id: str, data: Event
 
     Raises Transient if Durable does not answer, or does not know the saga yet.
     """
-    name, answer = ANSWERS[type(data)]
+    name, said = ("cancelled", "cancelled") if isinstance(data, OrderCancelled) else REPLIES[type(data)]
     crash_point("saga.tell", "before", name)
     try:
-        await client.raise_event(order_id, name, answer)
+        await EVENTS[name].send(client, order_id, said)
     except Exception as exc:  # the client raises bare exceptions
         status = await _status(client, order_id)
         if status in ENDED:

@@ -6,7 +6,7 @@ import asyncio
 import base64
 import hashlib
 import re
-from typing import Annotated, Any
+from typing import Annotated
 
 import msgspec
 
@@ -20,7 +20,7 @@ from shared.contracts.inventory import StockReserved
 from shared.contracts.orders import CancelReason, Line, OrderCancelled, OrderConfirmed, OrderPlaced
 from shared.contracts.payments import PaymentAuthorized
 from shared.errors import Conflict, Contention, InvalidRequest, NotFound, Unprocessable
-from shared.messaging.again import tell_again, unfinished
+from shared.messaging.again import each_apart, tell_again, unfinished
 from shared.money import Money
 from shared.persistence.cosmos import Changed
 from shared.settings import settings
@@ -33,8 +33,10 @@ ORDER_ID = re.compile(r"ord_[a-z2-7]{26}")
 CART_PATIENCE = (0.02, 0.05, 0.1, 0.2, 0.4, 0.8)
 """Seconds between looks at a cart that has not arrived here yet: a second and a half in all."""
 TRIES = 5
-DECISIVE = frozenset({type_of(StockReserved), type_of(PaymentAuthorized)})
-"""Answers whose sender holds something until it hears the order's decision."""
+HOLDING = frozenset({type_of(StockReserved), type_of(PaymentAuthorized)})
+"""Replies whose sender holds something until it hears the order's decision."""
+SUBJECTS = {type_of(data): reply for data, reply in domain.REPLIES.items()}
+"""Event type → the reply that it is."""
 
 log = Log("orders")
 
@@ -155,8 +157,7 @@ async def timeline(caller: Principal, order_id: str) -> Page[TimelineEntry]:
     """Everything that was told of the order, oldest first."""
     await _visible(caller, order_id)
     entries = [
-        TimelineEntry(event["time"], event["type"], event["source"].removeprefix("/"))
-        for event in await store.events(order_id)
+        TimelineEntry(event.time, event.type, event.source.removeprefix("/")) for event in await store.events(order_id)
     ]
     return Page(items=entries, next_cursor=None)
 
@@ -186,12 +187,27 @@ async def settle(order_id: str, command: Command, reason: CancelReason | None = 
     raise Contention(f"order {order_id} keeps changing")
 
 
+async def look_up(order_id: str) -> tuple[domain.Status, dict[domain.Subject, domain.Said]]:
+    """The order's status, and what its inbox says. Raises NotFound."""
+    order = await _existing(order_id)
+    recorded = await store.recorded(order_id)
+    return order.status, dict(SUBJECTS[event.type] for event in recorded if event.type in SUBJECTS)
+
+
+async def decide(order_id: str) -> Order:
+    """Settle by the replies that are recorded; the order has timed out where they are not enough."""
+    status, replies = await look_up(order_id)
+    if status != "placed":
+        return await _existing(order_id)
+    return await settle(order_id, *(domain.decide(replies) or domain.TIMED_OUT))
+
+
 async def record_answer(event: Event) -> None:
     """Note in the order's inbox what inventory or payments told of it.
 
     One that is there already and asks for a decision comes from someone who is still waiting for it.
     """
-    if await store.record(event.subject, event) or event.type not in DECISIVE:
+    if await store.record(event.subject, event) or event.type not in HOLDING:
         return
     order = await store.get(event.subject)
     if order is not None and order.status != "placed":
@@ -204,10 +220,12 @@ async def reconcile() -> None:
     Usually their saga does that; it may have been ended by hand, or have failed.
     """
     patience = settings().seconds("ORDER_DEADLINE_SECONDS") + settings().seconds("RECONCILE_AFTER_SECONDS")
-    async for order_id in unfinished(store.ORDERS, "order", "placed", patience):
-        good = DECISIVE.issubset(event["type"] for event in await store.events(order_id))
-        order = await (settle(order_id, "confirm") if good else settle(order_id, "cancel", "timed_out"))
+
+    async def one(order_id: str) -> None:
+        order = await decide(order_id)
         log.warning("order.reconciled", order_id=order_id, status=order.status)
+
+    await each_apart(store.ORDERS, unfinished(store.ORDERS, "order", "placed", patience), one)
 
 
 async def keep_product(event: Event, data: ProductChanged) -> None:
@@ -239,29 +257,29 @@ async def _wanted(caller: Principal, request: PlaceOrder) -> list[tuple[str, int
     if request.items is not None:
         return [(item.sku, item.quantity) for item in request.items]
     cart = await _cart(caller, request.cart_id or "", request.cart_version)
-    lines = [(line["sku"], line["quantity"]) for line in cart["lines"]]
+    lines = [(line.sku, line.quantity) for line in cart.lines]
     if len(lines) > MOST_LINES:
         raise Unprocessable(f"an order has at most {MOST_LINES} lines", code="too-many-lines")
     return lines
 
 
-async def _cart(caller: Principal, cart_id: str, version: int | None) -> dict[str, Any]:
+async def _cart(caller: Principal, cart_id: str, version: int | None) -> store.CartCopy:
     """The cart, as carts told of it. It may still be on its way here, so this is worth a short wait."""
-    cart: dict[str, Any] | None = None
+    cart: store.CartCopy | None = None
     for pause in (*CART_PATIENCE, None):
         cart = await store.get_cart(cart_id)
-        if cart is not None and cart["customer_id"] != caller.subject:
+        if cart is not None and cart.customer_id != caller.subject:
             cart = None
             break
-        if cart is not None and cart["lines"] and cart["version"] >= (version or 1):
+        if cart is not None and cart.lines and cart.version >= (version or 1):
             break
         if pause is not None:
             await asyncio.sleep(pause)
     if cart is None:
         raise NotFound("there is no such cart", code="cart-not-found")
-    if version is not None and cart["version"] != version:
+    if version is not None and cart.version != version:
         raise Conflict("the cart is not at that version; read it again", code="cart-version", retry_after=1)
-    if not cart["lines"]:
+    if not cart.lines:
         raise Unprocessable("the cart is empty", code="cart-empty")
     return cart
 

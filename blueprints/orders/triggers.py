@@ -26,6 +26,7 @@ from shared.errors import Forbidden
 from shared.messaging.consumer import Handlers, consume
 from shared.messaging.relay import relay
 from shared.messaging.triggers import change_feed, reconciliation, subscription
+from shared.persistence.feed import as_written
 from shared.telemetry.export import span
 from shared.web.endpoint import Answer, Call, Parameter, endpoint
 from shared.web.paging import CURSOR, LIMIT, Page, read_limit
@@ -102,10 +103,9 @@ async def feed(documents: func.DocumentList, client: df.DurableOrchestrationClie
         elif isinstance(data, OrderCancelled):
             await saga.tell(client, event.subject, data)
 
-    await relay(store.ORDERS, documents, before)
-    for document in documents:
-        if document["kind"] == "order":
-            await store.listed.add(dict(document))
+    changes = as_written(documents)
+    await relay(store.ORDERS, changes, before)
+    await store.listed.add_all(changes)
 
 
 def _answers(client: df.DurableOrchestrationClient) -> Handlers:
@@ -174,3 +174,12 @@ async def settle(decision: saga.Decision) -> str:
     with span(f"{decision['command']} order", decision.get("traceparent")):
         order = await service.settle(decision["order_id"], decision["command"], decision.get("reason"))
     return order.status
+
+
+@bp.function_name(saga.LOOK_UP)
+@bp.activity_trigger(input_name="about")
+async def look_up(about: saga.About) -> saga.Facts:
+    """What is recorded of an order, for a saga that may have missed an event."""
+    with span("look up order", about.get("traceparent")):
+        status, replies = await service.look_up(about["order_id"])
+    return {"status": status, "replies": replies}

@@ -8,9 +8,10 @@ telling its decision again.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 
 from shared.clock import timestamp, utc_now
+from shared.errors import Transient
 from shared.messaging.publisher import publish
 from shared.persistence.cosmos import Container, Document
 from shared.persistence.outbox import event_of
@@ -29,10 +30,21 @@ async def unfinished(container: Container, kind: str, status: str, seconds: floa
         yield document["order_id"]
 
 
+async def each_apart(container: Container, keys: AsyncIterator[str], action: Callable[[str], Awaitable[None]]) -> None:
+    """Do `action` for every key. A key that fails for its own reason is logged and stops no other. Raises Transient."""
+    async for key in keys:
+        try:
+            await action(key)
+        except Transient:
+            raise
+        except Exception as exc:
+            Log(container.database).error("reconcile.failed", exc_info=exc, subject=key)
+
+
 async def ask_again(container: Container, kind: str, status: str) -> None:
     """The items of `kind` that have waited in `status` for too long tell orders again what they wait for."""
-    async for order_id in unfinished(container, kind, status, settings().seconds("RECONCILE_AFTER_SECONDS")):
-        await tell_again(container, order_id)
+    overdue = unfinished(container, kind, status, settings().seconds("RECONCILE_AFTER_SECONDS"))
+    await each_apart(container, overdue, lambda order_id: tell_again(container, order_id))
 
 
 async def tell_again(container: Container, key: str) -> None:

@@ -5,9 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from shared import recovery
 from shared.persistence.cosmos import Container
 
 Decorator = Callable[[Any], Any]
+
+FEED_POLL_MS = 500
+"""How long an idle feed rests between two looks. An order passes three feeds one after the other and waits in each for
+half of it on average; a look costs about one request unit, so five feeds cost 10 a second (docs/performance.md)."""
 
 
 def change_feed(bp: Any, container: Container) -> Decorator:
@@ -27,7 +32,10 @@ def change_feed(bp: Any, container: Container) -> Decorator:
             lease_container_name="leases",
             lease_container_prefix=name,
             start_from_beginning=True,
-            feed_poll_delay=500,
+            feed_poll_delay=FEED_POLL_MS,
+            lease_acquire_interval=recovery.FEED_ACQUIRE_SECONDS * 1000,
+            lease_renew_interval=recovery.FEED_RENEW_SECONDS * 1000,
+            lease_expiration_interval=recovery.FEED_EXPIRATION_SECONDS * 1000,
             max_items_per_invocation=100,
         ),
         bp.retry(

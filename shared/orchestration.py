@@ -1,0 +1,79 @@
+"""What reaches an orchestrator from outside: external events, typed, and the failures of activities.
+
+azure-functions-durable 1.7 encodes an event's data twice when its client raises it (its issue 295): the orchestrator
+is given the JSON text of the value. An event raised over HTTP is encoded once, and so will be one of a package that
+mends this. `read` understands both forms, and nothing else. The app calls `raise_event` and `wait_for_external_event`
+here alone.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
+
+import azure.durable_functions as df
+import msgspec
+
+T = TypeVar("T")
+
+
+class UnreadableEvent(ValueError):
+    """An orchestrator was given something under an event's name that the event's type does not allow.
+
+    It is never taken for an answer, good or bad: an orchestrator that meets it looks up the facts in its stores.
+    """
+
+
+class ActivityFailed(RuntimeError):
+    """An activity failed for good. The text holds the activity's name, the error's type and our own message alone."""
+
+
+@dataclass(frozen=True)
+class ExternalEvent(Generic[T]):
+    """One event that an orchestrator waits for. `type` is what msgspec can read from JSON, such as a `Literal`.
+
+    Plain text is not a type for an event: the text `"5"` and the number 5, encoded twice, look the same.
+    """
+
+    name: str
+    type: Any
+
+    def __post_init__(self) -> None:
+        if self.type in (str, Any):
+            raise TypeError(
+                f"the event '{self.name}' needs a type that tells its two encodings apart, such as a Literal"
+            )
+
+    async def send(self, client: df.DurableOrchestrationClient, instance_id: str, value: T) -> None:
+        """Raise the event. That it was accepted does not say that the instance will hear it.
+
+        Raises ValueError for a value that is not of the event's type, and bare exceptions as the client does.
+        """
+        msgspec.convert(value, self.type)
+        await client.raise_event(instance_id, self.name, msgspec.to_builtins(value))
+
+    def wait(self, context: df.DurableOrchestrationContext) -> Any:
+        """A task that completes with what `read` reads."""
+        return context.wait_for_external_event(self.name)
+
+    def read(self, data: Any) -> T:
+        """The value that was sent. Raises UnreadableEvent, which names the event and holds nothing of the data."""
+        try:
+            return msgspec.convert(data, self.type)  # type: ignore[no-any-return]  # the type is a value here
+        except msgspec.ValidationError:
+            pass
+        if isinstance(data, str):
+            try:
+                return msgspec.json.decode(data, type=self.type)  # type: ignore[no-any-return]
+            except (msgspec.MsgspecError, UnicodeError, RecursionError):
+                pass
+        raise UnreadableEvent(f"the event '{self.name}' came with data of another type")
+
+
+def failure_of(error: BaseException) -> ActivityFailed:
+    """The failure of an activity without the host's exception, whose stack the error's text carries.
+
+    The text is "Activity function 'x' failed: Type: message \\n {json of a .NET exception}".
+    """
+    text, _, _ = str(error).partition(" \n ")
+    return ActivityFailed(text.partition("\n")[0][:500])
