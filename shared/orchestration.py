@@ -60,7 +60,7 @@ class ExternalEvent(Generic[T]):
         """The value that was sent. Raises UnreadableEvent, which names the event and holds nothing of the data."""
         try:
             return msgspec.convert(data, self.type)  # type: ignore[no-any-return]  # the type is a value here
-        except msgspec.ValidationError:
+        except (msgspec.ValidationError, UnicodeError, RecursionError):
             pass
         if isinstance(data, str):
             try:

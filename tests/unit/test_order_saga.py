@@ -1,0 +1,261 @@
+"""The saga, driven step by step without a host: every order of events, unreadable ones, a late start, the deadline."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Generator
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any, Literal
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from blueprints.orders.domain import GOOD, REFUSALS, REPLIES
+from blueprints.orders.saga import EVENTS, LOOK_UP, SETTLE, order_saga
+from shared.clock import parse_timestamp, timestamp
+from shared.orchestration import ActivityFailed
+from shared.recovery import LATE_START_SECONDS, ORDER_DEADLINE_SECONDS
+
+PLACED_AT = "2026-03-01T12:00:00.000Z"
+PLACED = parse_timestamp(PLACED_AT)
+GIVEN = {
+    "order_id": "ord_a",
+    "placed_at": PLACED_AT,
+    "deadline": timestamp(PLACED + timedelta(seconds=ORDER_DEADLINE_SECONDS)),
+    "traceparent": "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01",
+}
+GARBAGE = ("OK", '"accepted"', {"stock": "reserved"}, None, 5, "", '"\\"reserved\\""')
+
+
+@dataclass(eq=False)
+class Task:
+    """What the saga waits for: a timer, an event by name, an activity, or the first of several."""
+
+    kind: Literal["timer", "event", "activity", "any"]
+    name: str = ""
+    input: Any = None
+    of: list[Task] = field(default_factory=list)
+    result: Any = None
+    is_completed: bool = False
+    cancelled: bool = False
+
+    def cancel(self) -> None:
+        self.cancelled = True
+
+
+@dataclass
+class Context:
+    """The part of a DurableOrchestrationContext that the saga uses."""
+
+    given: dict[str, str]
+    current_utc_datetime: datetime
+    timers: list[Task] = field(default_factory=list)
+
+    def get_input(self) -> dict[str, str]:
+        return self.given
+
+    def create_timer(self, fire_at: datetime) -> Task:
+        self.timers.append(Task("timer", fire_at.isoformat()))
+        return self.timers[-1]
+
+    def wait_for_external_event(self, name: str) -> Task:
+        return Task("event", name)
+
+    def task_any(self, tasks: list[Task]) -> Task:
+        return Task("any", of=tasks)
+
+    def call_activity_with_retry(self, name: str, _: Any, input_: Any) -> Task:
+        return Task("activity", name, input_)
+
+
+@dataclass
+class Run:
+    """One instance of the saga, with the facts that its activities find, and what it asked them for."""
+
+    facts: dict[str, Any] = field(default_factory=lambda: {"status": "placed", "replies": {}})
+    late: float = 0.0
+    given: dict[str, str] = field(default_factory=lambda: dict(GIVEN))
+    looked_up: int = 0
+    settled: list[dict[str, Any]] = field(default_factory=list)
+    output: str | None = None
+
+    def __post_init__(self) -> None:
+        self.context = Context(self.given, (PLACED + timedelta(seconds=self.late)).replace(tzinfo=None))
+        self._saga: Generator[Any, Any, str] = order_saga(self.context)
+        self._buffered: list[tuple[str, Any]] = []
+        self._waiting: Task | None = None
+        self._go_on(None)
+
+    @property
+    def ended(self) -> bool:
+        return self.output is not None
+
+    def hear(self, name: str, data: Any) -> None:
+        """An event comes; one that nobody waits for yet is kept, as Durable keeps it."""
+        self._buffered.append((name, data))
+        self._deliver()
+
+    def time_out(self) -> None:
+        assert self._waiting is not None
+        timer = self.context.timers[0]
+        timer.is_completed = True
+        self._go_on(timer)
+
+    def _deliver(self) -> None:
+        while self._waiting is not None and not self.ended:
+            names = {task.name: task for task in self._waiting.of if task.kind == "event"}
+            known = next((item for item in self._buffered if item[0] in names), None)
+            if known is None:
+                return
+            self._buffered.remove(known)
+            task = names[known[0]]
+            task.result, task.is_completed = known[1], True
+            self._go_on(task)
+
+    def _go_on(self, value: Any) -> None:
+        self._waiting = None
+        try:
+            while True:
+                task = self._saga.send(value)
+                if task.kind == "any":
+                    self._waiting = task
+                    break
+                value = self._act(task)
+        except StopIteration as stop:
+            self.output = stop.value
+        self._deliver()
+
+    def _act(self, task: Task) -> Any:
+        if task.name == LOOK_UP:
+            self.looked_up += 1
+            return self.facts
+        assert task.name == SETTLE
+        self.settled.append(task.input)
+        return "confirmed" if task.input["command"] == "confirm" else "cancelled"
+
+    @property
+    def decision(self) -> tuple[str, str | None] | None:
+        """What the saga asked for, once."""
+        if not self.settled:
+            return None
+        (asked,) = self.settled
+        assert (asked["order_id"], asked["traceparent"]) == ("ord_a", GIVEN["traceparent"])
+        return asked["command"], asked.get("reason")
+
+
+def encoded(data: str, twice: bool) -> str:
+    return json.dumps(data) if twice else data
+
+
+EVENT = st.sampled_from([*REPLIES.values(), ("cancelled", "cancelled")])
+HEARD = st.lists(st.tuples(EVENT, st.booleans(), st.booleans()), max_size=8)
+
+
+@given(HEARD)
+def test_whatever_comes_in_whatever_order_and_encoding_the_first_decisive_state_decides(
+    heard: list[tuple[tuple[str, str], bool, bool]],
+) -> None:
+    run, known = Run(), dict[str, str]()
+    expected: tuple[str, str | None] | None = None
+    for (name, said), twice, repeated in heard:
+        for _ in range(1 + repeated):
+            if not run.ended and name not in known:
+                known[name] = said
+                if name == "cancelled":
+                    expected = ("", None)
+                elif said in REFUSALS.values():
+                    expected = ("cancel", said)
+                elif {key: known[key] for key in GOOD if key in known} == GOOD:
+                    expected = ("confirm", None)
+            run.hear(name, encoded(said, twice))
+        assert run.ended == (expected is not None)
+    if expected is None:
+        run.time_out()
+        assert (run.decision, run.looked_up) == (("cancel", "timed_out"), 1)
+    else:
+        assert run.decision == (None if expected[0] == "" else expected)
+        assert run.looked_up == 0
+        assert run.context.timers[0].cancelled
+
+
+@pytest.mark.parametrize("twice", [False, True], ids=["once", "twice"])
+def test_both_good_answers_confirm_in_either_encoding(twice: bool) -> None:
+    run = Run()
+    run.hear("stock", encoded("reserved", twice))
+    run.hear("payment", encoded("authorized", twice))
+    assert (run.decision, run.output) == (("confirm", None), "confirmed")
+
+
+@pytest.mark.parametrize("data", GARBAGE, ids=repr)
+@pytest.mark.parametrize("name", EVENTS)
+def test_an_answer_that_is_not_understood_is_never_a_refusal_the_facts_are_looked_up(name: str, data: Any) -> None:
+    run = Run()
+    run.hear(name, data)
+    assert (run.ended, run.looked_up) == (False, 1)
+    run.hear("stock", "reserved")
+    run.hear("payment", "authorized")
+    assert run.decision == ("confirm", None)
+
+
+def test_the_facts_behind_an_answer_that_is_not_understood_decide() -> None:
+    run = Run(facts={"status": "placed", "replies": {"stock": "reserved", "payment": "authorized"}})
+    run.hear("payment", "something new")
+    assert run.decision == ("confirm", None)
+
+
+@pytest.mark.parametrize(
+    ("facts", "decision", "output"),
+    [
+        ({"status": "placed", "replies": dict(GOOD)}, ("confirm", None), "confirmed"),
+        ({"status": "placed", "replies": {"stock": "out_of_stock"}}, ("cancel", "out_of_stock"), "cancelled"),
+        ({"status": "cancelled", "replies": {}}, None, "cancelled"),
+        ({"status": "confirmed", "replies": dict(GOOD)}, None, "confirmed"),
+    ],
+)
+def test_a_saga_that_starts_late_reads_the_answers_that_came_before_it(
+    facts: dict[str, Any], decision: tuple[str, str | None] | None, output: str
+) -> None:
+    run = Run(facts=facts, late=LATE_START_SECONDS + 1)
+    assert (run.looked_up, run.decision, run.output) == (1, decision, output)
+
+
+def test_a_saga_that_starts_late_and_finds_half_an_answer_waits_for_the_other() -> None:
+    run = Run(facts={"status": "placed", "replies": {"stock": "reserved"}}, late=LATE_START_SECONDS + 1)
+    assert not run.ended
+    run.hear("payment", "authorized")
+    assert run.decision == ("confirm", None)
+
+
+def test_a_saga_that_starts_in_time_looks_nothing_up() -> None:
+    assert Run(late=LATE_START_SECONDS - 1).looked_up == 0
+
+
+@pytest.mark.parametrize("name", GOOD)
+def test_at_the_deadline_an_answer_that_was_recorded_and_never_heard_still_counts(name: str) -> None:
+    run = Run(facts={"status": "placed", "replies": dict(GOOD)})
+    run.hear(name, GOOD[name])  # type: ignore[index]  # parametrised over its keys
+    run.time_out()
+    assert run.decision == ("confirm", None)
+
+
+def test_an_instance_of_an_older_release_takes_the_steps_of_its_history() -> None:
+    old = {name: value for name, value in GIVEN.items() if name != "placed_at"}
+    run = Run(given=old, late=LATE_START_SECONDS * 10)
+    run.time_out()
+    assert (run.looked_up, run.decision) == (0, ("cancel", "timed_out"))
+
+
+def test_an_activity_that_fails_for_good_is_told_without_the_hosts_exception() -> None:
+    saga = order_saga(Context(dict(GIVEN), PLACED.replace(tzinfo=None)))
+    waiting = next(saga)
+    stock = next(task for task in waiting.of if task.name == "stock")
+    stock.result = "out_of_stock"
+    saga.send(stock)
+    text = 'Activity function \'orders_settle\' failed: Transient: no answer \n {"$type":"System.Exception"}'
+    with pytest.raises(
+        ActivityFailed, match=r"^Activity function 'orders_settle' failed: Transient: no answer$"
+    ) as told:
+        saga.throw(Exception(text))
+    assert told.value.__suppress_context__
