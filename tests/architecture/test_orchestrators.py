@@ -55,3 +55,27 @@ def test_the_guard_sees_an_impurity(body: str) -> None:
     tree = ast.parse(f"async def f(context: df.DurableOrchestrationContext):\n    {body}")
     function = ast.FunctionDef("f", ast.arguments([], [], None, [], [], None, []), tree.body[0].body, [])  # type: ignore[attr-defined]  # a parsed function
     assert impurities(function)
+
+
+DEPLOYED = [
+    ROOT / "function_app.py",
+    *sorted((ROOT / "blueprints").rglob("*.py")),
+    *sorted((ROOT / "shared").rglob("*.py")),
+]
+EVENT_CALLS = {"raise_event", "wait_for_external_event"}
+
+
+def event_calls(tree: ast.AST) -> list[str]:
+    """Calls that send an orchestrator an event, or wait for one, past the functions that know its encodings."""
+    return [node.attr for node in ast.walk(tree) if isinstance(node, ast.Attribute) and node.attr in EVENT_CALLS]
+
+
+@pytest.mark.parametrize("path", DEPLOYED, ids=lambda path: str(path.relative_to(ROOT)))
+def test_events_to_orchestrators_go_through_one_pair_of_functions(path: Path) -> None:
+    expected = EVENT_CALLS if path == ROOT / "shared" / "orchestration.py" else set()
+    assert set(event_calls(ast.parse(path.read_text(encoding="utf-8")))) == expected
+
+
+@pytest.mark.parametrize("body", ["await client.raise_event(a, b, c)", "yield context.wait_for_external_event('x')"])
+def test_the_guard_sees_a_call_past_them(body: str) -> None:
+    assert event_calls(ast.parse(f"async def f(client, context):\n    {body}"))
