@@ -98,3 +98,37 @@ async def test_an_order_whose_saga_is_gone_is_decided(system: System, login: Log
         assert "order.reconciled" in (system.state / "logs" / "functions.log").read_text()
     finally:
         await provider.behave()
+
+
+async def test_a_body_cannot_speak_for_its_message(system: System) -> None:
+    own, victim = f"own-{secrets.token_hex(4)}", f"victim-{secrets.token_hex(4)}"
+    claims = {
+        "messageId": victim, "MessageId": victim, "label": victim, "subject": victim, "correlationId": victim,
+        "deliveryCount": 1, "sequenceNumber": "77", "lockToken": victim, "enqueuedTimeUtc": "2001-01-01T00:00:00Z",
+    }  # fmt: skip
+    bodies = (
+        json.dumps({"id": own, **claims}),
+        json.dumps({"id": {"no": "id"}, **claims}),
+        f"{{'messageId': '{victim}'}}",
+    )
+    async with _bus(system) as bus:
+        async with bus.get_topic_sender("payments") as sender:
+            for body in bodies:
+                await sender.send_messages(ServiceBusMessage(body, subject="commerce.payment.authorized.v1"))
+        dead = bus.get_subscription_receiver(
+            "payments", "orders", sub_queue=ServiceBusSubQueue.DEAD_LETTER, max_wait_time=PATIENCE
+        )
+        async with dead, asyncio.timeout(PATIENCE):
+            for _ in bodies:
+                (message,) = await dead.receive_messages(1, max_wait_time=PATIENCE)
+                assert message.dead_letter_reason == "MaxDeliveryCountExceeded"
+                await dead.complete_message(message)
+    ours = [line for line in _commerce_lines(system) if line.get("event") == "event.rejected"]
+    assert own in {line["event_id"] for line in ours}
+    assert victim not in json.dumps(ours)
+
+
+def _commerce_lines(system: System) -> list[dict[str, object]]:
+    """The JSON lines that the app wrote into its host's log."""
+    log = (system.state / "logs" / "functions.log").read_text()
+    return [json.loads(line[line.index('{"event"') :]) for line in log.splitlines() if '{"event"' in line]
