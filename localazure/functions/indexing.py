@@ -10,6 +10,7 @@ import inspect
 import json
 import logging
 import os
+import re
 import sys
 import typing
 from collections.abc import Callable
@@ -40,6 +41,9 @@ RETRIED = frozenset({"cosmosDBTrigger", "timerTrigger"})
 """Triggers that Azure documents retry policies for."""
 RETRIED_YET = frozenset({"httpTrigger", "serviceBusTrigger"})
 """Triggers on which it heeds them all the same, with a warning."""
+_NAME = re.compile(r"[a-z][a-z0-9_\-]{0,127}", re.IGNORECASE | re.ASCII)
+_BINDING_NAME = re.compile(r"[a-zA-Z][a-zA-Z0-9]{0,127}|\$return")
+_SCRIPT = re.compile(r"[A-Za-z0-9_]+\.py")
 INPUTS = frozenset({"durableClient"})
 OUTPUTS = frozenset({"http"})
 
@@ -72,6 +76,7 @@ class Function:
     directory: Path
     retry: dict[str, str] | None
     annotations: dict[str, Any] = field(default_factory=dict)
+    disabled: bool = False
 
     @property
     def wants_context(self) -> bool:
@@ -88,10 +93,6 @@ class Function:
             raise InvalidFunction(self.name, f"{option} must be true or false, not {value!r}")
         return text == "true"
 
-    @property
-    def disabled(self) -> bool:
-        return os.environ.get(f"AzureWebJobs.{self.name}.Disabled", "").lower() in ("1", "true")
-
 
 def load(app: Path) -> list[Function]:
     """Import the app's function_app.py and index its functions. Raises InvalidApp or InvalidFunction."""
@@ -100,9 +101,7 @@ def load(app: Path) -> list[Function]:
         value for value in vars(module).values() if isinstance(value, func.decorators.function_app.FunctionRegister)
     ]
     if len(apps) != 1:
-        raise InvalidApp(
-            f"{app / 'function_app.py'} must have exactly one FunctionApp at its top level, not {len(apps)}"
-        )
+        raise InvalidApp(f"{app / script_name()} must have exactly one FunctionApp at its top level, not {len(apps)}")
     try:
         found = apps[0].get_functions()
     except Exception as exc:  # whatever the decorators object to
@@ -116,16 +115,24 @@ def load(app: Path) -> list[Function]:
     return list(functions.values())
 
 
+def script_name() -> str:
+    """PYTHON_SCRIPT_FILE_NAME: which file is the app. Raises InvalidApp."""
+    name = os.environ.get("PYTHON_SCRIPT_FILE_NAME", "function_app.py")
+    if not _SCRIPT.fullmatch(name):
+        raise InvalidApp(f"PYTHON_SCRIPT_FILE_NAME must name a Python file in the app's directory, not {name!r}")
+    return name
+
+
 def _import(app: Path) -> ModuleType:
-    path = app / "function_app.py"
+    path = app / script_name()
     if not path.exists():
         raise InvalidApp(f"{path} does not exist")
     if str(app) not in sys.path:
         sys.path.insert(0, str(app))
-    spec = importlib.util.spec_from_file_location("function_app", path)
+    spec = importlib.util.spec_from_file_location(path.stem, path)
     assert spec is not None and spec.loader is not None, "a file that exists has a loader"
     module = importlib.util.module_from_spec(spec)
-    sys.modules["function_app"] = module
+    sys.modules[path.stem] = module
     try:
         spec.loader.exec_module(module)
     except Exception as exc:
@@ -136,6 +143,7 @@ def _import(app: Path) -> ModuleType:
 def _index(item: Any, app: Path) -> Function:
     name = str(item.get_function_name())
     bindings = [_binding(json.loads(raw)) for raw in item.get_raw_bindings()]
+    _check_names(name, bindings)
     triggers = [binding for binding in bindings if binding.type.lower().endswith("trigger")]
     if len(triggers) != 1:
         raise InvalidFunction(name, f"it must have exactly one trigger, not {len(triggers)}")
@@ -154,10 +162,34 @@ def _index(item: Any, app: Path) -> Function:
         directory=app,
         retry=item.get_settings_dict("retry_policy") or None,
         annotations=_annotations(name, call),
+        disabled=_disabled(name),
     )
     _check_retry(function)
     _check_parameters(function)
     return function
+
+
+def _check_names(function: str, bindings: list[Binding]) -> None:
+    """The names that the host takes: `host` is a file of its own in the list of keys."""
+    if not _NAME.fullmatch(function) or function.lower() == "host":
+        raise InvalidFunction(function, f"'{function}' is not a valid function name.")
+    seen: set[str] = set()
+    for binding in bindings:
+        if not _BINDING_NAME.fullmatch(binding.name):
+            raise InvalidFunction(
+                function, f"The binding name {binding.name} is invalid. Please assign a valid name to the binding."
+            )
+        if binding.name.lower() in seen:
+            raise InvalidFunction(
+                function, f"Multiple bindings with name '{binding.name}' discovered. Binding names must be unique."
+            )
+        seen.add(binding.name.lower())
+
+
+def _disabled(function: str) -> bool:
+    """By the setting AzureWebJobs.NAME.Disabled; names of settings have no letter case."""
+    setting = f"azurewebjobs.{function}.disabled".lower()
+    return any(value.lower() in ("1", "true") for name, value in os.environ.items() if name.lower() == setting)
 
 
 def _check_retry(function: Function) -> None:

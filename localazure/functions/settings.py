@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import json
+import logging
 import os
 import re
 from collections.abc import Mapping
@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from localazure.functions import hostconfig, newtonsoft, timespan
 from localazure.functions.errors import InvalidApp, SettingMissing
-from localazure.functions.timespan import seconds
 
 _EXPRESSION = re.compile(r"%([^%]+)%")
 WORKER_PROCESSES = "FUNCTIONS_WORKER_PROCESS_COUNT"
@@ -39,40 +39,111 @@ class HostOptions:
     hub_name: str = "TestHubName"
     activities_at_once: int = 100
     service_bus: ServiceBusOptions = field(default_factory=ServiceBusOptions)
+    only: frozenset[str] = frozenset()
+    """The functions to serve, in lower case; empty: all of them."""
+    headers: Mapping[str, str] = field(default_factory=dict)
+    """What every answer has besides its own."""
+    log_level: int | None = None
+    """Of what the app logs; None: as the process has it."""
+
+    def serves(self, function: str) -> bool:
+        return not self.only or function.lower() in self.only
 
 
 def read_host_file(app: Path) -> HostOptions:
-    """Raises InvalidApp for a file that is missing, no JSON, or not of version 2.0."""
-    document = _read_json(app / "host.json")
-    if document.get("version") != "2.0":
-        raise InvalidApp(f'{app / "host.json"} must have "version": "2.0"')
-    extensions = document.get("extensions", {})
-    durable, bus = extensions.get("durableTask", {}), extensions.get("serviceBus", {})
+    """host.json as the host reads it; without the file the defaults. Raises InvalidApp, in the host's words."""
+    document = _host_document(app / "host.json")
+    given = hostconfig.Section(document)
     try:
+        extensions = given.section("extensions")
+        durable, bus, http = (extensions.section(name) for name in ("durableTask", "serviceBus", "http"))
         return HostOptions(
-            route_prefix=extensions.get("http", {}).get("routePrefix", "api").strip("/"),
-            timeout=seconds(document.get("functionTimeout", "00:30:00")),
-            hub_name=durable.get("hubName", "TestHubName"),
-            activities_at_once=int(durable.get("maxConcurrentActivityFunctions", 100)),
-            service_bus=ServiceBusOptions(
-                concurrent_calls=int(bus.get("maxConcurrentCalls", 16)),
-                concurrent_sessions=int(bus.get("maxConcurrentSessions", 8)),
-                prefetch=int(bus.get("prefetchCount", 0)),
-                auto_complete=bool(bus.get("autoCompleteMessages", True)),
-                renewal=seconds(bus.get("maxAutoLockRenewalDuration", "00:05:00")),
-                session_idle=seconds(bus.get("sessionIdleTimeout", "00:01:00")),
-                batch=int(bus.get("maxMessageBatchSize", 1000)),
-            ),
+            route_prefix=http.text("routePrefix", "api").strip("/"),
+            timeout=_timeout(given),
+            hub_name=durable.text("hubName", "TestHubName"),
+            activities_at_once=durable.whole("maxConcurrentActivityFunctions", 100, least=1),
+            service_bus=_service_bus(bus),
+            only=frozenset(name.lower() for name in given.texts("functions")),
+            headers=http.section("customHeaders").pairs(),
+            log_level=_log_level(given.section("logging").section("logLevel")),
         )
-    except (TypeError, ValueError, AttributeError) as exc:
+    except ValueError as exc:
         raise InvalidApp(f"{app / 'host.json'}: {exc}") from exc
+
+
+def _host_document(path: Path) -> dict[str, Any]:
+    if not path.exists():
+        return {"version": "2.0"}
+    document = _read_json(path, f"Unable to parse host configuration file '{path}'.") or {"version": "2.0"}
+    version = document.get("version")
+    if version in (None, ""):
+        raise InvalidApp("The host.json file is missing the required 'version' property.")
+    if version != "2.0":
+        raise InvalidApp(
+            f"'{version}' is an invalid value for host.json 'version' property. We recommend you set the 'version' "
+            "property to '2.0'."
+        )
+    return document
+
+
+def _timeout(given: hostconfig.Section) -> float:
+    """Seconds; -1, which is a day backwards, is no limit."""
+    limit = given.span("functionTimeout", 1800.0)
+    if limit == -86_400.0:
+        return float("inf")
+    if limit < 1.0:
+        raise ValueError(f"FunctionTimeout must be greater than 00:00:01 and less than {timespan.LONGEST}.")
+    return limit
+
+
+def _service_bus(bus: hostconfig.Section) -> ServiceBusOptions:
+    """The extension's section; what it was called before version 5 counts where the new name is not there."""
+    one, sessions, batch = (bus.section(f"{name}Options") for name in ("messageHandler", "sessionHandler", "batch"))
+    complete = one.flag("autoComplete", sessions.flag("autoComplete", batch.flag("autoComplete", True)))
+    renewal = one.span("maxAutoRenewDuration", sessions.span("maxAutoRenewDuration", 300.0))
+    options = ServiceBusOptions(
+        concurrent_calls=bus.whole("maxConcurrentCalls", one.whole("maxConcurrentCalls", 16, least=1), least=1),
+        concurrent_sessions=bus.whole(
+            "maxConcurrentSessions", sessions.whole("maxConcurrentSessions", 8, least=1), least=1
+        ),
+        prefetch=bus.whole("prefetchCount", 0, least=0),
+        auto_complete=bus.flag("autoCompleteMessages", complete),
+        renewal=bus.span("maxAutoLockRenewalDuration", renewal),
+        session_idle=bus.span("sessionIdleTimeout", sessions.span("messageWaitTime", 60.0)),
+        batch=bus.whole("maxMessageBatchSize", 1000, least=1),
+    )
+    if options.renewal < 0:
+        raise ValueError("Argument MaxAutoLockRenewalDuration must be a non-negative timespan value.")
+    if bus.whole("minMessageBatchSize", 1, least=1) > options.batch:
+        raise ValueError("The minimum message batch size must be less than the maximum message batch size")
+    return options
+
+
+_LEVELS = {
+    "trace": logging.DEBUG,
+    "debug": logging.DEBUG,
+    "information": logging.INFO,
+    "warning": logging.WARNING,
+    "error": logging.ERROR,
+    "critical": logging.CRITICAL,
+    "none": logging.CRITICAL + 10,
+}
+
+
+def _log_level(levels: hostconfig.Section) -> int | None:
+    """What an app may log, `Function` before `default`; each value must be a level."""
+    for value in levels.pairs().values():
+        if value.lower() not in _LEVELS:
+            raise ValueError(f"Configuration value '{value}' is not supported.")
+    level = levels.text("Function", levels.text("default", ""))
+    return _LEVELS.get(level.lower())
 
 
 def read_settings_file(path: Path, environment: Mapping[str, str]) -> dict[str, str]:
     """The `Values` that the environment does not set already. No file: none. Raises InvalidApp."""
     if not path.exists():
         return {}
-    values = _read_json(path).get("Values", {})
+    values = _read_json(path, f"{path} is not valid JSON").get("Values", {})
     if not isinstance(values, dict):
         raise InvalidApp(f"{path}: Values must be an object")
     return {name: str(value) for name, value in values.items() if name not in environment}
@@ -107,13 +178,11 @@ def connection(name: str) -> str:
     raise SettingMissing(f"the connection {name} is not set; put a connection string of that name into the settings")
 
 
-def _read_json(path: Path) -> dict[str, Any]:
+def _read_json(path: Path, refusal: str) -> dict[str, Any]:
     try:
-        document = json.loads(path.read_text(encoding="utf-8-sig"))
-    except FileNotFoundError:
-        raise InvalidApp(f"{path} does not exist") from None
+        document = newtonsoft.loads(path.read_text(encoding="utf-8-sig"))
     except ValueError as exc:
-        raise InvalidApp(f"{path} is not valid JSON: {exc}") from exc
+        raise InvalidApp(f"{refusal}: {exc}") from exc
     if not isinstance(document, dict):
-        raise InvalidApp(f"{path} must hold a JSON object")
+        raise InvalidApp(f"{refusal}: it must hold a JSON object")
     return document

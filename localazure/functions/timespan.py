@@ -10,6 +10,7 @@ import re
 
 _NUMBERS = re.compile(r"(-?)(?:(\d+)\.)?(\d+)(?::(\d+)(?::(\d+)(?::(\d+))?)?)?(?:\.(\d{1,7}))?", re.ASCII)
 _MOST_DAYS = 10_675_199
+LONGEST = "10675199.02:48:05.4775807"
 
 
 def seconds(text: str) -> float:

@@ -64,12 +64,13 @@ class Host:
             if self._processes is not None:
                 undo.callback(self._processes.kill)
             self.functions = indexing.load(app)
-            self._enabled = [function for function in self.functions if not function.disabled]
+            served = [function for function in self.functions if self._options.serves(function.name)]
+            self._enabled = [function for function in served if not function.disabled]
             for function in self._enabled:
                 indexing.check_settings(function, connection)
             self._invoker = Invoker(self._processes or AppWorker(self.functions, timeout))
             self._keys = _keys(config.file("functions/keys.json"))
-            http = [function for function in self.functions if function.trigger.type == "httpTrigger"]
+            http = [function for function in served if function.trigger.type == "httpTrigger"]
             self._router = Router(http, self._options.route_prefix, self._keys, self._invoker, config.clock)
             undo.pop_all()
         self._triggers: dict[str, Trigger] = {}
@@ -77,6 +78,7 @@ class Host:
         self._session: aiohttp.ClientSession | None = None
         self._runner: web.AppRunner | None = None
         self._state = "Initialized"
+        self._loudness: tuple[int, int] | None = None
         self.port = 0
 
     @property
@@ -85,6 +87,7 @@ class Host:
 
     async def start(self) -> None:
         """Open the port, then start what listens: a function may be called as soon as this returns."""
+        self._quieten(self._options.log_level)
         if self._processes is not None:
             await self._processes.start()
         durable = [function for function in self._enabled if function.trigger.type in DURABLE_TRIGGERS]
@@ -112,6 +115,11 @@ class Host:
     async def stop(self) -> None:
         """Listen no more, let what runs end, close."""
         self._state = "Stopping"
+        if self._loudness is not None:
+            for logger, before in zip(
+                (logging.getLogger(), logging.getLogger("localazure")), self._loudness, strict=True
+            ):
+                logger.setLevel(before)
         await asyncio.gather(*(trigger.stop() for trigger in self._triggers.values()))
         if self._hub is not None:
             await self._hub.stop()
@@ -120,6 +128,14 @@ class Host:
             await self._runner.cleanup()
         if self._session is not None:
             await self._session.close()
+
+    def _quieten(self, level: int | None) -> None:
+        """Let the app log from `level` on; this program's own log stays as it is."""
+        root, own = logging.getLogger(), logging.getLogger("localazure")
+        if level is not None:
+            self._loudness = (root.level, own.level)
+            own.setLevel(own.level or root.level)
+            root.setLevel(level)
 
     def _trigger(self, function: Function, session: aiohttp.ClientSession) -> Trigger | None:
         clock, invoker = self._config.clock, self._invoker
@@ -150,6 +166,8 @@ class Host:
         if self._hub is not None:
             app.add_routes(routes(self._hub))
         app.router.add_route("*", "/{path:.*}", self._router.handle)
+        if self._options.headers:
+            app.on_response_prepare.append(self._add_headers)
         self._runner = web.AppRunner(
             app, access_log=None, shutdown_timeout=GRACE, max_line_size=LARGEST_HEADER, max_field_size=LARGEST_HEADER
         )
@@ -157,6 +175,10 @@ class Host:
         listening = socket.create_server((HOST, self._config.port), backlog=1024)
         self.port = int(listening.getsockname()[1])
         await web.SockSite(self._runner, listening).start()
+
+    async def _add_headers(self, _: web.Request, answer: web.StreamResponse) -> None:
+        for name, value in self._options.headers.items():
+            answer.headers.setdefault(name, value)
 
     async def _home(self, _: web.Request) -> web.Response:
         return web.Response(text="Your function app is up and running\n")

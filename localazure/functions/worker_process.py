@@ -18,6 +18,7 @@ from pathlib import Path
 from localazure.functions import indexing
 from localazure.functions.errors import HostError
 from localazure.functions.frames import Answer, Call, Failure, pack, unpack
+from localazure.functions.settings import read_host_file
 from localazure.functions.worker import AppWorker
 from localazure.serve import LOG_FORMAT
 
@@ -31,6 +32,8 @@ def main(descriptor: str, app: str, timeout: str) -> int:
     logging.basicConfig(level=logging.INFO, format=LOG_FORMAT)
     logging.getLogger("azure").setLevel(logging.WARNING)
     try:
+        level = read_host_file(Path(app)).log_level
+        logging.getLogger().setLevel(logging.INFO if level is None else level)
         worker = AppWorker(indexing.load(Path(app)), float(timeout))
     except HostError:
         return 1  # the host finds the same in the same app, and says so

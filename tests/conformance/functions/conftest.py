@@ -39,6 +39,8 @@ class App:
         self.directory = directory
         self.settings: dict[str, str] = {}
         self.host_file: dict[str, Any] = {"version": "2.0"}
+        self.host_text: str | None = ""
+        """host.json as it is written, in place of `host_file`; None: there is none."""
         self._hosts: list[Host] = []
 
     def write(self, code: str, header: str = HEADER) -> None:
@@ -47,7 +49,9 @@ class App:
         (self.directory / "function_app.py").write_text(text, encoding="utf-8")
 
     async def start(self, clock: Clock | None = None) -> Host:
-        (self.directory / "host.json").write_text(json.dumps(self.host_file), encoding="utf-8")
+        if self.host_text is not None:
+            text = self.host_text or json.dumps(self.host_file)
+            (self.directory / "host.json").write_text(text, encoding="utf-8")
         settings = {"IsEncrypted": False, "Values": self.settings}
         (self.directory / "local.settings.json").write_text(json.dumps(settings), encoding="utf-8")
         options = {"app": str(self.directory)}

@@ -288,7 +288,7 @@ async def test_a_request_under_way_is_answered_while_the_host_stops(app: App, ht
 
 
 async def test_function_timeout_ends_a_call_that_takes_too_long(app: App, http: aiohttp.ClientSession) -> None:
-    app.host_file["functionTimeout"] = "00:00:00.2"
+    app.host_file["functionTimeout"] = "00:00:01"
     app.write("""
         @app.route("stuck")
         async def stuck(req: func.HttpRequest) -> str:

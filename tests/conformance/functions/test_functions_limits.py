@@ -98,7 +98,7 @@ async def test_a_feed_that_does_not_start_from_the_beginning_gives_only_what_is_
 async def test_function_timeout_answers_for_a_synchronous_function_that_is_still_running(
     app: App, http: aiohttp.ClientSession
 ) -> None:
-    app.host_file["functionTimeout"] = "00:00:00.2"
+    app.host_file["functionTimeout"] = "00:00:01"
     app.write("""
         import threading
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import re
 import sys
@@ -158,18 +159,199 @@ async def test_a_connection_by_identity_is_refused_by_name(app: App) -> None:
 
 
 @pytest.mark.parametrize(
-    ("document", "reason"),
+    ("text", "reason"),
     [
-        ({}, "version"),
-        ({"version": "1.0"}, "version"),
-        ({"version": "2.0", "functionTimeout": "soon"}, "soon"),
-        ({"version": "2.0", "extensions": {"serviceBus": {"maxConcurrentCalls": "many"}}}, "many"),
+        ("{", "Unable to parse host configuration file"),
+        ("[]", "Unable to parse host configuration file"),
+        ('{"logging": {}}', "missing the required 'version' property"),
+        ('{"version": "1.0"}', "'1.0' is an invalid value for host.json 'version' property"),
+        (
+            '{"version": "2.0", "functionTimeout": "soon"}',
+            "'AzureFunctionsJobHost:FunctionTimeout' to type 'System.TimeSpan'. soon is not a valid value for TimeSpan",
+        ),
+        ('{"version": "2.0", "functionTimeout": "00:00:00"}', "FunctionTimeout must be greater than 00:00:01"),
+        (
+            '{"version": "2.0", "logging": {"logLevel": {"Host": "Loud"}}}',
+            "Configuration value 'Loud' is not supported",
+        ),
     ],
 )
-async def test_a_host_file_that_makes_no_sense_is_refused(app: App, document: dict[str, object], reason: str) -> None:
-    app.host_file = document
+async def test_a_host_file_that_azure_refuses_is_refused_in_its_words(app: App, text: str, reason: str) -> None:
+    app.host_text = text
     app.write("")
-    with pytest.raises(HostError, match=f"host.json.*{reason}"):
+    with pytest.raises(HostError, match=re.escape(reason)):
+        await app.start()
+
+
+@pytest.mark.parametrize(
+    ("options", "reason"),
+    [
+        ({"maxConcurrentCalls": "many"}, "serviceBus:MaxConcurrentCalls' to type 'System.Int32'. many is not a valid"),
+        ({"maxConcurrentCalls": 0}, "greater than or equal to 1. (Parameter 'maxConcurrentCalls')"),
+        ({"prefetchCount": -1}, "greater than or equal to 0. (Parameter 'prefetchCount')"),
+        ({"autoCompleteMessages": "perhaps"}, "AutoCompleteMessages' to type 'System.Boolean'. perhaps is not a valid"),
+        ({"maxAutoLockRenewalDuration": "-00:00:01"}, "MaxAutoLockRenewalDuration must be a non-negative timespan"),
+        ({"minMessageBatchSize": 3, "maxMessageBatchSize": 2}, "must be less than the maximum message batch size"),
+        ({"sessionIdleTimeout": "99:99:99"}, "SessionIdleTimeout' to type 'System.TimeSpan'. 99:99:99 is not a valid"),
+    ],
+)
+async def test_a_service_bus_section_that_the_extension_refuses_is_refused(
+    app: App, options: dict[str, object], reason: str
+) -> None:
+    app.host_file["extensions"] = {"serviceBus": options}
+    app.write("")
+    with pytest.raises(HostError, match=f"host.json: .*{re.escape(reason)}"):
+        await app.start()
+
+
+SERVED = """
+@app.route("a")
+def a(req: func.HttpRequest) -> str:
+    return "a"
+
+@app.route("b")
+def b(req: func.HttpRequest) -> str:
+    return "b"
+"""
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        None,
+        "{}",
+        '{"version": "2.0"}',
+        "{/* of */ 'version': \"2.0\", // old\n logging: {}, }",
+        '{"version": "2.0", "nonsense": 1, "extensions": {"nope": {"a": 1}, "http": {"nope": 2}}}',
+        '{"version": "2.0", "functions": []}',
+        '{"version": "2.0", "functions": ["A", "b"]}',
+        '{"version": "2.0", "functionTimeout": "-1"}',
+        '{"version": "2.0", "Extensions": {"HTTP": {"RoutePrefix": "api"}}}',
+    ],
+)
+async def test_a_host_file_may_be_absent_empty_or_written_as_newtonsoft_reads_it(
+    app: App, http: aiohttp.ClientSession, text: str | None
+) -> None:
+    app.host_text = text
+    app.write(SERVED)
+    host = await app.start()
+    async with http.get(f"{host.url}/api/a") as answer:
+        assert await answer.text() == "a"
+
+
+async def test_only_the_functions_that_host_json_lists_are_served(app: App, http: aiohttp.ClientSession) -> None:
+    app.host_file["functions"] = ["B"]
+    app.write(
+        SERVED
+        + """
+@app.timer_trigger(arg_name="timer", schedule="0 0 0 1 1 *", run_on_startup=True)
+async def tick(timer: func.TimerRequest) -> None:
+    seen.put_nowait(1)
+"""
+    )
+    host = await app.start()
+    statuses = []
+    for name in "ab":
+        async with http.get(f"{host.url}/api/{name}") as answer:
+            statuses.append(answer.status)
+    assert statuses == [404, 200]
+    assert app.module.seen.empty()
+
+
+async def test_custom_headers_are_on_every_answer_that_does_not_have_them(
+    app: App, http: aiohttp.ClientSession
+) -> None:
+    app.host_file["extensions"] = {"http": {"customHeaders": {"X-Frame-Options": "deny", "X-Own": "host"}}}
+    app.write("""
+@app.route("a")
+def a(req: func.HttpRequest) -> func.HttpResponse:
+    return func.HttpResponse("a", headers={"X-Own": "function"})
+""")
+    host = await app.start()
+    seen = []
+    for path in ("api/a", "api/none"):
+        async with http.get(f"{host.url}/{path}") as answer:
+            seen.append((answer.headers["X-Frame-Options"], answer.headers["X-Own"]))
+    assert seen == [("deny", "function"), ("deny", "host")]
+
+
+async def test_the_app_logs_from_the_level_on_that_host_json_names(
+    app: App, http: aiohttp.ClientSession, capfd: pytest.CaptureFixture[str]
+) -> None:
+    handler = logging.StreamHandler(sys.stderr)
+    root = logging.getLogger()
+    root.addHandler(handler)
+    app.host_file["logging"] = {"logLevel": {"default": "None", "Function": "Error"}}
+    app.write("""
+import logging
+
+@app.route("a")
+def a(req: func.HttpRequest) -> str:
+    logging.warning("not so loud")
+    logging.error("this loud")
+    return "a"
+""")
+    before = root.level
+    try:
+        host = await app.start()
+        async with http.get(f"{host.url}/api/a"):
+            pass
+        await app.stop()
+    finally:
+        root.removeHandler(handler)
+    said = capfd.readouterr().err
+    assert "this loud" in said
+    assert "not so loud" not in said
+    assert root.level == before
+
+
+async def test_the_app_may_have_another_file_name(app: App, http: aiohttp.ClientSession) -> None:
+    app.settings["PYTHON_SCRIPT_FILE_NAME"] = "greetings_main.py"
+    app.write(SERVED)
+    (app.directory / "function_app.py").rename(app.directory / "greetings_main.py")
+    host = await app.start()
+    async with http.get(f"{host.url}/api/b") as answer:
+        assert await answer.text() == "b"
+
+
+@pytest.mark.parametrize("name", ["../function_app.py", "function_app", "", "function app.py"])
+async def test_a_file_name_that_is_no_script_in_the_directory_is_refused(app: App, name: str) -> None:
+    app.settings["PYTHON_SCRIPT_FILE_NAME"] = name
+    app.write(SERVED)
+    with pytest.raises(HostError, match="PYTHON_SCRIPT_FILE_NAME"):
+        await app.start()
+
+
+@pytest.mark.parametrize("name", ["1bad", "with space", "host", "HOST", "_a", "a.b", "é", "x" * 129])
+async def test_a_name_that_azure_does_not_take_is_refused(app: App, name: str) -> None:
+    app.write(f"""
+@app.function_name("{name}")
+@app.route("a")
+def a(req: func.HttpRequest) -> str: ...
+""")
+    with pytest.raises(HostError, match=f"'{name}' is not a valid function name"):
+        await app.start()
+
+
+@pytest.mark.parametrize("name", ["with-dash", "a_1", "Host1", "x" * 128])
+async def test_a_name_that_azure_takes_is_taken(app: App, http: aiohttp.ClientSession, name: str) -> None:
+    app.write(f"""
+@app.function_name("{name}")
+@app.route("a")
+def a(req: func.HttpRequest) -> str:
+    return "a"
+""")
+    host = await app.start()
+    async with http.get(f"{host.url}/api/a") as answer:
+        assert await answer.text() == "a"
+
+
+async def test_a_binding_name_that_azure_does_not_take_is_refused(app: App) -> None:
+    app.write("""
+@app.route("a", trigger_arg_name="the_request")
+def a(the_request: func.HttpRequest) -> str: ...
+""")
+    with pytest.raises(HostError, match="The binding name the_request is invalid"):
         await app.start()
 
 
@@ -177,7 +359,7 @@ async def test_a_function_that_a_setting_disables_is_neither_checked_nor_served(
     app: App, http: aiohttp.ClientSession
 ) -> None:
     app.settings["AzureWebJobs.off.Disabled"] = "true"
-    app.settings["AzureWebJobs.idle.Disabled"] = "1"
+    app.settings["azurewebjobs.Idle.disabled"] = "1"
     app.write(f"""
         @app.route("off")
         def off(req: func.HttpRequest) -> str: ...
