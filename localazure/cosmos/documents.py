@@ -135,7 +135,7 @@ class Documents:
         if not found and wait:
             await self._account.changed(container, min(wait / 1000, _LONGEST_WAIT))
             found, lsn = self._account.changes(container, part, after, size)
-        texts = [item.text for item in found]
+        texts = [f'{item.text[:-1]}, "_lsn": {item.lsn}}}' for item in found]
         charge = feed(sum(map(len, texts)))
         self._service.charge(request, "feed", charge)
         more = {"etag": f'"{lsn}"', "x-localazure-waited": "true"}

@@ -15,6 +15,7 @@ import hmac
 import json
 import logging
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from email.utils import formatdate
 from typing import Any
 from urllib.parse import quote
@@ -23,6 +24,7 @@ import aiohttp
 from azure.functions.meta import Datum
 
 from localazure.clock import Clock
+from localazure.functions import newtonsoft
 from localazure.functions.engine import Invoker
 from localazure.functions.errors import InvalidFunction
 from localazure.functions.indexing import Function
@@ -50,6 +52,10 @@ class Account:
         self._endpoint = parts["AccountEndpoint"].rstrip("/")
         self._key = base64.b64decode(parts["AccountKey"])
         self._session = session
+
+    def same(self, other: Account) -> bool:
+        """Whether both are one account."""
+        return self._endpoint == other._endpoint
 
     async def call(
         self, method: str, kind: str, link: str, path: str, headers: Mapping[str, str], body: Any = None
@@ -90,13 +96,21 @@ class Feed:
         self._container = f"dbs/{database}/colls/{trigger.text('containerName')}"
         self._lease_database = f"dbs/{trigger.text('leaseDatabaseName', database)}"
         self._leases = trigger.text("leaseContainerName", "leases")
-        self._make_leases = bool(trigger.options.get("createLeaseContainerIfNotExists"))
+        self._make_leases = function.flag("createLeaseContainerIfNotExists")
         self._prefix = trigger.text("leaseContainerPrefix")
-        self._delay = float(trigger.options.get("feedPollDelay") or 5000) / 1000
-        self._most = int(trigger.options.get("maxItemsPerInvocation") or 100)
-        self._from_beginning = bool(trigger.options.get("startFromBeginning"))
+        self._delay = function.number("feedPollDelay", 5000) / 1000
+        self._most = function.number("maxItemsPerInvocation", 100)
+        self._from_beginning = function.flag("startFromBeginning")
+        self._from_time = _start_time(function, self._from_beginning)
         if not self._container.strip("/"):
             raise InvalidFunction(function.name, "databaseName and containerName are required")
+        if (
+            self._lease_account.same(self._account)
+            and self._container == f"{self._lease_database}/colls/{self._leases}"
+        ):
+            raise InvalidFunction(
+                function.name, "The monitored container cannot be the same as the container storing the leases."
+            )
         self._stopping = asyncio.Event()
         self._batch = asyncio.Lock()
         self._task: asyncio.Task[None] | None = None
@@ -138,7 +152,7 @@ class Feed:
                 await self._clock.sleep(_LONGEST_PAUSE)
 
     async def _step(self, lease: dict[str, Any]) -> dict[str, Any]:
-        from_now = lease["ContinuationToken"] is None and not self._from_beginning
+        from_now = lease["ContinuationToken"] is None and not self._from_beginning and self._from_time is None
         status, headers, document = await self._account.call(
             "GET", "docs", self._container, f"{self._container}/docs", self._feed_headers(lease["ContinuationToken"])
         )
@@ -146,7 +160,8 @@ class Feed:
             raise FeedError(f"{self._container}: {status} {document}")
         async with self._batch:
             if status == 200 and document["Documents"]:
-                batch = Datum(json.dumps(document["Documents"]), "json")
+                # the trigger's .NET half reads the documents and writes them again
+                batch = Datum(newtonsoft.dates_rewritten(json.dumps(document["Documents"])), "json")
                 await succeeds(self._invoker, self._clock, self._function, self._policy, batch, self._stopping)
             token = headers.get("etag")
             if token and token != lease["ContinuationToken"] and not (self._stopping.is_set() and status == 304):
@@ -161,8 +176,10 @@ class Feed:
             "x-ms-documentdb-partitionkeyrangeid": "0",
             "x-ms-max-item-count": str(self._most),
         }
+        # the first answer comes at once: where the feed begins must be in the lease before the host can stop
+        if token is None and self._from_time is not None:
+            return {**headers, "If-Modified-Since": formatdate(self._from_time, usegmt=True)}
         if token is None and not self._from_beginning:
-            # answered at once: where "now" is must be in the lease before the host can stop
             return {**headers, "If-None-Match": "*"}
         headers["x-localazure-wait-ms"] = WAIT
         if token is not None:
@@ -199,6 +216,24 @@ class Feed:
     async def _create_leases(self) -> None:
         body = {"id": self._leases, "partitionKey": {"paths": ["/id"], "kind": "Hash"}}
         await self._lease_account.call("POST", "colls", self._lease_database, f"{self._lease_database}/colls", {}, body)
+
+
+def _start_time(function: Function, from_beginning: bool) -> float | None:
+    """Where a feed without a lease begins, in seconds since the epoch. Raises InvalidFunction."""
+    text = function.trigger.text("startFromTime")
+    if not text:
+        return None
+    if from_beginning:
+        raise InvalidFunction(function.name, "Only one of StartFromBeginning or StartFromTime can be used")
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        raise InvalidFunction(
+            function.name,
+            f"The specified StartFromTime parameter is not in the correct format: {text!r}. Please use the ISO 8601 "
+            "format with the UTC designator. For example: '2021-02-16T14:19:29Z'.",
+        ) from None
+    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
 
 
 def _partition(key: str) -> dict[str, str]:

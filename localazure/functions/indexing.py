@@ -93,6 +93,19 @@ class Function:
             raise InvalidFunction(self.name, f"{option} must be true or false, not {value!r}")
         return text == "true"
 
+    def number(self, option: str, default: int) -> int:
+        """A whole number of the trigger, which may be written as text; 0 is the default. Raises as `flag` does."""
+        value = self.trigger.options.get(option)
+        if value is None:
+            return default
+        try:
+            number = int(resolve(str(value)))
+        except ValueError:
+            raise InvalidFunction(self.name, f"{option} must be a whole number, not {value!r}") from None
+        if number < 0:
+            raise InvalidFunction(self.name, f"'{option}' must be greater than 0.")
+        return number or default
+
 
 def load(app: Path) -> list[Function]:
     """Import the app's function_app.py and index its functions. Raises InvalidApp or InvalidFunction."""

@@ -13,8 +13,10 @@ import pytest
 from azure.cosmos import CosmosClient as BlockingClient
 from azure.cosmos import PartitionKey
 from azure.cosmos.aio import CosmosClient
+from azure.cosmos.exceptions import CosmosResourceNotFoundError
 
 from localazure.cosmos import EMULATOR_KEY, PART
+from localazure.functions.errors import HostError
 from localazure.part import Config, Server
 
 from .conftest import App
@@ -58,6 +60,19 @@ class Cosmos:
         async with CosmosClient.from_connection_string(self.connection) as client:
             database = await client.create_database("shop")
             await database.create_container("things", PartitionKey("/id"))
+
+    async def store(self, document: dict[str, Any]) -> None:
+        async with CosmosClient.from_connection_string(self.connection) as client:
+            await client.get_database_client("shop").get_container_client("things").upsert_item(document)
+
+    async def leases(self) -> int:
+        """How many there are with a place in the feed."""
+        async with CosmosClient.from_connection_string(self.connection) as client:
+            container = client.get_database_client("shop").get_container_client("leases")
+            try:
+                return len([1 async for item in container.read_all_items() if item.get("ContinuationToken")])
+            except CosmosResourceNotFoundError:
+                return 0
 
     async def write(self, *identifiers: str) -> None:
         async with CosmosClient.from_connection_string(self.connection) as client:
@@ -105,6 +120,103 @@ async def test_what_the_blocking_client_writes_is_given_too(app: App, cosmos: Co
 
     await asyncio.to_thread(write)
     assert await _collected(app, 1) == ["blocking"]
+
+
+GIVEN_DATES = {
+    "…00.120Z": ("2026-01-01T00:00:00.120Z", "2026-01-01T00:00:00.12Z"),
+    "…00.000Z": ("2026-01-01T00:00:00.000Z", "2026-01-01T00:00:00Z"),
+    "an offset": ("2026-01-01T00:00:00.100+02:00", "2025-12-31T22:00:00.1+00:00"),
+    "an offset without a colon": ("2026-06-01T12:00:00-0500", "2026-06-01T17:00:00+00:00"),
+    "hour 24": ("2026-01-01T24:00:00Z", "2026-01-02T00:00:00Z"),
+    "Microsoft's": ("/Date(1000)/", "1970-01-01T00:00:01Z"),
+    "no zone": ("2026-01-01T00:00:00.5000", "2026-01-01T00:00:00.5"),
+    **{
+        text: (text, text)
+        for text in (
+            *("2026-01-01T00:00:00.123456789Z", "2026-01-01T00:00Z", "2026-01-01", "2026-01-01 00:00:00Z"),
+            *("20260101T000000Z", "2026-13-01T00:00:00Z", "at 2026-01-01T00:00:00.120Z", "2026-01-01T00:00:00"),
+            *("2026-01-01T00:00:00Z", '"2026-01-01T00:00:00.120Z"', '\\"2026-01-01T00:00:00.120Z', "", "\u00e9"),
+        )
+    },
+}
+
+
+async def test_dates_are_given_as_newtonsoft_writes_them_again(app: App, cosmos: Cosmos) -> None:
+    stored = {
+        "id": "a",
+        "2026-01-01T00:00:00.120Z": 1.0,
+        "dates": {name: text for name, (text, _) in GIVEN_DATES.items()},
+        "list": [["2026-01-01T00:00:00.120Z", 1e22, 12345678901234567890, None, True]],
+    }
+    await cosmos.store(stored)
+    app.write(
+        TRIGGER.format(FROM_THE_START)
+        + """
+async def record(documents: func.DocumentList) -> None:
+    seen.put_nowait([document.to_dict() for document in documents])
+"""
+    )
+    await app.start()
+    ((document,),) = await app.seen()
+    assert document["dates"] == {name: text for name, (_, text) in GIVEN_DATES.items()}
+    assert document["list"] == [["2026-01-01T00:00:00.12Z", 1e22, 12345678901234567890, None, True]]
+    assert document["2026-01-01T00:00:00.120Z"] == 1.0
+    assert document["_lsn"] >= 1
+
+
+async def test_a_feed_starts_from_a_time_of_the_past(app: App, cosmos: Cosmos) -> None:
+    await cosmos.write("a")
+    app.write(TRIGGER.format('start_from_time="2020-01-01T00:00:00Z", start_from_beginning="false"') + RECORD)
+    await app.start()
+    assert await _collected(app, 1) == ["a"]
+
+
+async def test_a_feed_starts_from_a_time_to_come_with_nothing_before_it(app: App, cosmos: Cosmos) -> None:
+    await cosmos.write("a")
+    app.write(TRIGGER.format('start_from_time="2999-01-01T00:00:00Z"') + RECORD)
+    await app.start()
+    async with asyncio.timeout(10):
+        while not await cosmos.leases():  # the question is asked of a server, which takes its time
+            pass
+    assert app.module.seen.empty()
+
+
+@pytest.mark.parametrize(
+    ("options", "reason"),
+    [
+        ('start_from_time="2020-01-01", start_from_beginning=True', "Only one of StartFromBeginning or StartFromTime"),
+        ('start_from_time="yesterday"', "StartFromTime parameter is not in the correct format: 'yesterday'"),
+        ('start_from_beginning="perhaps"', "startFromBeginning must be true or false"),
+        ('feed_poll_delay="soon"', "feedPollDelay must be a whole number"),
+        ("max_items_per_invocation=-1", "'maxItemsPerInvocation' must be greater than 0"),
+    ],
+)
+async def test_what_the_extension_refuses_stops_the_start(app: App, cosmos: Cosmos, options: str, reason: str) -> None:
+    app.write(TRIGGER.format(options) + RECORD)
+    with pytest.raises(HostError, match=f"'record'.*{reason}"):
+        await app.start()
+
+
+async def test_a_container_is_not_its_own_lease_container(app: App, cosmos: Cosmos) -> None:
+    app.write(TRIGGER.replace('"leases"', '"things"').format("") + RECORD)
+    with pytest.raises(HostError, match=r"'record'.*monitored container cannot be the same"):
+        await app.start()
+
+
+async def test_a_batch_has_one_invocation_id_in_all_its_attempts(app: App, cosmos: Cosmos) -> None:
+    await cosmos.write("a", "b")
+    app.write(
+        TRIGGER.format(f"{FROM_THE_START}, max_items_per_invocation=1")
+        + """
+@app.retry(strategy="fixed_delay", max_retry_count="2", delay_interval="00:00:00")
+async def fail(documents: func.DocumentList, context: func.Context) -> None:
+    seen.put_nowait(context.invocation_id)
+    raise RuntimeError("again")
+"""
+    )
+    await app.start()
+    first, second = await app.seen(3), await app.seen(3)
+    assert (len(set(first)), len(set(second)), len({*first, *second})) == (1, 1, 2)
 
 
 async def test_a_batch_holds_no_more_than_was_asked_for(app: App, cosmos: Cosmos) -> None:
