@@ -6,46 +6,59 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
-from localazure.cosmos import charges
+from localazure.cosmos import charges, paths, rids
 from localazure.cosmos.errors import BadRequest, Conflict, NotFound, PreconditionFailed, TooLarge
-from localazure.cosmos.model import Container, Item, Part
+from localazure.cosmos.items import Item, Version
+from localazure.cosmos.model import Container, Part
 from localazure.cosmos.patch import apply
 from localazure.cosmos.sql.conditions import parse_condition
 
 LARGEST_ITEM = 2 * 1024 * 1024
+_TOO_LARGE = f"Request size is too large: an item may have at most {LARGEST_ITEM} bytes"
 _BAD_ID = frozenset("/\\?#")
-_MADE_ANEW = frozenset({"_rid", "_self", "_attachments"})
+_MADE_ANEW = frozenset({"_rid", "_self", "_attachments", "_lsn"})
+_SYSTEM = frozenset({"_rid", "_self", "_etag", "_attachments", "_ts"})
 
 
 @dataclass(frozen=True)
 class Operation:
-    """One write, or a read inside a batch. `kind` is the name the batch protocol has for it."""
+    """One write, or a read inside a batch. `kind` is the name the batch protocol has for it.
+
+    `size` are the bytes that the item was sent as, where it came by itself.
+    """
 
     kind: str
     id: str | None = None
     body: Any = None
     if_match: str | None = None
     if_none_match: str | None = None
+    size: int = 0
 
 
 @dataclass(frozen=True)
 class Result:
-    """What an operation did: an HTTP status, the item as it now is, and the charge."""
+    """What an operation did: an HTTP status, the item as it now is, and the charge; a sub-status if it failed."""
 
     status: int
     item: Item | None
     charge: float
+    substatus: int = 0
 
 
 class Changes:
-    """The changes of one request, made at one time (seconds since the Unix epoch)."""
+    """The changes of one request, made at one time (seconds since the Unix epoch).
+
+    `lsns` are the new counts of the physical ranges that change, by their numbers.
+    """
 
     def __init__(self, container: Container, now: float) -> None:
         self._container = container
         self._now = now
-        self.lsn = container.lsn
+        self.sequence = container.sequence
+        self.lsns: dict[int, int] = {}
         self.puts: dict[tuple[str, str], Item] = {}
         self.drops: set[tuple[str, str]] = set()
+        self.versions: list[Version] = []
 
     def carry_out(self, key: str | None, operation: Operation) -> Result:
         """Raises CosmosError; nothing has changed then."""
@@ -61,15 +74,16 @@ class Changes:
             raise BadRequest(f"the operation '{operation.kind}' is not supported")
         return method(key, operation)
 
-    def drop(self, item: Item) -> float:
-        """Delete an item that is there; the charge."""
-        self.lsn += 1
-        self.drops.add((item.key, item.id))
-        self.puts.pop((item.key, item.id), None)
+    def drop(self, item: Item, expired: bool = False) -> float:
+        """Delete an item that is there; the charge. `expired` says that its time is over."""
+        lsn = self._next(item.key)
+        self._remove(item)
+        if self._container.retention:
+            self.versions.append(Version(item.key, item.id, lsn, int(self._now), "delete", "", item.text, expired))
         return charges.create(len(item.text), self._container.indexing.count(item.document))
 
     def _create(self, key: str | None, operation: Operation) -> Result:
-        document, key = self._checked(key, operation.body)
+        document, key = self._checked(key, operation)
         if self._find(key, document["id"]) is not None:
             raise Conflict(f"the item '{document['id']}' already exists in partition {key}")
         return self._created(key, document)
@@ -79,19 +93,18 @@ class Changes:
         return Result(201, item, charges.create(len(item.text), self._container.indexing.count(document)))
 
     def _upsert(self, key: str | None, operation: Operation) -> Result:
-        document, key = self._checked(key, operation.body)
+        document, key = self._checked(key, operation)
         present = self._find(key, document["id"])
         if present is not None:
             return self._replaced(key, document, present, operation)
-        if operation.if_match is not None:
-            raise PreconditionFailed("there is no such item to match the ETag")
         return self._created(key, document)
 
     def _replace(self, key: str | None, operation: Operation) -> Result:
-        document, key = self._checked(key, operation.body)
-        if operation.id is not None and document["id"] != operation.id:
-            raise BadRequest("the id in the body is not the one in the address")
-        return self._replaced(key, document, self._present(key, document["id"]), operation)
+        document, key = self._checked(key, operation)
+        present = self._present(key, document["id"] if operation.id is None else operation.id)
+        if document["id"] != present.id and self._find(key, document["id"]) is not None:
+            raise Conflict(f"the item '{document['id']}' already exists in partition {key}")
+        return self._replaced(key, document, present, operation)
 
     def _replaced(self, key: str, document: dict[str, Any], present: Item, operation: Operation) -> Result:
         _check_match(present, operation)
@@ -101,13 +114,13 @@ class Changes:
     def _patch(self, key: str | None, operation: Operation) -> Result:
         present = self._present(key, operation.id)
         _check_match(present, operation)
-        body = operation.body if isinstance(operation.body, dict) else {}
-        if condition := body.get("condition"):
+        condition, operations = _patch_of(operation.body)
+        if condition:
             query, values = parse_condition(condition)
             if not query.run([present.document], values, self._now):
                 raise PreconditionFailed("the patch's condition does not hold")
-        changed = apply(present.document, body.get("operations", []), self._container.path)
-        check_ttl(changed.get("ttl"), "ttl")
+        changed = apply(present.document, operations, self._container.paths)
+        _check_own_ttl(changed)
         item = self._put(present.key, changed, present)
         return Result(200, item, charges.patch(len(item.text), self._container.indexing.count(changed)))
 
@@ -133,8 +146,11 @@ class Changes:
             raise NotFound(f"there is no item '{item_id}' in partition {key}")
         return item
 
-    def _checked(self, key: str | None, body: Any) -> tuple[dict[str, Any], str]:
+    def _checked(self, key: str | None, operation: Operation) -> tuple[dict[str, Any], str]:
         """A document to be written, and its partition key, which must be the given one if there is one."""
+        body = operation.body
+        if operation.size > LARGEST_ITEM:
+            raise TooLarge(_TOO_LARGE)
         if not isinstance(body, dict):
             raise BadRequest("an item is a JSON object")
         check_id(body.get("id"))
@@ -144,48 +160,65 @@ class Changes:
                 f"PartitionKey extracted from document doesn't match the one specified in the header: {own}, {key}",
                 1001,
             )
-        check_ttl(body.get("ttl"), "ttl")
+        _check_own_ttl(body)
         return body, own
 
     def _put(self, key: str, document: dict[str, Any], present: Item | None) -> Item:
-        self._check_unique(key, document)
-        self.lsn += 1
-        number, now = self._container.number, int(self._now)
-        rid = self.lsn if present is None else present.rid
-        etag = f'"{self.lsn:08x}-0000-0000-0000-{number:012x}"'
+        container = self._container
+        if container.unique:
+            self._check_unique(key, document, present)
+        lsn = self._next(key)
+        number, now = self.sequence if present is None else present.rid, int(self._now)
+        rid = rids.document(container.rid_bytes, number)
+        etag = f'"{self.sequence:08x}-0000-0000-0000-{container.number:012x}"'
         full = {
             **{name: value for name, value in document.items() if name not in _MADE_ANEW},
-            "_rid": f"{number:08x}{rid:08x}",
-            "_self": f"dbs/{self._container.database}/colls/{self._container.id}/docs/{document['id']}/",
+            "_rid": rid,
+            "_self": f"{container.link}docs/{rid}/",
             "_etag": etag,
             "_attachments": "attachments/",
             "_ts": now,
         }
-        text = json.dumps(full, separators=(",", ":"), ensure_ascii=False)
-        if len(text.encode()) > LARGEST_ITEM:
-            raise TooLarge(f"an item may have at most {LARGEST_ITEM} bytes")
-        item = Item(key, document["id"], self.lsn, rid, etag, now, document.get("ttl"), text)
+        text = _written(full)
+        item = Item(key, document["id"], lsn, number, etag, now, document.get("ttl"), text)
+        if present is not None and present.id != item.id:
+            self._remove(present)
         self.puts[key, item.id] = item
         self.drops.discard((key, item.id))
+        if container.retention:
+            kind, before = ("create", "") if present is None else ("replace", present.text)
+            self.versions.append(Version(key, item.id, lsn, now, kind, text, before))
         return item
 
-    def _check_unique(self, key: str, document: dict[str, Any]) -> None:
-        for paths in self._container.unique:
-            wanted = [_value(document, path) for path in paths]
-            others = {item.id: item for item in self._container.visible(Part(key), self._now)}
-            for partition, item_id in self.drops:
-                if partition == key:
-                    others.pop(item_id, None)
-            others |= {item.id: item for (partition, _), item in self.puts.items() if partition == key}
-            for item in others.values():
-                if item.id != document["id"] and [_value(item.document, path) for path in paths] == wanted:
-                    raise Conflict(f"another item has the same {', '.join(paths)}")
+    def _next(self, key: str) -> int:
+        """Count one more change, in the container and in the physical range of the key; the LSN there."""
+        each = self._container.range_of(key)
+        lsn = self.lsns.get(each.number, each.lsn) + 1
+        self.lsns[each.number] = lsn
+        self.sequence += 1
+        return lsn
+
+    def _remove(self, item: Item) -> None:
+        self.drops.add((item.key, item.id))
+        self.puts.pop((item.key, item.id), None)
+
+    def _check_unique(self, key: str, document: dict[str, Any], present: Item | None) -> None:
+        others = {item.id: item for item in self._container.visible(Part(key), self._now)}
+        for partition, item_id in self.drops:
+            if partition == key:
+                others.pop(item_id, None)
+        others |= {item.id: item for (partition, _), item in self.puts.items() if partition == key}
+        others.pop(document["id"] if present is None else present.id, None)
+        for found in self._container.unique:
+            wanted = [paths.at(document, steps) for steps in found]
+            if any([paths.at(item.document, steps) for steps in found] == wanted for item in others.values()):
+                raise Conflict(f"another item has the same {', '.join('/' + '/'.join(steps) for steps in found)}")
 
 
 def check_id(value: Any) -> None:
     """Raises BadRequest for what cannot be the id of a database, a container or an item."""
-    if not isinstance(value, str) or not 1 <= len(value) <= 255 or _BAD_ID & set(value) or value != value.strip():
-        raise BadRequest("id must be a string of 1 to 255 characters without / \\ ? # and spaces at its ends")
+    if not isinstance(value, str) or not 1 <= len(value) <= 255 or _BAD_ID & set(value) or value != value.rstrip():
+        raise BadRequest("id must be a string of 1 to 255 characters without / \\ ? # and without spaces at its end")
 
 
 def check_ttl(value: Any, name: str) -> None:
@@ -201,8 +234,30 @@ def _check_match(present: Item, operation: Operation) -> None:
         raise PreconditionFailed("the item's ETag is that one")
 
 
-def _value(document: dict[str, Any], path: str) -> Any:
-    value: Any = document
-    for step in path.strip("/").split("/"):
-        value = value.get(step) if isinstance(value, dict) else None
-    return value
+def _check_own_ttl(document: dict[str, Any]) -> None:
+    if "ttl" in document and document["ttl"] is None:
+        raise BadRequest("ttl must be a positive integer or -1, not null")
+    check_ttl(document.get("ttl"), "ttl")
+
+
+def _patch_of(body: Any) -> tuple[str, Any]:
+    """A patch's condition and operations: an object of both, or the operations alone. Raises BadRequest."""
+    if isinstance(body, list):
+        return "", body
+    if not isinstance(body, dict):
+        raise BadRequest("a patch is an array of operations, or an object with the property operations")
+    condition = body.get("condition") or ""
+    if not isinstance(condition, str):
+        raise BadRequest("the condition of a patch is a text")
+    return condition, body.get("operations", [])
+
+
+def _written(full: dict[str, Any]) -> str:
+    """The item's text. Raises TooLarge; what the service adds to an item is not counted."""
+    text = json.dumps(full, separators=(",", ":"), ensure_ascii=False)
+    # a character has at most four bytes: small items need no counting
+    if 4 * len(text) > LARGEST_ITEM:
+        own = {name: value for name, value in full.items() if name not in _SYSTEM}
+        if len(json.dumps(own, separators=(",", ":"), ensure_ascii=False).encode()) > LARGEST_ITEM:
+            raise TooLarge(_TOO_LARGE)
+    return text

@@ -19,6 +19,8 @@ from __future__ import annotations
 from collections import Counter
 from typing import Any
 
+from localazure.cosmos import paths
+
 FAILED_WRITE = 1.0
 
 
@@ -77,9 +79,8 @@ class IndexingPolicy:
 
 
 def _pattern(path: str) -> tuple[tuple[str, ...], bool]:
-    steps = [step.strip('"') for step in path.strip("/").split("/")]
-    wildcard = steps[-1] == "*"
-    return tuple(step for step in steps if step not in ("*", "?")), wildcard
+    steps = paths.steps(path)
+    return tuple(step for step in steps if step not in ("*", "?")), steps[-1] == "*"
 
 
 def _leaves(value: Any, path: tuple[str, ...]) -> list[tuple[str, ...]]:

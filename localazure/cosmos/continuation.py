@@ -16,11 +16,11 @@ LONGEST = 6 * 1024
 """Characters: what HTTP clients accept in one header is 8 KB."""
 
 
-def encode(position: Position, text: str) -> str:
-    """A token that goes with the query `text`. Raises BadRequest if it would be too long for a header."""
+def encode(position: Position, text: str, kilobytes: int = 0) -> str:
+    """A token that goes with the query `text`. Raises BadRequest for one too long for a header or the client."""
     document = [zlib.crc32(text.encode()), position.place, position.skip, position.take]
     token = base64.b64encode(json.dumps(document, separators=(",", ":")).encode()).decode()
-    if len(token) > LONGEST:
+    if len(token) > (min(LONGEST, kilobytes * 1024) if kilobytes > 0 else LONGEST):
         raise BadRequest(
             "the values by which these results are sorted are too long for a continuation token of the local server: "
             "sort by shorter ones, or ask for a page that holds all results"

@@ -3,112 +3,144 @@
 from __future__ import annotations
 
 import asyncio
-import dataclasses
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from localazure.clock import Clock
-from localazure.cosmos import charges
-from localazure.cosmos.changes import Changes, Operation, Result, check_id, check_ttl
-from localazure.cosmos.errors import BadRequest, Conflict, CosmosError, NotFound, TooLarge
-from localazure.cosmos.model import Container, Item, Part
+from localazure.cosmos import charges, definitions, offers, physical, rids
+from localazure.cosmos.changes import Changes, Operation, Result, check_id
+from localazure.cosmos.errors import BadRequest, Conflict, CosmosError, NotFound
+from localazure.cosmos.items import Item, Version
+from localazure.cosmos.model import Container, Part
+from localazure.cosmos.offers import Offer
+from localazure.cosmos.physical import PhysicalRange
 from localazure.cosmos.queries import Answer, Question, Wanted, query_page, scan_page
-from localazure.cosmos.store import Store
+from localazure.cosmos.store import Database, Store
 
-LARGEST_BATCH = 2 * 1024 * 1024
 MOST_OPERATIONS = 100
-_NOT_HERE = (
-    "computedProperties", "vectorEmbeddingPolicy", "fullTextPolicy", "clientEncryptionPolicy", "changeFeedPolicy",
-    "analyticalStorageTtl", "materializedViewDefinition",
-)  # fmt: skip
 
 
 class Account:
-    """All databases, in the SQLite file at `path` (`None`: in memory)."""
+    """All databases, in the SQLite file at `path` (`None`: in memory). A new container has `ranges` physical ranges."""
 
-    def __init__(self, path: Path | None, clock: Clock) -> None:
+    def __init__(self, path: Path | None, clock: Clock, ranges: int = 1) -> None:
         self._store = Store(path)
         self._clock = clock
-        self.databases: dict[str, dict[str, Container]] = {name: {} for name in self._store.databases()}
-        for container in self._store.containers():
-            self.databases[container.database][container.id] = container
+        self._ranges = ranges
+        self.databases: dict[str, Database] = self._store.databases()
+        self.offers: dict[str, Offer] = {offer.resource: offer for offer in self._store.offers()}
+        """By the resource ids of what they are for."""
         self.ledger = charges.Ledger()
         self._changed: dict[int, asyncio.Event] = {}
 
     def close(self) -> None:
         self._store.close()
 
-    def create_database(self, name: str) -> None:
-        """Raises Conflict."""
+    def create_database(self, name: Any, offer: dict[str, Any] | None = None) -> Database:
+        """With the content of its offer, if it is to have one. Raises BadRequest, Conflict."""
+        check_id(name)
         if name in self.databases:
             raise Conflict(f"the database '{name}' already exists")
-        check_id(name)
+        now = int(self._clock.time())
         with self._store.transaction():
-            self._store.add_database(name)
-        self.databases[name] = {}
+            number = self._store.add_database(name, now)
+        made = self.databases[name] = Database(number, name, now)
+        self._add_offer(rids.database(number), f"dbs/{rids.database(number)}/", offer)
+        return made
 
     def drop_database(self, name: str) -> None:
-        self.database(name)
+        dropped = self.database(name)
         with self._store.transaction():
             self._store.drop_database(name)
         del self.databases[name]
+        for resource in (rids.database(dropped.number), *(each.rid for each in dropped.containers.values())):
+            self._drop_offer(resource)
 
-    def database(self, name: str) -> dict[str, Container]:
+    def database(self, name: str) -> Database:
         """Raises NotFound."""
         if name not in self.databases:
             raise NotFound(f"there is no database '{name}'")
         return self.databases[name]
 
-    def create_container(self, database: str, spec: Any) -> Container:
-        """Raises BadRequest, Conflict, NotFound."""
-        containers = self.database(database)
-        if not isinstance(spec, dict):
-            raise BadRequest("a container is a JSON object")
-        name = spec.get("id")
-        check_id(name)
-        if name in containers:
-            raise Conflict(f"the container '{name}' already exists")
-        if not (spec.get("partitionKey") or {}).get("paths"):
-            raise BadRequest("a container needs a partition key")
-        _check_policies(spec)
-        spec = {**spec, "partitionKey": {"kind": "Hash", **spec["partitionKey"]}}
-        made = Container(0, database, spec)
+    def create_container(self, database: str, spec: Any, offer: dict[str, Any] | None = None) -> Container:
+        """With the content of its offer, if it is to have one. Raises BadRequest, Conflict, NotFound."""
+        parent = self.database(database)
+        spec = definitions.checked(spec)
+        if spec["id"] in parent.containers:
+            raise Conflict(f"the container '{spec['id']}' already exists")
+        made = Container(0, database, spec, parent=parent.number, ts=int(self._clock.time()))
+        least = 1 if offer is None else offers.ranges(offer)
+        made.ranges = physical.fresh(max(least, self._ranges), made.hash_version)
         with self._store.transaction():
-            made.number = self._store.add_container(database, spec)
-        containers[made.id] = made
+            made.number = self._store.add_container(made)
+        parent.containers[made.id] = made
+        self._add_offer(made.rid, made.link, offer)
         return made
 
     def replace_container(self, database: str, name: str, spec: Any) -> Container:
-        """Change TTL or indexing. Raises BadRequest for another partition key or other unique keys."""
+        """Change TTL or indexing. Raises BadRequest for another partition key, Forbidden for other unique keys."""
         old = self.container(database, name)
-        if not isinstance(spec, dict) or spec.get("id") != name:
-            raise BadRequest("the id in the body is not the one in the address")
-        if (spec.get("partitionKey") or {}).get("paths") != old.spec["partitionKey"]["paths"]:
-            raise BadRequest("a container's partition key cannot be changed")
-        unique = old.spec.get("uniqueKeyPolicy")
-        if spec.get("uniqueKeyPolicy") not in (None, unique):
-            raise BadRequest("a container's unique keys cannot be changed")
-        _check_policies(spec)
-        kept = {"partitionKey": old.spec["partitionKey"], **({"uniqueKeyPolicy": unique} if unique else {})}
-        new = dataclasses.replace(old, spec={**spec, **kept})
+        new = definitions.replaced(old, spec, int(self._clock.time()))
         with self._store.transaction():
             self._store.change_container(new)
-        self.databases[database][name] = new
+        self.databases[database].containers[name] = new
         return new
 
     def drop_container(self, database: str, name: str) -> None:
-        number = self.container(database, name).number
+        dropped = self.container(database, name)
         with self._store.transaction():
-            self._store.drop_container(number)
-        del self.databases[database][name]
+            self._store.drop_container(dropped.number)
+        del self.databases[database].containers[name]
+        self._drop_offer(dropped.rid)
+
+    def _add_offer(self, resource: str, link: str, content: dict[str, Any] | None) -> None:
+        if content is not None:
+            with self._store.transaction():
+                number = self._store.add_offer(resource, link, content)
+            self.offers[resource] = Offer(number, resource, link, content)
+
+    def _drop_offer(self, resource: str) -> None:
+        if self.offers.pop(resource, None) is not None:
+            with self._store.transaction():
+                self._store.drop_offer(resource)
+
+    def replace_offer(self, old: Offer, content: dict[str, Any]) -> Offer:
+        """Change the throughput; a container is split until it has ranges enough for it."""
+        new = Offer(old.number, old.resource, old.link, content)
+        with self._store.transaction():
+            self._store.change_offer(old.number, content)
+        self.offers[old.resource] = new
+        for database in self.databases.values():
+            for container in database.containers.values():
+                if container.rid == old.resource:
+                    self.split_to(container, offers.ranges(content))
+        return new
 
     def container(self, database: str, name: str) -> Container:
         """Raises NotFound."""
-        found = self.database(database).get(name)
+        found = self.database(database).containers.get(name)
         if found is None:
             raise NotFound(f"there is no container '{name}' in '{database}'", substatus=1003)
         return found
+
+    def split(self, container: Container, number: int) -> None:
+        """Replace a physical range by two halves. Raises NotFound."""
+        old = next((each for each in container.ranges if each.number == number), None)
+        if old is None:
+            raise NotFound(f"there is no physical range {number} in '{container.id}'")
+        last = max(max(each.number, *each.parents, 0) for each in container.ranges)
+        halves = old.halves((last + 1, last + 2))
+        with self._store.transaction():
+            self._store.split_range(container.number, old, halves)
+        container.replace_range(old, halves)
+        self._tell(container)
+
+    def split_to(self, container: Container, count: int) -> None:
+        """Split the widest ranges until there are as many."""
+        while len(container.ranges) < count:
+            widest = max(container.ranges, key=lambda each: each.high - each.low)
+            self.split(container, widest.number)
 
     def read(self, container: Container, key: str, item_id: str) -> Result:
         """Raises NotFound."""
@@ -116,6 +148,13 @@ class Account:
         if item is None:
             raise NotFound(f"there is no item '{item_id}' in partition {key}")
         return Result(200, item, charges.point_read(len(item.text)))
+
+    def item_id(self, container: Container, number: int) -> str:
+        """The id of the item with this number. Raises NotFound."""
+        item = container.numbered(number, self._clock.time())
+        if item is None:
+            raise NotFound(f"there is no item with this resource id in '{container.id}'")
+        return item.id
 
     def write(self, container: Container, key: str | None, operation: Operation) -> Result:
         """Carry out one operation. Raises CosmosError; nothing is left behind then."""
@@ -127,24 +166,19 @@ class Account:
     def batch(self, container: Container, key: str, operations: Sequence[Operation]) -> tuple[bool, list[Result]]:
         """All operations or none; on failure the failing one's status, and 424 for the others.
 
-        Raises BadRequest or TooLarge for a batch that is none.
+        Raises BadRequest for a wrong number of operations.
         """
         if not 1 <= len(operations) <= MOST_OPERATIONS:
             raise BadRequest(f"a batch has 1 to {MOST_OPERATIONS} operations, not {len(operations)}")
         changes = Changes(container, self._clock.time())
         results: list[Result] = []
-        size = 0
         for operation in operations:
             try:
                 results.append(changes.carry_out(key, operation))
             except CosmosError as exc:
                 failed = [Result(424, None, 0.0)] * len(operations)
-                failed[len(results)] = Result(exc.status, None, charges.FAILED_WRITE)
+                failed[len(results)] = Result(exc.status, None, charges.FAILED_WRITE, exc.substatus)
                 return False, failed
-            item = results[-1].item
-            size += 0 if item is None else len(item.text.encode())
-        if size > LARGEST_BATCH:
-            raise TooLarge(f"a batch may have at most {LARGEST_BATCH} bytes")
         self._commit(container, changes)
         return True, results
 
@@ -165,18 +199,32 @@ class Account:
         """One page of all items, in the order of creation. Raises BadRequest for a foreign continuation."""
         return scan_page(container, part, self._clock.time(), wanted)
 
-    def changes(self, container: Container, part: Part, after: int, most: int) -> tuple[list[Item], int]:
-        """At most `most` items of the part that changed after the LSN, and the LSN to go on from."""
+    def changes(
+        self, container: Container, each: PhysicalRange, part: Part, after: int, most: int
+    ) -> tuple[list[Item], int]:
+        """At most `most` items of the part that changed in the range after the LSN, and the LSN to go on from."""
         found: list[Item] = []
-        for item in container.after(after, self._clock.time(), part):
+        for item in container.after(each, after, self._clock.time(), part):
             found.append(item)
             if len(found) == most:
                 return found, item.lsn
-        return found, max(after, container.lsn)
+        return found, max(after, each.lsn)
 
-    def lsn_at(self, container: Container, moment: float) -> int:
-        """The LSN of the last change before the moment."""
-        earlier = [item.lsn for item in container.feed if item.ts < moment]
+    def versions(
+        self, container: Container, each: PhysicalRange, part: Part, after: int, most: int
+    ) -> tuple[list[Version], int]:
+        """As `changes`, but every version, and what was deleted."""
+        found: list[Version] = []
+        for version in each.versions_after(after):
+            if container.holds(version.key, part):
+                found.append(version)
+                if len(found) == most:
+                    return found, version.lsn
+        return found, max(after, each.lsn)
+
+    def lsn_at(self, each: PhysicalRange, moment: float) -> int:
+        """The LSN of the range's last change before the moment."""
+        earlier = [item.lsn for item in each.feed if item.ts < moment]
         return max(earlier, default=0)
 
     async def changed(self, container: Container, seconds: float) -> bool:
@@ -191,32 +239,43 @@ class Account:
     def purge(self) -> None:
         """Remove what has expired."""
         now = self._clock.time()
-        for containers in self.databases.values():
-            for container in containers.values():
-                gone = [item for item in container.by_rid.values() if not container.alive(item, now)]
+        for database in self.databases.values():
+            for container in database.containers.values():
+                every = (item for each in container.ranges for item in each.by_rid.values())
+                gone = [item for item in every if not container.alive(item, now)]
                 changes = Changes(container, now)
                 for item in gone:
-                    changes.drop(item)
+                    changes.drop(item, expired=True)
                 self._commit(container, changes)
+                if container.retention:
+                    self._forget_versions(container, now - container.retention)
+
+    def _forget_versions(self, container: Container, before: float) -> None:
+        with self._store.transaction():
+            self._store.drop_versions(container.number, before)
+        for each in container.ranges:
+            each.versions = [version for version in each.versions if version.ts >= before]
 
     def _commit(self, container: Container, changes: Changes) -> None:
         if not changes.puts and not changes.drops:
             return
         present = [(key, item_id) for key, item_id in changes.drops if item_id in container.items.get(key, {})]
         with self._store.transaction():
-            self._store.write(container.number, changes.lsn, changes.puts.values(), present)
-        container.lsn = changes.lsn
+            self._store.write(container.number, changes.sequence, changes.lsns, changes.puts.values(), present)
+            if changes.versions:
+                self._store.add_versions(container.number, changes.versions)
+        container.sequence = changes.sequence
         for key, item_id in present:
             container.drop(key, item_id)
         for item in sorted(changes.puts.values(), key=lambda item: item.lsn):
             container.put(item)
+        for each in container.ranges:
+            each.lsn = changes.lsns.get(each.number, each.lsn)
+        container.load_versions(changes.versions)
+        self._tell(container)
+
+    def _tell(self, container: Container) -> None:
+        """Wake who waits for a change."""
         signal = self._changed.pop(container.number, None)
         if signal is not None:
             signal.set()
-
-
-def _check_policies(spec: dict[str, Any]) -> None:
-    for feature in _NOT_HERE:
-        if spec.get(feature):
-            raise BadRequest(f"{feature} is not supported by the local server")
-    check_ttl(spec.get("defaultTtl"), "defaultTtl")

@@ -7,6 +7,7 @@ CosmosError
 ├── Forbidden             403
 ├── NotFound              404
 ├── Conflict              409
+├── Gone                  410, of a physical range
 ├── PreconditionFailed    412
 ├── TooLarge              413
 └── Injected              429, 503 and the like, by order of a test
@@ -75,6 +76,11 @@ class NotFound(CosmosError):
 class Conflict(CosmosError):
     status = 409
     code = "Conflict"
+
+
+class Gone(CosmosError):
+    status = 410
+    code = "Gone"
 
 
 class PreconditionFailed(CosmosError):

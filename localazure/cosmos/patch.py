@@ -15,23 +15,23 @@ MOST = 10
 _SYSTEM = frozenset({"/id", "/_ts", "/_etag", "/_rid", "/_self", "/_attachments"})
 
 
-def apply(document: dict[str, Any], operations: Sequence[dict[str, Any]], partition_path: str) -> dict[str, Any]:
+def apply(document: dict[str, Any], operations: Any, partition_paths: Sequence[str]) -> dict[str, Any]:
     """The changed document; the given one stays as it is. Raises BadRequest with the operation's place."""
     if not isinstance(operations, list) or not 1 <= len(operations) <= MOST:
         raise BadRequest(f"a patch has 1 to {MOST} operations")
     changed = copy.deepcopy(document)
     for place, operation in enumerate(operations):
         try:
-            _apply(changed, operation, partition_path)
+            _apply(changed, operation, partition_paths)
         except BadRequest as exc:
             raise BadRequest(f"patch operation {place}: {exc.message}") from exc
     return changed
 
 
-def _apply(document: dict[str, Any], operation: dict[str, Any], partition_path: str) -> None:
+def _apply(document: dict[str, Any], operation: Any, partition_paths: Sequence[str]) -> None:
     if not isinstance(operation, dict):
         raise BadRequest("it is not an object")
-    kind, path = operation.get("op"), _changeable(operation.get("path"), "path", partition_path)
+    kind, path = operation.get("op"), _changeable(operation.get("path"), "path", partition_paths)
     if kind in ("add", "set", "replace"):
         if "value" not in operation:
             raise BadRequest(f"{kind} needs a value")
@@ -41,19 +41,19 @@ def _apply(document: dict[str, Any], operation: dict[str, Any], partition_path: 
     elif kind == "incr":
         _increment(document, path, operation.get("value"))
     elif kind == "move":
-        source = _changeable(operation.get("from"), "from", partition_path)
+        source = _changeable(operation.get("from"), "from", partition_paths)
         _put(document, path, _take(document, source), "add")
     else:
         raise BadRequest(f"the operation {kind!r} does not exist")
 
 
-def _changeable(path: Any, name: str, partition_path: str) -> str:
+def _changeable(path: Any, name: str, partition_paths: Sequence[str]) -> str:
     """The path, unless what it names, holds or lies in decides which item this is."""
     if not isinstance(path, str) or not path.startswith("/"):
         raise BadRequest(f"{name} must begin with /")
-    if any(path == fixed or path.startswith(f"{fixed}/") for fixed in (*_SYSTEM, partition_path)):
+    if any(path == fixed or path.startswith(f"{fixed}/") for fixed in (*_SYSTEM, *partition_paths)):
         raise BadRequest(f"{path} cannot be patched")
-    if partition_path.startswith(f"{path}/"):
+    if any(partition_path.startswith(f"{path}/") for partition_path in partition_paths):
         raise BadRequest(f"{path} holds the partition key and cannot be patched")
     return path
 

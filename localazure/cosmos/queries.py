@@ -8,7 +8,8 @@ from typing import Any
 
 from localazure.cosmos import charges, continuation
 from localazure.cosmos.errors import BadRequest
-from localazure.cosmos.model import Container, Item, Part, canonical
+from localazure.cosmos.items import Item, canonical
+from localazure.cosmos.model import Container, Part
 from localazure.cosmos.sql.expressions import Given
 from localazure.cosmos.sql.paging import LARGEST_PAGE, Position, first_rid, run_page
 from localazure.cosmos.sql.points import points
@@ -35,21 +36,24 @@ class Question:
 class Wanted:
     """Which page: at most `size` results, from where the page that gave `token` ended.
 
-    `across` says whether a query may look at more than one partition.
+    `across` says whether a query may look at more than one partition. The new token has at most `kilobytes`, if the
+    client says so.
     """
 
     size: int
     token: str = ""
     across: bool = True
+    kilobytes: int = 0
 
 
 @dataclass(frozen=True)
 class Answer:
-    """Results as JSON texts, a token if there are more, and the charge of this page."""
+    """Results as JSON texts, a token if there are more, the charge of this page, and how many items it looked at."""
 
     texts: list[str]
     token: str | None
     charge: float
+    looked_at: int = 0
 
 
 def query_page(container: Container, part: Part, question: Question, wanted: Wanted) -> Answer:
@@ -65,9 +69,9 @@ def query_page(container: Container, part: Part, question: Question, wanted: Wan
     items = _looked_at(container, part, query, keys, question, first_rid(position) if query.streams else 0)
     documents = ((item.rid, item.document) for item in items) if query.root else [(0, None)]
     page = run_page(query, documents, given, position, wanted.size)
-    token = None if page.more is None else continuation.encode(page.more, question.text)
+    token = None if page.more is None else continuation.encode(page.more, question.text, wanted.kilobytes)
     looked_at = page.looked_at if query.root else 0
-    return Answer(page.texts, token, charges.query(looked_at, sum(map(len, page.texts))))
+    return Answer(page.texts, token, charges.query(looked_at, sum(map(len, page.texts))), looked_at)
 
 
 def scan_page(container: Container, part: Part, now: float, wanted: Wanted) -> Answer:
@@ -92,7 +96,7 @@ def _points_page(
     }
     items = (found[rid] for rid in sorted(found) if rid >= since and container.within(found[rid], part))
     texts, token = _filled(items, wanted.size, question.text)
-    return Answer(texts, token, charges.query(len(texts), sum(map(len, texts))))
+    return Answer(texts, token, charges.query(len(texts), sum(map(len, texts))), len(texts))
 
 
 def _filled(items: Iterable[Item], size: int, text: str) -> tuple[list[str], str | None]:
@@ -109,7 +113,7 @@ def _filled(items: Iterable[Item], size: int, text: str) -> tuple[list[str], str
 
 def _keys(container: Container, part: Part, query: Query, question: Question) -> set[str] | None:
     """The partition keys that the query can be about; `None` for any."""
-    values = candidates(query, container.steps, question.parameters)
+    values = candidates(query, container.steps, question.parameters) if container.steps else None
     keys = None if values is None else {canonical([value]) for value in values if not isinstance(value, list | dict)}
     if part.key is None:
         return keys

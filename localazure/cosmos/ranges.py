@@ -15,6 +15,12 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
+MULTI_HASH = 3
+"""The version of the hash of hierarchical partition keys, as it is called here: version 2, value by value."""
+
+SPACE = 2**126
+"""How many cuts a physical range can begin at: as many as the second version of the hash has values."""
+
 _MASK32, _MASK64 = 2**32 - 1, 2**64 - 1
 _LONGEST_V1 = 100
 """Characters of a text that the first version hashes, and bytes of it that it spells out."""
@@ -31,19 +37,50 @@ class Span:
         """Whether items of the partition key (in its canonical form) lie here."""
         return self.least <= effective(key, version) < self.most
 
+    def overlaps(self, other: Span) -> bool:
+        return self.least < other.most and other.least < self.most
+
+    def covers(self, other: Span) -> bool:
+        return self.least <= other.least and other.most <= self.most
+
+    def within(self, other: Span) -> Span:
+        """What both have in common; an empty span if that is nothing."""
+        return Span(max(self.least, other.least), min(self.most, other.most))
+
+
+def cut(place: int, version: int) -> str:
+    """The effective partition key at which a physical range begins, of `SPACE` places."""
+    if place in (0, SPACE):
+        return "FF" if place else ""
+    if version == 1:
+        return _spelled(float(place * 2**32 // SPACE)).hex().upper()
+    return f"{place - 1:032X}"
+
+
+def prefix(values: str) -> Span:
+    """Where the items lie whose hierarchical partition key begins with these values (in their canonical form)."""
+    least = effective(values, MULTI_HASH)
+    return Span(least, f"{least}FF")
+
 
 @lru_cache(maxsize=65_536)
 def effective(key: str, version: int) -> str:
     """The effective partition key of a key in its canonical form, by the version of the container's hash."""
     values = json.loads(key)
+    if version == MULTI_HASH:
+        return "".join(_second_version([value]) for value in values)
     if version == 2:
-        low, high = _murmur128(b"".join(_hashed(value, b"\xff") for value in values))
-        found = bytearray(high.to_bytes(8, "big") + low.to_bytes(8, "big"))
-        found[0] &= 0x3F
-        return found.hex().upper()
+        return _second_version(values)
     values = [value[:_LONGEST_V1] if isinstance(value, str) else value for value in values]
     hashed = float(_murmur32(b"".join(_hashed(value, b"\x00") for value in values)))
     return b"".join(_spelled(value) for value in (hashed, *values)).hex().upper()
+
+
+def _second_version(values: list[Any]) -> str:
+    low, high = _murmur128(b"".join(_hashed(value, b"\xff") for value in values))
+    found = bytearray(high.to_bytes(8, "big") + low.to_bytes(8, "big"))
+    found[0] &= 0x3F
+    return found.hex().upper()
 
 
 def _hashed(value: Any, end: bytes) -> bytes:

@@ -1,43 +1,87 @@
-"""What a request says in its headers and its body, and what an answer says in its own."""
+"""What a request says in its headers and its body."""
 
 from __future__ import annotations
 
-import json
-import uuid
 from typing import Any
 
 from aiohttp import web
 
-from localazure.cosmos.changes import Operation, Result
-from localazure.cosmos.errors import BadRequest, CosmosError
-from localazure.cosmos.model import Container, Part, canonical
+from localazure.cosmos import strict_json
+from localazure.cosmos.errors import BadRequest, Gone
+from localazure.cosmos.items import canonical
+from localazure.cosmos.model import Container, Part
+from localazure.cosmos.physical import PhysicalRange
 from localazure.cosmos.queries import Wanted
-from localazure.cosmos.ranges import Span
+from localazure.cosmos.ranges import Span, prefix
 
-DEFAULT_PAGE = 100
-MOST_IN_PAGE = 10_000
+DEFAULT_PAGE = 1000
+UNBOUNDED = 2**31 - 1
+"""Items in a page for which the service's own limit of bytes is to decide alone."""
+RANGE = "x-ms-documentdb-partitionkeyrangeid"
+_KEY = "x-ms-documentdb-partitionkey"
 _ACROSS = "x-ms-documentdb-query-enablecrosspartition"
+_PARTITION_KEY_RANGE_GONE = 1002
 
 
-def partition_key(request: web.Request) -> str | None:
-    """The partition key in its canonical form. Raises BadRequest."""
-    text = request.headers.get("x-ms-documentdb-partitionkey")
+def partition_key(request: web.Request, container: Container) -> str | None:
+    """The whole partition key in its canonical form, `None` without the header. Raises BadRequest."""
+    text = request.headers.get(_KEY)
+    return None if text is None else whole_key(text, container)
+
+
+def whole_key(text: str, container: Container) -> str:
+    """A partition key, from its JSON. Raises BadRequest for one with another number of values than the container's."""
+    values = _key_values(text)
+    if len(values) != len(container.paths):
+        raise BadRequest(
+            "Partition key provided either doesn't correspond to definition in the collection or doesn't match "
+            f"partition key field values specified in the document: it has {len(values)} values, not "
+            f"{len(container.paths)}",
+            1001,
+        )
+    return canonical(values)
+
+
+def _key_values(text: str) -> list[Any]:
+    values = strict_json.parse(text.encode(errors="surrogateescape"), _KEY)
+    if not isinstance(values, list):
+        raise BadRequest(f"{_KEY} must be an array of the key's values")
+    if any(isinstance(value, list) or (isinstance(value, dict) and value) for value in values):
+        raise BadRequest(f"{_KEY} has strings, numbers, booleans, null, or {{}} for what is not there")
+    return values
+
+
+def part(request: web.Request, container: Container) -> Part:
+    """The part of the container that is asked for. Raises BadRequest, and Gone for an unknown physical range."""
+    text, span = request.headers.get(_KEY), _span(request, container)
     if text is None:
-        return None
-    try:
-        key = json.loads(text)
-    except ValueError as exc:
-        raise BadRequest("x-ms-documentdb-partitionkey is not JSON") from exc
-    if not isinstance(key, list) or len(key) != 1:
-        raise BadRequest("x-ms-documentdb-partitionkey must be an array of one value")
-    return canonical(key)
+        return Part(None, span)
+    values = _key_values(text)
+    if 0 < len(values) < len(container.paths):
+        begun = prefix(canonical(values))
+        return Part(None, begun if span is None else begun.within(span))
+    return Part(whole_key(text, container), span)
 
 
-def part(request: web.Request) -> Part:
-    """The part of the container that is asked for. Raises BadRequest."""
+def _span(request: web.Request, container: Container) -> Span | None:
     least, most = request.headers.get("x-ms-start-epk"), request.headers.get("x-ms-end-epk")
     span = None if least is None and most is None else Span((least or "").upper(), (most or "FF").upper())
-    return Part(partition_key(request), span)
+    each = physical_range(request, container)
+    if each is None or len(container.ranges) == 1:
+        return span
+    return each.span if span is None else span.within(each.span)
+
+
+def physical_range(request: web.Request, container: Container) -> PhysicalRange | None:
+    """The physical range that the request names, `None` for none. Raises Gone for one that is not there any more."""
+    name = request.headers.get(RANGE)
+    if name is None:
+        return None
+    number = name.rpartition(",")[2].strip()
+    for each in container.ranges:
+        if each.id == number:
+            return each
+    raise Gone(f"the physical range {name!r} is not there: it was split, or never was", _PARTITION_KEY_RANGE_GONE)
 
 
 def operation(request: web.Request) -> str:
@@ -69,18 +113,17 @@ def is_query(request: web.Request) -> bool:
 
 async def body(request: web.Request) -> Any:
     """The JSON body. Raises BadRequest."""
-    try:
-        return json.loads(await request.read())
-    except (ValueError, RecursionError) as exc:
-        raise BadRequest("the body is not valid JSON") from exc
+    return strict_json.parse(await request.read())
 
 
 def wanted(request: web.Request) -> Wanted:
     """Which page, and whether of all partitions. Raises BadRequest."""
     size = number(request, "x-ms-max-item-count", DEFAULT_PAGE)
-    size = DEFAULT_PAGE if size == -1 else max(1, min(size, MOST_IN_PAGE))
-    across = says(request, _ACROSS) or "x-ms-documentdb-partitionkeyrangeid" in request.headers
-    return Wanted(size, request.headers.get("x-ms-continuation", ""), across)
+    across = says(request, _ACROSS) or RANGE in request.headers
+    longest = number(request, "x-ms-documentdb-responsecontinuationtokenlimitinkb", 0)
+    return Wanted(
+        UNBOUNDED if size == -1 else max(1, size), request.headers.get("x-ms-continuation", ""), across, longest
+    )
 
 
 def number(request: web.Request, header: str, default: int) -> int:
@@ -99,64 +142,3 @@ def question(document: Any) -> tuple[str, dict[str, Any]]:
         return document["query"], {given["name"]: given.get("value") for given in document.get("parameters") or []}
     except (TypeError, LookupError, AttributeError) as exc:
         raise BadRequest("the parameters of a query are an array of objects with name and value") from exc
-
-
-def batch_operations(document: Any) -> list[Operation]:
-    """Raises BadRequest."""
-    if not isinstance(document, list):
-        raise BadRequest("a batch is an array of operations")
-    return [
-        Operation(
-            kind=str(item.get("operationType")),
-            id=item.get("id"),
-            body=item.get("resourceBody"),
-            if_match=item.get("ifMatch"),
-            if_none_match=item.get("ifNoneMatch"),
-        )
-        for item in document
-    ]
-
-
-def headers(container: Container | None, charge: float, etag: str | None = None, **more: str) -> dict[str, str]:
-    """What every answer carries."""
-    lsn = container.lsn if container is not None else 1
-    found = {
-        "x-ms-activity-id": str(uuid.uuid4()),
-        "x-ms-request-charge": f"{charge:g}",
-        "x-ms-session-token": f"0:-1#{lsn}",
-        "x-ms-version": "2020-07-15",
-        **more,
-    }
-    if etag is not None:
-        found["etag"] = etag
-    return found
-
-
-def item_response(container: Container, result: Result) -> web.Response:
-    """One item, as it now is."""
-    item = result.item
-    return web.Response(
-        status=result.status,
-        text=None if item is None else item.text,
-        content_type="application/json",
-        headers=headers(container, result.charge, None if item is None else item.etag),
-    )
-
-
-def list_response(
-    container: Container | None, name: str, texts: list[str], charge: float, more: dict[str, str] | None = None
-) -> web.Response:
-    """A page of a feed: `texts` are the JSON of its entries."""
-    text = f'{{"_rid":"","{name}":[{",".join(texts)}],"_count":{len(texts)}}}'
-    more = {"x-ms-item-count": str(len(texts)), **(more or {})}
-    return web.Response(text=text, content_type="application/json", headers={**headers(container, charge), **more})
-
-
-def error_response(error: CosmosError, container: Container | None = None, charge: float = 1.0) -> web.Response:
-    """An error as the client wants it."""
-    more = {"x-ms-substatus": str(error.substatus)} if error.substatus else {}
-    return web.json_response(
-        {"code": error.code, "message": error.explanation},
-        status=error.status,
-        headers=headers(container, charge, **more),
-    )

@@ -10,16 +10,30 @@ from typing import Any
 
 from aiohttp import web
 
-from localazure.cosmos import requests
+from localazure.cosmos import requests, rids, throughput
+from localazure.cosmos.answers import headers, list_response
+from localazure.cosmos.errors import BadRequest, PreconditionFailed
 from localazure.cosmos.model import Container
-from localazure.cosmos.requests import headers, list_response
-from localazure.cosmos.service import CONTAINER, Routes, Service
+from localazure.cosmos.physical import PhysicalRange
+from localazure.cosmos.ranges import SPACE
+from localazure.cosmos.service import CONTAINER, DATABASE, Routes, Service
 from localazure.cosmos.sql.query import parse
+from localazure.cosmos.store import Database
 
-_RANGE = {
-    "id": "0", "_rid": "0", "minInclusive": "", "maxExclusive": "FF", "ridPrefix": 0, "throughputFraction": 1,
-    "status": "online", "parents": [], "_etag": '"0"', "_self": "", "_ts": 0, "_lsn": 1,
+_LAST_WRITER = {"mode": "LastWriterWins", "conflictResolutionPath": "/_ts", "conflictResolutionProcedure": ""}
+
+_ENGINE = {
+    "allowNewKeywords": True, "maxJoinsPerSqlQuery": 10, "maxQueryRequestTimeoutFraction": 0.9,
+    "maxSqlQueryInputLength": 524288, "maxUdfRefPerSqlQuery": 10, "queryMaxInMemorySortDocumentCount": -1000,
+    "spatialMaxGeometryPointCount": 256, "sqlAllowNonFiniteNumbers": False, "sqlDisableOptimizationFlags": 0,
+    "sqlQueryILDisableOptimizationFlags": 0, "clientDisableOptimisticDirectExecution": False,
+    "queryEnableFullText": True, "queryEnableFullTextPreviewFeatures": False, "queryMaxFullTextScoreSearchTerms": 5,
+    "queryMaxRrfArgumentCount": 100, "enableSpatialIndexing": True, "maxInExpressionItemsCount": 2147483647,
+    "maxLogicalAndPerSqlQuery": 2147483647, "maxLogicalOrPerSqlQuery": 2147483647, "maxSpatialQueryCells": 2147483647,
+    "sqlAllowAggregateFunctions": True, "sqlAllowGroupByClause": True, "sqlAllowLike": True, "sqlAllowSubQuery": True,
+    "sqlAllowScalarSubQuery": True, "sqlAllowTop": True,
 }  # fmt: skip
+"""What the clients' own query engines are told, as a hosted account says it; .NET's ends its process without it."""
 
 
 class Resources:
@@ -34,14 +48,16 @@ class Resources:
             ("GET", "/", self._read_account),
             ("GET", "/dbs", self._list_databases),
             ("POST", "/dbs", self._create_database),
-            ("GET", "/dbs/{db}", self._read_database),
-            ("DELETE", "/dbs/{db}", self._drop_database),
-            ("GET", "/dbs/{db}/colls", self._list_containers),
-            ("POST", "/dbs/{db}/colls", self._create_container),
+            ("GET", DATABASE, self._read_database),
+            ("DELETE", DATABASE, self._drop_database),
+            ("GET", f"{DATABASE}/colls", self._list_containers),
+            ("POST", f"{DATABASE}/colls", self._create_container),
             ("GET", CONTAINER, self._read_container),
             ("PUT", CONTAINER, self._replace_container),
             ("DELETE", CONTAINER, self._drop_container),
             ("GET", f"{CONTAINER}/pkranges", self._ranges),
+            ("GET", f"{CONTAINER}/conflicts", self._conflicts),
+            ("POST", f"{CONTAINER}/conflicts", self._conflicts),
         ]
 
     async def _read_account(self, request: web.Request) -> web.Response:
@@ -62,91 +78,144 @@ class Resources:
                 "userConsistencyPolicy": {"defaultConsistencyLevel": "Session"},
                 "systemReplicationPolicy": {"minReplicaSetSize": 1, "maxReplicasetSize": 1},
                 "readPolicy": {"primaryReadCoefficient": 1, "secondaryReadCoefficient": 1},
-                "queryEngineConfiguration": "{}",
+                "queryEngineConfiguration": json.dumps(_ENGINE, separators=(",", ":")),
             },
             headers=headers(None, 0),
         )
 
     async def _list_databases(self, request: web.Request) -> web.Response:
-        return list_response(None, "Databases", [json.dumps(_database(name)) for name in self._account.databases], 1.0)
+        return self._listed(request, "", "Databases", self._databases())
 
     async def _create_database(self, request: web.Request) -> web.Response:
         document = await requests.body(request)
         if requests.is_query(request):
-            return self._queried("Databases", [_database(name) for name in self._account.databases], document)
-        name: Any = document.get("id") if isinstance(document, dict) else None
-        self._account.create_database(name)
-        return web.json_response(_database(name), status=201, headers=headers(None, 1.0))
+            return self._queried(request, "", "Databases", self._databases(), document)
+        name = document.get("id") if isinstance(document, dict) else None
+        made = _database(self._account.create_database(name, throughput.asked(request)))
+        return web.json_response(made, status=201, headers=headers(None, 1.0, made["_etag"]))
 
     async def _read_database(self, request: web.Request) -> web.Response:
-        name = request.match_info["db"]
-        self._account.database(name)
-        return web.json_response(_database(name), headers=headers(None, 1.0))
+        found = _database(self._service.database(request))
+        return web.json_response(found, headers=headers(None, 1.0, found["_etag"]))
 
     async def _drop_database(self, request: web.Request) -> web.Response:
-        self._account.drop_database(request.match_info["db"])
+        self._account.drop_database(self._service.database(request).id)
         return web.Response(status=204, headers=headers(None, 1.0))
 
     async def _list_containers(self, request: web.Request) -> web.Response:
-        found = self._account.database(request.match_info["db"]).values()
-        return list_response(None, "DocumentCollections", [json.dumps(_described(item)) for item in found], 1.0)
+        database = self._service.database(request)
+        return self._listed(request, rids.database(database.number), "DocumentCollections", _containers(database))
 
     async def _create_container(self, request: web.Request) -> web.Response:
-        document = await requests.body(request)
+        document, database = await requests.body(request), self._service.database(request)
         if requests.is_query(request):
-            found = [_described(item) for item in self._account.database(request.match_info["db"]).values()]
-            return self._queried("DocumentCollections", found, document)
-        container = self._account.create_container(request.match_info["db"], document)
-        return web.json_response(_described(container), status=201, headers=headers(container, 1.0, '"0"'))
+            rid = rids.database(database.number)
+            return self._queried(request, rid, "DocumentCollections", _containers(database), document)
+        made = self._account.create_container(database.id, document, throughput.asked(request))
+        return _container_answer(made, 201)
 
     async def _read_container(self, request: web.Request) -> web.Response:
-        container = self._service.container(request)
-        return web.json_response(_described(container), headers=headers(container, 1.0, '"0"'))
+        return _container_answer(self._service.container(request), 200)
 
     async def _replace_container(self, request: web.Request) -> web.Response:
-        info = request.match_info
-        container = self._account.replace_container(info["db"], info["coll"], await requests.body(request))
-        return web.json_response(_described(container), headers=headers(container, 1.0, '"0"'))
+        old, document = self._service.container(request), await requests.body(request)
+        if request.headers.get("If-Match") not in (None, "*", old.etag):
+            raise PreconditionFailed("the container's ETag is another one")
+        return _container_answer(self._account.replace_container(old.database, old.id, document), 200)
 
     async def _drop_container(self, request: web.Request) -> web.Response:
-        self._account.drop_container(request.match_info["db"], request.match_info["coll"])
+        old = self._service.container(request)
+        self._account.drop_container(old.database, old.id)
         return web.Response(status=204, headers=headers(None, 1.0))
 
     async def _ranges(self, request: web.Request) -> web.Response:
         container = self._service.container(request)
         # the client reads on until it is told that nothing is new
-        if request.headers.get("If-None-Match"):
-            return web.Response(status=304, headers=headers(container, 0, '"ranges"'))
-        answer = list_response(container, "PartitionKeyRanges", [json.dumps(_RANGE)], 0)
-        answer.headers["etag"] = '"ranges"'
-        return answer
+        etag = f'"{max(each.number for each in container.ranges)}"'
+        found = headers(container, 0, etag)
+        if request.headers.get("If-None-Match") == etag:
+            return web.Response(status=304, headers=found)
+        texts = [json.dumps(_range(container, each)) for each in container.ranges]
+        return list_response(container.rid, "PartitionKeyRanges", texts, found)
 
-    def _queried(self, name: str, found: list[dict[str, Any]], document: Any) -> web.Response:
+    async def _conflicts(self, request: web.Request) -> web.Response:
+        # one region writes, so there are none
+        container = self._service.container(request)
+        return list_response(container.rid, "Conflicts", [], headers(container, 1.0))
+
+    def _databases(self) -> list[dict[str, Any]]:
+        return [_database(database) for database in self._account.databases.values()]
+
+    def _queried(
+        self, request: web.Request, rid: str, name: str, found: list[dict[str, Any]], document: Any
+    ) -> web.Response:
         text, parameters = requests.question(document)
-        values = parse(text).run(found, parameters, self._service.clock.time())
-        return list_response(None, name, [json.dumps(value) for value in values], 2.8)
+        return self._listed(request, rid, name, parse(text).run(found, parameters, self._service.clock.time()))
+
+    def _listed(self, request: web.Request, rid: str, name: str, found: list[Any]) -> web.Response:
+        """A page; its continuation is how many came before."""
+        wanted = requests.wanted(request)
+        if wanted.token and not wanted.token.isdecimal():
+            raise BadRequest("x-ms-continuation is no continuation token of the local server")
+        begin = int(wanted.token or 0)
+        end = begin + wanted.size
+        more = {"x-ms-continuation": str(end)} if end < len(found) else {}
+        return list_response(rid, name, [json.dumps(value) for value in found[begin:end]], headers(None, 1.0), more)
 
 
-def _database(name: str) -> dict[str, Any]:
+def _database(database: Database) -> dict[str, Any]:
+    rid = rids.database(database.number)
     return {
-        "id": name,
-        "_rid": name,
-        "_self": f"dbs/{name}/",
-        "_etag": '"0"',
+        "id": database.id,
+        "_rid": rid,
+        "_self": f"dbs/{rid}/",
+        "_etag": f'"{database.ts:08x}-0000-0000-0000-{database.number:012x}"',
         "_colls": "colls/",
         "_users": "users/",
-        "_ts": 0,
+        "_ts": database.ts,
     }
 
 
+def _containers(database: Database) -> list[dict[str, Any]]:
+    return [_described(container) for container in database.containers.values()]
+
+
 def _described(container: Container) -> dict[str, Any]:
-    link = f"dbs/{container.database}/colls/{container.id}/"
     return {
-        "indexingPolicy": {"indexingMode": "consistent", "automatic": True, "includedPaths": [{"path": "/*"}]},
+        "conflictResolutionPolicy": _LAST_WRITER,
         **container.spec,
-        "_rid": f"rid-{container.number}",
-        "_self": link,
-        "_etag": '"0"',
+        "_rid": container.rid,
+        "_ts": container.ts,
+        "_self": container.link,
+        "_etag": container.etag,
         "_docs": "docs/",
-        "_ts": 0,
+        "_sprocs": "sprocs/",
+        "_triggers": "triggers/",
+        "_udfs": "udfs/",
+        "_conflicts": "conflicts/",
+    }
+
+
+def _container_answer(container: Container, status: int) -> web.Response:
+    found = headers(container, 1.0, container.etag)
+    found["x-ms-alt-content-path"] = container.path.partition("/colls/")[0]
+    found["x-ms-content-path"] = rids.database(container.parent)
+    return web.json_response(_described(container), status=status, headers=found)
+
+
+def _range(container: Container, each: PhysicalRange) -> dict[str, Any]:
+    rid = rids.physical_range(container.rid_bytes, each.number)
+    return {
+        "_rid": rid,
+        "id": each.id,
+        "_etag": f'"{each.number:08x}-0000-0000-0000-{container.number:012x}"',
+        "minInclusive": each.span.least,
+        "maxExclusive": each.span.most,
+        "ridPrefix": each.number,
+        "_self": f"{container.link}pkranges/{rid}/",
+        "throughputFraction": (each.high - each.low) / SPACE,
+        "status": "online",
+        "parents": [str(number) for number in each.parents],
+        "_ts": container.ts,
+        "_lsn": each.lsn,
     }

@@ -8,24 +8,34 @@ from __future__ import annotations
 import base64
 import hashlib
 import hmac
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from email.utils import parsedate_to_datetime
 from urllib.parse import parse_qs, unquote
 
+from localazure.cosmos import rids
 from localazure.cosmos.errors import Forbidden, Unauthorized
+
+LIFETIME = 15 * 60.0
+"""Seconds for which a signature is good, before and after its date. Source: the same page."""
 
 
 class Signatures:
     """Checks requests against the account's master key, and against keys that are good for one database each.
 
-    All keys are base64. The second kind stands for what a role assignment on a database does on Azure.
+    All keys are base64. The second kind stands for what a role assignment on a database does on Azure. `now` is the
+    clients' time, in seconds since the Unix epoch.
     """
 
-    def __init__(self, key: str, database_keys: Mapping[str, str] | None = None) -> None:
+    def __init__(self, key: str, database_keys: Mapping[str, str] | None, now: Callable[[], float]) -> None:
         self._key = base64.b64decode(key)
         self._databases = {name: base64.b64decode(value) for name, value in (database_keys or {}).items()}
+        self._now = now
 
-    def check(self, authorization: str, method: str, path: str, date: str) -> None:
-        """Raises Unauthorized, or Forbidden for a key of another database. `path` is still percent-encoded."""
+    def check(self, authorization: str, method: str, path: str, date: str) -> str | None:
+        """The database whose key it is, or `None` for the master key. `path` is still percent-encoded.
+
+        Raises Unauthorized, and Forbidden for a signature that is too old.
+        """
         fields = parse_qs(unquote(authorization), keep_blank_values=True, separator="&")
         kind = fields.get("type", [""])[0]
         if kind == "aad":
@@ -33,31 +43,51 @@ class Signatures:
         if kind != "master":
             raise Unauthorized("the authorization header is missing or is no master-key signature")
         given = unquote(authorization).partition("&sig=")[2]
-        resource, link = signed_resource(path)
-        text = f"{method.lower()}\n{resource}\n{link}\n{date.lower()}\n\n"
-        if _signs(self._key, text, given):
-            return
+        texts = [
+            f"{method.lower()}\n{resource}\n{link}\n{date.lower()}\n\n" for resource, link in signed_resources(path)
+        ]
+        owner = self._signer(texts, given)
+        self._check_date(date)
+        return owner
+
+    def _signer(self, texts: list[str], given: str) -> str | None:
+        if any(_signs(self._key, text, given) for text in texts):
+            return None
         for name, key in self._databases.items():
-            if _signs(key, text, given):
-                if link and link.split("/")[:2] != ["dbs", name]:
-                    raise Forbidden(f"this key is good for the database {name} alone, not for {link}")
-                return
+            if any(_signs(key, text, given) for text in texts):
+                return name
         raise Unauthorized("the MAC signature found in the HTTP request is not the same as the computed signature")
+
+    def _check_date(self, date: str) -> None:
+        try:
+            signed = parsedate_to_datetime(date).timestamp()
+        except (ValueError, OverflowError) as exc:
+            raise Unauthorized("x-ms-date is missing or is not a date of HTTP") from exc
+        if abs(self._now() - signed) > LIFETIME:
+            raise Forbidden(
+                "The authorization token is not valid at the current time. Please create another token and retry: it "
+                f"is good for {LIFETIME / 60:g} minutes around its date, {date}"
+            )
 
 
 def _signs(key: bytes, text: str, given: str) -> bool:
-    expected = base64.b64encode(hmac.new(key, text.encode(), hashlib.sha256).digest()).decode()
-    return hmac.compare_digest(given.encode(), expected.encode())
+    expected = base64.b64encode(hmac.new(key, text.encode(errors="surrogateescape"), hashlib.sha256).digest())
+    return hmac.compare_digest(given.encode(errors="surrogateescape"), expected)
 
 
-def signed_resource(path: str) -> tuple[str, str]:
-    """The resource type and link that are signed: of a feed, its parent's link."""
+def signed_resources(path: str) -> list[tuple[str, str]]:
+    """The resource type and link that are signed: of a feed, its parent's link.
+
+    A path of resource ids is signed by the last of them alone, in lower case.
+    """
     parts = [part for part in path.strip("/").split("/") if part]
     if not parts:
-        return "", ""
+        return [("", "")]
     if parts[-2:-1] == ["operations"]:
         # an operation on a container is signed as the container itself
         parts = parts[:-2]
-    if len(parts) % 2:
-        return parts[-1].lower(), unquote("/".join(parts[:-1]))
-    return parts[-2].lower(), unquote("/".join(parts))
+    kind, link = (parts[-1], parts[:-1]) if len(parts) % 2 else (parts[-2], parts)
+    found = [(kind.lower(), unquote("/".join(link)))]
+    if len(parts) > 1 and rids.parse(unquote(parts[1])) is not None:
+        found.append((kind.lower(), unquote(link[-1]).lower()))
+    return found

@@ -9,24 +9,28 @@ import asyncio
 import contextlib
 import json
 import socket
+import time
 from pathlib import Path
 
 from aiohttp import web
 
-from localazure.cosmos import EMULATOR_KEY
+from localazure.cosmos import EMULATOR_KEY, access
+from localazure.cosmos.answers import error_response
 from localazure.cosmos.charges import FAILED_WRITE
 from localazure.cosmos.declared import declare
 from localazure.cosmos.documents import Documents
 from localazure.cosmos.engine import Account
 from localazure.cosmos.errors import BadRequest, CosmosError, NotFound, TooLarge
 from localazure.cosmos.local import Local
-from localazure.cosmos.requests import error_response
+from localazure.cosmos.model import Container
 from localazure.cosmos.resources import Resources
-from localazure.cosmos.service import Handler, Service
+from localazure.cosmos.service import Handler, Routes, Service
 from localazure.cosmos.signing import Signatures
+from localazure.cosmos.throughput import Throughput
 from localazure.part import HOST, Config
 
 PURGE_INTERVAL = 30.0
+MOST_RANGES = 100
 LARGEST_REQUEST = 8 * 1024 * 1024
 _STRONGER = frozenset({"strong", "boundedstaleness"})
 _FEATURES = {
@@ -35,8 +39,6 @@ _FEATURES = {
     "udfs": "user-defined functions",
     "users": "users",
     "permissions": "permissions",
-    "offers": "throughput (offers)",
-    "conflicts": "the conflict feed",
     "attachments": "attachments",
     "clientencryptionkeys": "client encryption keys",
 }
@@ -52,15 +54,23 @@ def _database_keys(config: Config) -> dict[str, str]:
         raise ValueError(f"the option database_keys of cosmos must be a JSON object of base64 keys: {exc}") from exc
 
 
+def _ranges(config: Config) -> int:
+    """How many physical ranges a new container has. Raises ValueError for an option that is no such number."""
+    text = config.options.get("ranges") or "1"
+    if not text.isdecimal() or not 1 <= int(text) <= MOST_RANGES:
+        raise ValueError(f"the option ranges of cosmos must be a number from 1 to {MOST_RANGES}, not {text!r}")
+    return int(text)
+
+
 class CosmosServer:
     """The account on a port."""
 
     def __init__(self, config: Config) -> None:
         self._config = config
-        self._account = Account(config.file("cosmos.db"), config.clock)
+        self._account = Account(config.file("cosmos.db"), config.clock, _ranges(config))
         self._service = Service(self._account, config.clock)
         self._local = Local(self._service)
-        self._signatures = Signatures(config.options.get("key") or EMULATOR_KEY, _database_keys(config))
+        self._signatures = Signatures(config.options.get("key") or EMULATOR_KEY, _database_keys(config), time.time)
         self._purging: asyncio.Task[None] | None = None
         self._runner: web.AppRunner | None = None
         self.port = 0
@@ -73,7 +83,7 @@ class CosmosServer:
 
     async def start(self) -> None:
         app = web.Application(client_max_size=LARGEST_REQUEST)
-        for method, path, handler in [*Resources(self._service).routes(), *Documents(self._service).routes()]:
+        for method, path, handler in routes(self._service):
             ending = "" if path == "/" else "{_:/?}"
             app.router.add_route(method, f"{path}{ending}", self._guarded(handler))
         for method, path, handler in self._local.routes():
@@ -100,25 +110,43 @@ class CosmosServer:
             await self._config.clock.sleep(PURGE_INTERVAL)
             self._account.purge()
 
+    def _container(self, request: web.Request) -> Container | None:
+        """The container that the request is about, if it is there."""
+        if "coll" not in request.match_info:
+            return None
+        try:
+            return self._service.named(request)
+        except NotFound:
+            return None
+
     def _guarded(self, handler: Handler) -> Handler:
         """`handler`, for signed requests, with the account's refusals as the client wants them."""
 
         async def guard(request: web.Request) -> web.StreamResponse:
             given = request.headers
             try:
-                self._signatures.check(
+                owner = self._signatures.check(
                     given.get("authorization", ""), request.method, request.rel_url.raw_path, given.get("x-ms-date", "")
                 )
+                if owner is not None:
+                    access.check(self._service, request, owner)
                 if given.get("x-ms-consistency-level", "").lower() in _STRONGER:
                     raise BadRequest("a consistency level that is stronger than the account's, which is Session")
-                return await self._local.handled(handler, request)
+                answer = await self._local.handled(handler, request)
+                answer.headers["content-location"] = f"{request.scheme}://{request.host}{request.rel_url.raw_path}"
+                return answer
             except CosmosError as exc:
                 self._service.charge(request, "failed", FAILED_WRITE)
-                return error_response(exc)
+                return error_response(exc, self._container(request))
             except web.HTTPRequestEntityTooLarge:
                 return error_response(TooLarge("the request is too large"))
 
         return guard
+
+
+def routes(service: Service) -> Routes:
+    """All addresses but those that only the local server has."""
+    return [*Resources(service).routes(), *Throughput(service).routes(), *Documents(service).routes()]
 
 
 async def _unknown(request: web.Request) -> web.StreamResponse:

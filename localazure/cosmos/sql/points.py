@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any
 
-from localazure.cosmos.model import NONE_KEY, canonical
+from localazure.cosmos.items import NONE_KEY, canonical
 
 _FIELD = r"c(?:\.[A-Za-z_]\w*|(?:\[\"[^\"\\]+\"\])+)"
 _HEAD = r"SELECT \* FROM c WHERE "

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 
 from localazure.clock import ManualClock
 from localazure.cosmos import EMULATOR_KEY, PART
-from localazure.cosmos.model import NONE_KEY, canonical
+from localazure.cosmos.items import NONE_KEY, canonical
 from localazure.cosmos.ranges import effective
 from localazure.cosmos.wire import CosmosServer
 from localazure.functions.cosmos_feed import Account

@@ -78,8 +78,13 @@ def test_what_must_be_new_or_changed(things: Any) -> None:
     same = {"etag": replaced["_etag"], "match_condition": MatchConditions.IfModified}
     with pytest.raises(exceptions.CosmosAccessConditionFailedError):
         things.upsert_item({**CUP, "pieces": 7}, **same)
+
+
+def test_an_upsert_that_matches_an_absent_item_makes_it(things: Any) -> None:
+    match = {"etag": '"some-etag"', "match_condition": MatchConditions.IfNotModified}
+    assert things.upsert_item(CUP, **match)["id"] == "cup"
     with pytest.raises(exceptions.CosmosAccessConditionFailedError):
-        things.upsert_item({**CUP, "id": "new"}, etag=replaced["_etag"], match_condition=MatchConditions.IfNotModified)
+        things.upsert_item(CUP, **match)
 
 
 async def test_a_write_may_be_answered_without_the_item(athings: Any) -> None:

@@ -1,0 +1,90 @@
+"""What a query can be told about itself: how long it took, what it looked at, and which paths an index serves.
+
+Every path is indexed unless the container's policy says otherwise, and the local server reads no index at all: the
+index metrics name the properties that WHERE compares, as those that the service would look up.
+Source: the sources of azure-cosmos 4.17 and @azure/cosmos 4.9 (the form of both headers).
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+
+from aiohttp import web
+from lark import Token, Tree
+
+from localazure.cosmos import requests
+from localazure.cosmos.queries import Answer
+from localazure.cosmos.sql.query import parse
+
+_ASKED = "x-ms-documentdb-populatequerymetrics"
+_INDEX_ASKED = "x-ms-cosmos-populateindexmetrics"
+
+
+def metrics(request: web.Request, text: str, answer: Answer) -> dict[str, str]:
+    """The headers that the client asked for."""
+    found: dict[str, str] = {}
+    if requests.says(request, _ASKED):
+        found["x-ms-documentdb-query-metrics"] = _query_metrics(answer)
+    if requests.says(request, _INDEX_ASKED):
+        found["x-ms-cosmos-index-utilization"] = _index_metrics(text)
+    return found
+
+
+def _query_metrics(answer: Answer) -> str:
+    size, count = sum(map(len, answer.texts)), len(answer.texts)
+    numbers = {
+        "totalExecutionTimeInMs": "0.00",
+        "queryCompileTimeInMs": "0.00",
+        "queryLogicalPlanBuildTimeInMs": "0.00",
+        "queryPhysicalPlanBuildTimeInMs": "0.00",
+        "queryOptimizationTimeInMs": "0.00",
+        "VMExecutionTimeInMs": "0.00",
+        "indexLookupTimeInMs": "0.00",
+        "documentLoadTimeInMs": "0.00",
+        "systemFunctionExecuteTimeInMs": "0.00",
+        "userFunctionExecuteTimeInMs": "0.00",
+        "retrievedDocumentCount": str(answer.looked_at),
+        "retrievedDocumentSize": str(size),
+        "outputDocumentCount": str(count),
+        "outputDocumentSize": str(size),
+        "writeOutputTimeInMs": "0.00",
+        "indexUtilizationRatio": f"{count / answer.looked_at if answer.looked_at else 1:.2f}",
+    }
+    return ";".join(f"{name}={value}" for name, value in numbers.items())
+
+
+def _index_metrics(text: str) -> str:
+    paths = sorted(_compared(text))
+    described = {
+        "UtilizedSingleIndexes": [
+            {
+                "FilterExpression": "",
+                "IndexSpec": f"{path}/?",
+                "FilterPreciseSet": True,
+                "IndexPreciseSet": True,
+                "IndexImpactScore": "High",
+            }
+            for path in paths
+        ],
+        "PotentialSingleIndexes": [],
+        "UtilizedCompositeIndexes": [],
+        "PotentialCompositeIndexes": [],
+    }
+    return base64.b64encode(json.dumps(described).encode()).decode()
+
+
+def _compared(text: str) -> set[str]:
+    """The paths of the properties that the query's WHERE is about."""
+    wheres = [child for child in parse(text).tree.children if isinstance(child, Tree) and child.data == "where"]
+    members = [tree for where in wheres for tree in where.iter_subtrees() if tree.data == "member"]
+    inner = {id(child) for member in members for child in member.children}
+    return {_path(member) for member in members if id(member) not in inner}
+
+
+def _path(tree: Tree[Token]) -> str:
+    names: list[str] = []
+    while tree.data == "member" and isinstance(tree.children[0], Tree):
+        names.append(str(tree.children[1]))
+        tree = tree.children[0]
+    return "".join(f"/{name}" for name in reversed(names))
