@@ -23,6 +23,7 @@ import msgspec
 
 from scripts.openapi_examples import EXAMPLES, PROBLEMS
 from shared.errors import CommerceError
+from shared.patterns import published
 from shared.web.endpoint import OPERATIONS, Operation
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -95,7 +96,9 @@ def document() -> dict[str, Any]:
     types = list(
         dict.fromkeys([r.operation.returns for r in found] + [r.operation.body for r in found if r.operation.body])
     )
-    (*schemas,), components = msgspec.json.schema_components(types, ref_template="#/components/schemas/{name}")
+    (*schemas,), components = published(
+        msgspec.json.schema_components(types, ref_template="#/components/schemas/{name}")
+    )
     known = dict(zip(map(repr, types), schemas, strict=True))
     paths: dict[str, dict[str, Any]] = {}
     for route in found:
@@ -128,6 +131,10 @@ _PROBLEM = {
         "status": {"type": "integer", "minimum": 400, "maximum": 599},
         "detail": {"type": "string", "description": "For people; not stable."},
         "trace_id": {"type": "string", "pattern": "^[0-9a-f]{32}$"},
+        "total": {
+            "allOf": [{"$ref": "#/components/schemas/Money"}],
+            "description": "With `total-changed`: what the order costs now.",
+        },
     },
 }
 _SECURITY = {

@@ -20,7 +20,8 @@ settle-or-retry; nothing else looks at them. Errors of an SDK are translated whe
 
 from __future__ import annotations
 
-from typing import ClassVar
+from collections.abc import Mapping
+from typing import Any, ClassVar
 
 
 class CommerceError(Exception):
@@ -31,12 +32,21 @@ class CommerceError(Exception):
     title: ClassVar[str] = "Internal error"
     transient: ClassVar[bool] = False
 
-    def __init__(self, detail: str, *, code: str | None = None, retry_after: float | None = None) -> None:
+    def __init__(
+        self,
+        detail: str,
+        *,
+        code: str | None = None,
+        retry_after: float | None = None,
+        members: Mapping[str, Any] | None = None,
+    ) -> None:
         super().__init__(detail)
         self.detail = detail
         self.code = code or self.default_code
         self.retry_after = retry_after
         """Seconds after which trying again makes sense, where the cause is known to say so."""
+        self.members = members or {}
+        """What else a client can use: extension members of the problem document (RFC 9457, section 3.2)."""
 
 
 class InvalidRequest(CommerceError):

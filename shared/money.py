@@ -8,6 +8,8 @@ from typing import Annotated
 
 import msgspec
 
+from shared.patterns import whole
+
 ZERO_DECIMALS = frozenset("BIF CLP DJF GNF ISK JPY KMF KRW PYG RWF UGX VND VUV XAF XOF XPF".split())
 THREE_DECIMALS = frozenset("BHD IQD JOD KWD LYD OMR TND".split())
 TWO_DECIMALS = frozenset(
@@ -31,7 +33,7 @@ class Money(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """An amount in minor units (pence, cents, yen) of `currency` (ISO 4217, upper case)."""
 
     amount: Annotated[int, msgspec.Meta(ge=0, le=LARGEST)]
-    currency: Annotated[str, msgspec.Meta(pattern="^[A-Z]{3}$")]
+    currency: Annotated[str, msgspec.Meta(pattern=whole("[A-Z]{3}"))]
 
     def __add__(self, other: Money) -> Money:
         if self.currency != other.currency:

@@ -12,6 +12,7 @@ from blueprints.catalog.domain import Product
 from shared.contracts.catalog import ProductChanged
 from shared.errors import Contention, InvalidRequest, NotFound, PreconditionFailed
 from shared.money import Money, minor_unit_digits
+from shared.patterns import whole
 from shared.persistence.cosmos import AlreadyExists, Changed, Document
 from shared.telemetry.log import Log
 from shared.web.body import Sku
@@ -21,7 +22,7 @@ TRIES = 5
 
 log = Log("catalog")
 
-Category = Annotated[str, msgspec.Meta(pattern="^[a-z0-9][a-z0-9-]{0,39}$")]
+Category = Annotated[str, msgspec.Meta(pattern=whole("[a-z0-9][a-z0-9-]{0,39}"))]
 
 
 class PutProduct(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -64,7 +65,7 @@ async def get(sku: str) -> tuple[ProductView, str]:
     """The product and its ETag. Raises NotFound."""
     document = await store.get(sku)
     if document is None:
-        raise NotFound(f"there is no product {sku}")
+        raise NotFound("there is no such product")
     return _view(store.product_of(document)), document["_etag"]
 
 
@@ -99,11 +100,11 @@ async def _write(present: Document | None, wanted: Product) -> Document:
 
 def _wanted(sku: str, request: PutProduct) -> Product:
     if request.sku not in (None, sku):
-        raise InvalidRequest(f"the body is about {request.sku}, the path about {sku}")
+        raise InvalidRequest("the body is about another product than the path - at `$.sku`")
     try:
         minor_unit_digits(request.price.currency)
     except ValueError as exc:
-        raise InvalidRequest(f"{exc} - at `$.price.currency`") from exc
+        raise InvalidRequest("not an ISO 4217 currency code in use - at `$.price.currency`") from exc
     return Product(sku, request.name, request.category, request.price, request.description)
 
 

@@ -50,7 +50,7 @@ async def get(sku: str) -> tuple[StockView, str]:
     """The stock of `sku` and its ETag. Raises NotFound."""
     document = await store.get_stock(sku)
     if document is None:
-        raise NotFound(f"there is no stock record of {sku}")
+        raise NotFound("there is no stock record of this SKU")
     return _view(document)
 
 

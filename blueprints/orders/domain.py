@@ -53,11 +53,12 @@ class ReasonMismatch(ValueError):
 
 
 class UnknownSku(ValueError):
-    """Lines name products that are not for sale. `skus` are the ones."""
+    """Lines name products that are not for sale; `lines` are their places, counted from 0."""
 
-    def __init__(self, skus: list[str]) -> None:
-        super().__init__(f"not for sale: {', '.join(skus[:10])}{' …' if len(skus) > 10 else ''}")
-        self.skus = skus
+    def __init__(self, lines: list[int]) -> None:
+        places = ", ".join(map(str, lines[:10])) + (" …" if len(lines) > 10 else "")
+        super().__init__(f"not for sale: the products of the lines {places}, counted from 0")
+        self.lines = lines
 
 
 class TotalOutOfRange(ValueError):
@@ -131,10 +132,10 @@ class Priced:
 def price_lines(wanted: Iterable[tuple[str, int]], products: Mapping[str, Priced]) -> tuple[OrderLine, ...]:
     """Put names and prices to (sku, quantity) pairs, line by line as they were asked for.
 
-    Raises UnknownSku with every SKU that is not in `products`.
+    Raises UnknownSku with the place of every line whose SKU is not in `products`.
     """
     lines = tuple(wanted)
-    if unknown := list(dict.fromkeys(sku for sku, _ in lines if sku not in products)):
+    if unknown := [place for place, (sku, _) in enumerate(lines) if sku not in products]:
         raise UnknownSku(unknown)
     return tuple(OrderLine(sku, products[sku].name, quantity, products[sku].price) for sku, quantity in lines)
 

@@ -13,6 +13,7 @@ from typing import Any
 import msgspec
 
 from shared.contracts.event import Event, declared_events
+from shared.patterns import published
 from shared.settings import SERVICES
 
 FOLDER = Path(__file__).parent / "schemas"
@@ -26,7 +27,9 @@ def schemas() -> dict[str, dict[str, Any]]:
 
 
 def _schema(name: str, data_type: type) -> dict[str, Any]:
-    (envelope, data), definitions = msgspec.json.schema_components([Event, data_type], ref_template="#/$defs/{name}")
+    (envelope, data), definitions = published(
+        msgspec.json.schema_components([Event, data_type], ref_template="#/$defs/{name}")
+    )
     event = definitions.pop(Event.__name__)
     event["properties"] |= {"type": {"const": name}, "data": data}
     assert envelope == {"$ref": f"#/$defs/{Event.__name__}"}, "the envelope is a component of its own"

@@ -7,13 +7,15 @@ Sources: RFC 9068 (JWT access tokens), RFC 8725 section 3 (JWT best practice), O
 from __future__ import annotations
 
 import asyncio
+import re
 import time
 from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from shared.errors import Forbidden, Transient, Unauthenticated
+from shared.errors import CommerceError, Forbidden, Transient, Unauthenticated
 from shared.settings import settings
+from shared.telemetry.log import Log
 
 if TYPE_CHECKING:
     from jwt import PyJWK
@@ -23,9 +25,16 @@ LEEWAY = 30.0
 """Seconds that clocks may differ by."""
 KEYS_LIVE = 3600.0
 """Seconds after which the issuer's keys are read again."""
-KEYS_REST = 30.0
-"""Seconds that must lie between two readings caused by unknown key ids: a forged id must not become load."""
+KEYS_REST = 3.0
+"""Seconds between the end of one reading and the next: how long a rotation may wait, and all the load that forged key
+ids can cause. A failure is remembered for as long."""
+KEYS_PATIENCE = 5.0
+"""Seconds that a reading may take."""
 LONGEST_TOKEN = 8192
+_COMPACT = re.compile(r"[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+", re.ASCII)
+"""A JWT in compact serialisation (RFC 7515, section 3.1)."""
+
+_log = Log("auth")
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,44 +63,56 @@ class Principal:
 
 
 class Keys:
-    """The issuer's signing keys by key id, read over HTTP when needed."""
+    """The issuer's signing keys by key id, read over HTTP, by one reader at a time, for everybody.
+
+    Keys that are known are used while newer ones are read: a slow issuer delays only whom it has not told of a key yet.
+    """
 
     def __init__(self, issuer: str) -> None:
         self._issuer = issuer.rstrip("/")
         self._keys: dict[str, PyJWK] = {}
         self._read_at = float("-inf")
-        self._reading = asyncio.Lock()
+        self._tried_at = float("-inf")
+        self._reading: asyncio.Task[None] | None = None
 
     async def get(self, key_id: str) -> PyJWK:
         """Raises Unauthenticated for a key the issuer does not publish, Transient if it cannot be asked."""
-        if self._stale(key_id):
-            async with self._reading:
-                if self._stale(key_id):
-                    await self._read()
+        now = time.monotonic()
+        key = self._keys.get(key_id)
+        if (key is None or now - self._read_at > KEYS_LIVE) and now - self._tried_at > KEYS_REST:
+            self._start_reading()
+        if key is not None:
+            return key
+        if self._reading is not None:
+            # shielded: a caller who goes away does not take the reading from the others
+            await asyncio.shield(self._reading)
+        if not self._keys:
+            raise Transient("the issuer of the access tokens cannot be asked for its keys", retry_after=KEYS_REST)
         key = self._keys.get(key_id)
         if key is None:
             raise Unauthenticated("the access token is signed with a key the issuer does not publish")
         return key
 
-    def _stale(self, key_id: str) -> bool:
-        age = time.monotonic() - self._read_at
-        return age > KEYS_LIVE or (key_id not in self._keys and age > KEYS_REST)
+    def _start_reading(self) -> None:
+        if self._reading is None or self._reading.done():
+            self._reading = asyncio.get_running_loop().create_task(self._read())
 
     async def _read(self) -> None:
-        from aiohttp import ClientError, ClientSession, ClientTimeout
+        from aiohttp import ClientSession, ClientTimeout
         from jwt import PyJWKSet
-        from jwt.exceptions import PyJWTError
 
         try:
-            async with ClientSession(timeout=ClientTimeout(total=5), raise_for_status=True) as session:
+            async with ClientSession(timeout=ClientTimeout(total=KEYS_PATIENCE), raise_for_status=True) as session:
                 async with session.get(f"{self._issuer}/.well-known/openid-configuration") as answer:
                     address = str((await answer.json())["jwks_uri"])
                 async with session.get(address) as answer:
                     published = PyJWKSet.from_dict(await answer.json())
-        except (ClientError, TimeoutError, ValueError, LookupError, PyJWTError) as exc:
-            raise Transient("the issuer of the access tokens cannot be asked for its keys", retry_after=5) from exc
-        self._keys = {key.key_id: key for key in published.keys if key.key_id}
-        self._read_at = time.monotonic()
+            self._keys = {key.key_id: key for key in published.keys if key.key_id}
+            self._read_at = time.monotonic()
+        except Exception as exc:  # whatever the issuer answers, the keys that are known stay good
+            _log.warning("auth.keys_unreadable", error=type(exc).__name__)
+        finally:
+            self._tried_at, self._reading = time.monotonic(), None
 
 
 @cache
@@ -107,6 +128,8 @@ async def authenticate(authorization: str | None) -> Principal:
         raise Unauthenticated("send an access token: Authorization: Bearer …")
     if len(token) > LONGEST_TOKEN:
         raise Unauthenticated("the access token is too long")
+    if not _COMPACT.fullmatch(token):
+        raise Unauthenticated("the access token is not a signed JWT", code="invalid-token")
     return _principal(await _verified(token))
 
 
@@ -129,7 +152,9 @@ async def _verified(token: str) -> dict[str, Any]:
         )
     except jwt.ExpiredSignatureError as exc:
         raise Unauthenticated("the access token has expired", code="token-expired") from exc
-    except jwt.PyJWTError as exc:
+    except CommerceError:
+        raise
+    except Exception as exc:  # a forged token may make a library raise anything; none of it makes the token valid
         raise Unauthenticated(f"the access token is not valid ({type(exc).__name__})", code="invalid-token") from exc
     return claims
 

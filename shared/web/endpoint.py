@@ -27,6 +27,7 @@ STAFF = frozenset({"staff", "admin"})
 
 _KEY = re.compile(r"[\x21-\x7e]{1,255}")
 _ETAG = re.compile(r'"[\x21\x23-\x7e]{0,255}"')
+SAFE = frozenset({"GET", "HEAD"})
 _ANONYMOUS = Principal(subject="", scopes=frozenset(), roles=frozenset())
 
 B = TypeVar("B", bound=msgspec.Struct)
@@ -64,6 +65,11 @@ class Operation:
     etag: bool
     if_match: bool
     if_none_match: bool
+
+    @property
+    def privileged(self) -> bool:
+        """Only staff may do it."""
+        return self.scope is not None and self.roles <= STAFF
 
 
 OPERATIONS: dict[str, Operation] = {}
@@ -167,17 +173,28 @@ def endpoint(
         OPERATIONS[name] = operation
         log = Log(service)
 
+        async def answer(req: func.HttpRequest, trace_id: str) -> func.HttpResponse:
+            try:
+                call = await _check(req, operation)
+                response = _encode(await handler(call))
+            except CommerceError as exc:
+                log.info("request.refused", status=exc.status, code=exc.code)
+                return problem(exc, trace_id)
+            if operation.privileged and req.method not in SAFE:
+                log.info("act.privileged", subject=call.caller.subject, status=response.status_code)
+            return response
+
         async def trigger(req: func.HttpRequest) -> func.HttpResponse:
-            said = await vouched(req.headers)
-            with span(name, req.headers.get("traceparent")) as context, bound(operation=operation.name, **said):
+            with span(name, req.headers.get("traceparent")) as context, bound(operation=operation.name):
                 try:
-                    response = _encode(await handler(await _check(req, operation)))
-                except CommerceError as exc:
-                    log.info("request.refused", status=exc.status, code=exc.code)
-                    response = problem(exc, context.trace_id)
+                    with bound(**await vouched(req.headers)):
+                        response = await answer(req, context.trace_id)
                 except Exception as exc:
                     log.error("request.failed", exc_info=exc)
                     response = internal_error(context.trace_id)
+                if operation.scope is not None:
+                    response.headers["Cache-Control"] = "no-store"
+                response.headers["X-Content-Type-Options"] = "nosniff"
                 response.headers["traceparent"] = context.traceparent
                 return response
 
@@ -196,10 +213,8 @@ async def _check(req: func.HttpRequest, operation: Operation) -> Call[Any]:
         caller = await authenticate(req.headers.get("authorization"))
         caller.require(operation.scope, operation.roles)
     known = {parameter.name for parameter in operation.query}
-    if unknown := sorted(set(req.params) - known - {"code"}):
-        raise InvalidRequest(
-            f"unknown query parameter {', '.join(unknown)}; known: {', '.join(sorted(known)) or 'none'}"
-        )
+    if set(req.params) - known - {"code"}:
+        raise InvalidRequest(f"unknown query parameter; known: {', '.join(sorted(known)) or 'none'}")
     key = req.headers.get("idempotency-key", "") if operation.idempotency_key else ""
     if operation.idempotency_key == "required" and not key:
         raise InvalidRequest("send an Idempotency-Key header, so that a repeat cannot order twice")

@@ -34,7 +34,7 @@ class _Proof:
 async def vouched(headers: Mapping[str, str]) -> dict[str, str]:
     """The calling application and subscription, as fields for the log; empty without a valid proof."""
     proof = headers.get(PROOF, "")
-    if not proof or not await _is_gateway(proof):
+    if not proof.isascii() or not proof or not await _is_gateway(proof):
         return {}
     return {field: value[:_LONGEST] for field, name in _SAID.items() if (value := headers.get(name, ""))}
 

@@ -20,6 +20,7 @@ def problem(error: CommerceError, trace_id: str) -> func.HttpResponse:
         "status": error.status,
         "detail": error.detail,
         "trace_id": trace_id,
+        **error.members,
     }
     headers = {"Cache-Control": "no-store"}
     if error.retry_after is not None:

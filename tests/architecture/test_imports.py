@@ -77,7 +77,7 @@ def test_no_service_imports_another(service: str) -> None:
 
 @pytest.mark.parametrize("service", SERVICES)
 def test_a_domain_is_pure(service: str) -> None:
-    allowed = (*sys.stdlib_module_names, "shared.money", "shared.contracts")
+    allowed = (*sys.stdlib_module_names, "shared.money", "shared.contracts", "shared.patterns")
     path = ROOT / "blueprints" / service / "domain.py"
     assert not [name for name in imports(path) if not any(within(name, package) for package in allowed)]
 
