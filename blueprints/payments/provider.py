@@ -10,19 +10,25 @@ Source: Stripe API reference, "PaymentIntents", "Place a hold on a payment metho
 
 from __future__ import annotations
 
+import logging
+import re
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from functools import cache
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from shared.errors import InvalidRequest, Transient
+import msgspec
+
+from shared.errors import InvalidRequest, Rejected, Transient
 from shared.faultpoints import crash_point
 from shared.money import Money
+from shared.patterns import whole
 from shared.settings import settings
 
 if TYPE_CHECKING:
-    from stripe import AIOHTTPClient, StripeClient, StripeObject
+    from stripe import AIOHTTPClient, StripeClient, StripeError, StripeObject
 
+ORDER_ID = re.compile(r"ord_[a-z2-7]{26}")
 UNEXPECTED_STATE = "payment_intent_unexpected_state"
 
 Fate = Literal["unconfirmed", "pending", "held", "declined", "taken", "void"]
@@ -51,6 +57,8 @@ class Intent:
     id: str
     fate: Fate
     decline_code: str = ""
+    amount: Money | None = None
+    """What the provider says it is about; `None` where it did not say."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +68,36 @@ class Notice:
     kind: str
     order_id: str | None
     intent: Intent | None
+
+
+class _Error(msgspec.Struct):
+    """Why a payment failed, as Stripe says it."""
+
+    decline_code: str | None = None
+    code: str | None = None
+
+
+class _Subject(msgspec.Struct):
+    """The part of Stripe's PaymentIntent that is read, in answers and in webhooks."""
+
+    id: str
+    amount: Annotated[int, msgspec.Meta(ge=0, le=10**12)]
+    currency: Annotated[str, msgspec.Meta(pattern=whole("[a-z]{3}"))]
+    status: str = ""
+    last_payment_error: _Error | None = None
+    metadata: dict[str, Any] | None = None
+
+
+class _WebhookData(msgspec.Struct):
+    object: _Subject
+
+
+class _Kind(msgspec.Struct):
+    type: str
+
+
+class _WebhookEvent(_Kind):
+    data: _WebhookData
 
 
 async def create(order_id: str, amount: Money) -> Intent:
@@ -99,8 +137,8 @@ async def confirm(order_id: str, intent_id: str, payment_method: str) -> Intent:
 
 
 async def retrieve(intent_id: str) -> Intent:
-    """What became of the intent, by the provider's own word."""
-    return await _ask("retrieve", lambda client: client.v1.payment_intents.retrieve_async(intent_id))
+    """What became of the intent, by the provider's own word. Raises Rejected if it knows no such intent."""
+    return await _settled("retrieve", intent_id, lambda client: client.v1.payment_intents.retrieve_async(intent_id))
 
 
 async def capture(order_id: str, intent_id: str) -> Intent:
@@ -124,28 +162,45 @@ async def void(order_id: str, intent_id: str) -> Intent:
 
 
 async def refund(order_id: str, intent_id: str) -> None:
-    """Pay back all that was taken, once."""
-    await _answer(
-        "refund",
-        lambda client: client.v1.refunds.create_async(
-            {"payment_intent": intent_id}, {"idempotency_key": f"{order_id}:refund"}
-        ),
-    )
-
-
-def read_webhook(payload: bytes, signature: str) -> Notice:
-    """What the provider tells, if it is the provider. Raises InvalidRequest for a signature that is not its own."""
+    """Pay back all that was taken, once. Raises Rejected if the provider will not."""
     import stripe
 
     try:
-        event = stripe.Webhook.construct_event(payload, signature, settings().text("STRIPE_WEBHOOK_SECRET")).to_dict()
-    except (ValueError, stripe.SignatureVerificationError) as exc:
+        await _answer(
+            "refund",
+            lambda client: client.v1.refunds.create_async(
+                {"payment_intent": intent_id}, {"idempotency_key": f"{order_id}:refund"}
+            ),
+        )
+    except stripe.StripeError as exc:
+        raise _refused(exc) from exc
+
+
+def read_webhook(payload: bytes, signature: str) -> Notice:
+    """What the provider tells, if it is the provider.
+
+    Raises InvalidRequest for a signature that is not its own, and for an event whose shape is not the provider's.
+    """
+    import stripe
+
+    secret = settings().text("STRIPE_WEBHOOK_SECRET")
+    try:
+        stripe.WebhookSignature.verify_header(payload.decode(), signature, secret, stripe.Webhook.DEFAULT_TOLERANCE)
+    except Exception as exc:  # whatever a made-up header makes the package raise, it is not the provider's signature
         raise InvalidRequest("the webhook is not signed by the provider", code="invalid-signature") from exc
-    kind, subject = str(event["type"]), event["data"]["object"]
-    fate = WEBHOOKS.get(kind)
-    if fate is None:
+    try:
+        kind = msgspec.json.decode(payload, type=_Kind).type
+        fate = WEBHOOKS.get(kind)
+        if fate is None:
+            return Notice(kind, None, None)
+        subject = msgspec.json.decode(payload, type=_WebhookEvent).data.object
+        amount = Money(subject.amount, subject.currency.upper())
+    except (msgspec.MsgspecError, RecursionError) as exc:
+        raise InvalidRequest("the webhook is not an event of the provider", code="malformed-webhook") from exc
+    order_id = (subject.metadata or {}).get("order_id", "")
+    if not isinstance(order_id, str) or ORDER_ID.fullmatch(order_id) is None:
         return Notice(kind, None, None)
-    return Notice(kind, subject.get("metadata", {}).get("order_id"), Intent(subject["id"], fate, _last_error(subject)))
+    return Notice(kind, order_id, Intent(subject.id, fate, _code_of(subject.last_payment_error), amount))
 
 
 async def close() -> None:
@@ -167,6 +222,7 @@ def _transport() -> AIOHTTPClient:
 def _client() -> StripeClient:
     import stripe
 
+    logging.getLogger("stripe").setLevel(logging.WARNING)  # at INFO it logs the parameters of every request
     return stripe.StripeClient(
         settings().text("STRIPE_API_KEY"),
         base_addresses={"api": settings().text("STRIPE_API_BASE")},
@@ -184,6 +240,8 @@ async def _answer(name: str, call: Callable[[StripeClient], Awaitable[StripeObje
         return (await call(_client())).to_dict()
     except (stripe.APIConnectionError, stripe.RateLimitError, stripe.APIError, TimeoutError) as exc:
         raise Transient("the payment provider does not answer at present") from exc
+    except (stripe.AuthenticationError, stripe.PermissionError) as exc:
+        raise Transient("the payment provider does not accept this service's key") from exc
     except stripe.StripeError as exc:
         if exc.http_status == 409:
             raise Transient("the payment provider is still busy with the same request") from exc
@@ -203,7 +261,7 @@ async def _or_declined(intent_id: str, answer: Awaitable[Intent]) -> Intent:
         return await answer
     except stripe.CardError as exc:
         body: Any = exc.json_body or {}
-        return Intent(intent_id, "declined", _code(body.get("error", {})))
+        return Intent(intent_id, "declined", _code_of(msgspec.convert(body.get("error", {}), _Error)))
     except stripe.InvalidRequestError as exc:
         if exc.code == UNEXPECTED_STATE:
             return await retrieve(intent_id)
@@ -215,25 +273,34 @@ async def _settled(name: str, intent_id: str, call: Callable[[StripeClient], Awa
 
     try:
         return await _ask(name, call)
-    except stripe.InvalidRequestError as exc:
+    except stripe.StripeError as exc:
         if exc.code != UNEXPECTED_STATE:
-            raise
+            raise _refused(exc) from exc
         return await retrieve(intent_id)
 
 
+def _refused(error: StripeError) -> Rejected:
+    """A request that the provider will never carry out. Its own words may repeat what was sent."""
+    return Rejected(f"the payment provider refuses ({error.code or type(error).__name__})", code="provider-refused")
+
+
 def _intent(answer: Mapping[str, Any]) -> Intent:
-    status, code = str(answer["status"]), _last_error(answer)
-    if status == "requires_payment_method":
-        return Intent(answer["id"], "declined" if code else "unconfirmed", code)
-    if status == "requires_action":
+    """Raises Transient for an answer of another shape, or a status that nobody knows yet: it decides nothing."""
+    try:
+        found = msgspec.convert(answer, _Subject)
+        amount = Money(found.amount, found.currency.upper())
+    except msgspec.ValidationError as exc:
+        raise Transient("the payment provider gave an answer of another shape") from exc
+    code = _code_of(found.last_payment_error)
+    if found.status == "requires_payment_method":
+        return Intent(found.id, "declined" if code else "unconfirmed", code, amount)
+    if found.status == "requires_action":
         code = "authentication_required"
-    return Intent(answer["id"], _FATES[status], code)
+    fate = _FATES.get(found.status)
+    if fate is None:
+        raise Transient("the payment provider gave a status that is not known here")
+    return Intent(found.id, fate, code, amount)
 
 
-def _last_error(intent: Mapping[str, Any]) -> str:
-    error = intent.get("last_payment_error")
-    return _code(error) if error else ""
-
-
-def _code(error: Mapping[str, Any]) -> str:
-    return str(error.get("decline_code") or error.get("code") or "card_declined")
+def _code_of(error: _Error | None) -> str:
+    return "" if error is None else error.decline_code or error.code or "card_declined"

@@ -22,7 +22,7 @@ from shared.contracts.payments import (
     PaymentRefunded,
     PaymentVoided,
 )
-from shared.errors import NotFound, Transient
+from shared.errors import NotFound, Rejected, Transient
 from shared.messaging.again import ask_again
 from shared.money import Money
 from shared.persistence.cosmos import AlreadyExists, Changed
@@ -106,6 +106,8 @@ async def give_back(event: Event, cancelled: OrderCancelled) -> None:
     assert payment.intent_id is not None and payment.amount is not None, "what can be given back was asked for"
     if command == "void":
         intent = await provider.void(order_id, payment.intent_id)
+        if intent.fate not in ("void", "taken"):
+            raise Transient(f"the provider says {intent.fate} of the payment of {order_id}")
         command = "refund" if intent.fate == "taken" else command
     told: EventData = PaymentVoided(order_id=order_id)
     if command == "refund":
@@ -122,8 +124,7 @@ async def hear(notice: provider.Notice) -> None:
     payment = await store.get(notice.order_id)
     if payment is None or payment.intent_id != notice.intent.id:
         if notice.intent.fate == "held":
-            await provider.void(notice.order_id, notice.intent.id)
-            log.warning("payment.stray_hold_voided", order_id=notice.order_id)
+            await _void_stray(notice.order_id, notice.intent.id)
     elif payment.status == "authorizing":
         await _learn(payment, notice.intent)
     elif payment.status == "voided" and notice.intent.fate == "held":
@@ -154,6 +155,7 @@ async def _begun(payment: Payment, intent: Intent) -> bool:
 async def _learn(payment: Payment, intent: Intent) -> None:
     """Write down what became of an authorisation, and tell it."""
     order_id = payment.order_id
+    intent = await _as_asked(payment, intent)
     command: Command
     told: EventData
     if intent.fate == "held":
@@ -172,6 +174,25 @@ async def _learn(payment: Payment, intent: Intent) -> None:
         await _lost_race(order_id, intent.id)
         return
     log.info(f"payment.{status}", order_id=order_id, code=intent.decline_code or None)
+
+
+async def _void_stray(order_id: str, intent_id: str) -> None:
+    """Give up a hold that no payment of ours knows; one that the provider does not know either holds nothing."""
+    try:
+        await provider.void(order_id, intent_id)
+    except Rejected as exc:
+        log.warning("payment.stray_unknown", order_id=order_id, code=exc.code)
+    else:
+        log.warning("payment.stray_hold_voided", order_id=order_id)
+
+
+async def _as_asked(payment: Payment, intent: Intent) -> Intent:
+    """The intent, where it holds what was asked for. Money of another amount or currency is given up: a refusal."""
+    if intent.fate != "held" or intent.amount == payment.amount:
+        return intent
+    log.error("payment.amount_differs", order_id=payment.order_id)
+    await provider.void(payment.order_id, intent.id)
+    return Intent(intent.id, "declined", "amount_differs")
 
 
 async def _lost_race(order_id: str, intent_id: str) -> None:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from typing import Any
 
 import azure.functions as func
 
 from blueprints.payments import provider, service, store
+from blueprints.payments.provider import ORDER_ID
 from blueprints.payments.service import PaymentView, Received
 from shared.contracts.orders import OrderCancelled, OrderConfirmed, OrderPlaced
 from shared.messaging.consumer import consume
@@ -17,8 +17,6 @@ from shared.persistence.feed import as_written
 from shared.web.endpoint import Answer, Call, endpoint
 
 bp = func.Blueprint()
-
-ORDER_ID = re.compile(r"ord_[a-z2-7]{26}")
 
 
 @bp.function_name("payments_get")

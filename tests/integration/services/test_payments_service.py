@@ -144,7 +144,8 @@ async def test_a_webhook_before_our_own_answer_is_as_good_as_it(addresses: dict[
     intent = await provider.create(order.order_id, order.placed.total)
     payment = Payment(order.order_id, "customer", "authorizing", 1, order.placed.total, intent.id)
     await store.add(payment)
-    await service.hear(Notice("payment_intent.amount_capturable_updated", order.order_id, Intent(intent.id, "held")))
+    held = Intent(intent.id, "held", amount=order.placed.total)
+    await service.hear(Notice("payment_intent.amount_capturable_updated", order.order_id, held))
     assert await told(store.PAYMENTS, order.order_id) == ["payment.authorized"]
 
 
