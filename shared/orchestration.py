@@ -1,20 +1,45 @@
-"""What reaches an orchestrator from outside: external events, typed, and the failures of activities.
+"""What reaches an orchestrator from outside: external events, typed, timers, and the failures of activities.
 
 azure-functions-durable 1.7 encodes an event's data twice when its client raises it (its issue 295): the orchestrator
 is given the JSON text of the value. An event raised over HTTP is encoded once, and so will be one of a package that
-mends this. `read` understands both forms, and nothing else. The app calls `raise_event` and `wait_for_external_event`
-here alone.
+mends this. `read` understands both forms, and nothing else. The app calls `raise_event`, `wait_for_external_event` and
+`create_timer` here alone.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from typing import Any, Generic, TypeVar
 
 import azure.durable_functions as df
 import msgspec
 
 T = TypeVar("T")
+
+LONGEST_TIMER = timedelta(days=2)
+"""The extension cuts a timer of more than three days into slices, and azure-functions-durable 1.7 then cancels the
+outer one alone (its issue 573): the instance would stay alive until the inner one fires. No timer here is so long."""
+
+
+def timer_towards(context: df.DurableOrchestrationContext, moment: datetime) -> Any:
+    """A timer for `moment`, or for as far towards it as one timer reaches; an orchestrator that it wakes asks `is_due`.
+
+    Raises ValueError for a moment without an offset: the package drops offsets and takes what is left for UTC.
+    """
+    if moment.tzinfo is None:
+        raise ValueError(f"the moment {moment.isoformat()} has no UTC offset")
+    return context.create_timer(min(moment.astimezone(UTC), _now(context) + LONGEST_TIMER))
+
+
+def is_due(context: df.DurableOrchestrationContext, moment: datetime) -> bool:
+    """Whether `moment` has come, by the orchestrator's own clock."""
+    return _now(context) >= moment
+
+
+def _now(context: df.DurableOrchestrationContext) -> datetime:
+    now: datetime = context.current_utc_datetime
+    return now.replace(tzinfo=UTC)
 
 
 class UnreadableEvent(ValueError):

@@ -3,13 +3,14 @@
 The orchestrator is pure: what it knows came in its input or in an event, and what it does, an activity does.
 The order document is the authority: only one move out of `placed` can be written, so starting the saga twice or raising
 an event twice is harmless. The replies are facts in the order's inbox, and an event only wakes the saga: where one may
-have been lost (the saga starts late), cannot be read, or has not come by the deadline, the saga looks up the facts.
+have been lost (the saga starts late), cannot be read, or has not come by the deadline, the saga looks up the facts. The
+activity that settles goes by the facts alone: an event that somebody else raised decides nothing.
 """
 
 from __future__ import annotations
 
 from collections.abc import Generator
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any, Literal, NotRequired, TypedDict
 
 import azure.durable_functions as df
@@ -21,7 +22,7 @@ from shared.contracts.event import Event, EventData
 from shared.contracts.orders import CancelReason, OrderCancelled, OrderPlaced
 from shared.errors import Transient
 from shared.faultpoints import crash_point
-from shared.orchestration import ExternalEvent, UnreadableEvent, failure_of
+from shared.orchestration import ExternalEvent, UnreadableEvent, failure_of, is_due, timer_towards
 from shared.recovery import LATE_START_SECONDS
 from shared.settings import settings
 from shared.telemetry import trace
@@ -73,13 +74,17 @@ def order_saga(context: df.DurableOrchestrationContext) -> Generator[Any, Any, s
     order = context.get_input()
     about = {"order_id": order["order_id"], "traceparent": order.get("traceparent", "")}
     patient = df.RetryOptions(first_retry_interval_in_milliseconds=FIRST_PAUSE_MS, max_number_of_attempts=MAX_ATTEMPTS)
-    deadline = context.create_timer(datetime.fromisoformat(order["deadline"]))
+    due = parse_timestamp(order["deadline"])
+    deadline = timer_towards(context, due)
     waiting = {name: event.wait(context) for name, event in EVENTS.items()}
     facts: Facts = {"status": "placed", "replies": {}}
     if _is_late(context, order):
         facts = yield context.call_activity_with_retry(LOOK_UP, patient, about)
     while facts["status"] == "placed" and domain.decide(facts["replies"]) is None:
         winner = yield context.task_any([deadline, *waiting.values()])
+        if winner is deadline and not is_due(context, due):
+            deadline = timer_towards(context, due)
+            continue
         if winner is deadline:
             if "placed_at" in order:  # an instance of an older release has a history without this step
                 facts = yield context.call_activity_with_retry(LOOK_UP, patient, about)
@@ -87,8 +92,12 @@ def order_saga(context: df.DurableOrchestrationContext) -> Generator[Any, Any, s
         name = next(name for name, task in waiting.items() if task is winner)
         crash_point("saga.step", name)
         try:
-            facts = _after(facts, name, EVENTS[name].read(waiting.pop(name).result))
+            said = EVENTS[name].read(waiting.pop(name).result)
         except UnreadableEvent:
+            said = None
+        if name in domain.GOOD and said is not None:
+            facts = {**facts, "replies": {**facts["replies"], name: said}}
+        else:
             waiting[name] = EVENTS[name].wait(context)
             facts = yield context.call_activity_with_retry(LOOK_UP, patient, about)
     if not deadline.is_completed:
@@ -109,15 +118,7 @@ def _is_late(context: df.DurableOrchestrationContext, order: dict[str, str]) -> 
     """Whether events may have come before this instance existed. Instances of older releases have no `placed_at`."""
     if "placed_at" not in order:
         return False
-    began: datetime = context.current_utc_datetime
-    return began.replace(tzinfo=UTC) - parse_timestamp(order["placed_at"]) > timedelta(seconds=LATE_START_SECONDS)
-
-
-def _after(facts: Facts, name: str, said: Any) -> Facts:
-    """The facts, and what an event says."""
-    if name == "cancelled":
-        return {**facts, "status": "cancelled"}
-    return {**facts, "replies": {**facts["replies"], name: said}}  # type: ignore[dict-item]  # its name is a Subject
+    return is_due(context, parse_timestamp(order["placed_at"]) + timedelta(seconds=LATE_START_SECONDS))
 
 
 def _decision(facts: Facts) -> dict[str, str]:

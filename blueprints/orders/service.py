@@ -19,9 +19,10 @@ from shared.contracts.event import Event, EventData, type_of
 from shared.contracts.inventory import StockReserved
 from shared.contracts.orders import CancelReason, Line, OrderCancelled, OrderConfirmed, OrderPlaced
 from shared.contracts.payments import PaymentAuthorized
-from shared.errors import Conflict, Contention, InvalidRequest, NotFound, Unprocessable
+from shared.errors import Conflict, Contention, InvalidRequest, NotFound, Transient, Unprocessable
 from shared.messaging.again import each_apart, tell_again, unfinished
 from shared.money import Money
+from shared.patterns import Country, whole
 from shared.persistence.cosmos import Changed
 from shared.settings import settings
 from shared.telemetry.log import Log
@@ -50,7 +51,7 @@ class AddressIn(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     line1: _Text
     city: _Text
     postal_code: Annotated[str, msgspec.Meta(min_length=1, max_length=20, pattern=r"\S")]
-    country: Annotated[str, msgspec.Meta(pattern="^[A-Z]{2}$", description="ISO 3166-1 alpha-2")]
+    country: Annotated[Country, msgspec.Meta(description="ISO 3166-1 alpha-2")]
     line2: Annotated[str, msgspec.Meta(max_length=120)] | None = None
 
 
@@ -67,12 +68,16 @@ class PlaceOrder(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     shipping_address: AddressIn
     payment_method: Annotated[
         str,
-        msgspec.Meta(pattern="^pm_[A-Za-z0-9_]{1,64}$", description="The provider's reference; never a card number"),
+        msgspec.Meta(
+            pattern=whole("pm_[A-Za-z0-9_]{1,64}"), description="The provider's reference; never a card number"
+        ),
     ]
     items: Annotated[list[ItemIn], msgspec.Meta(min_length=1, max_length=MOST_LINES)] | None = None
-    cart_id: Annotated[str, msgspec.Meta(pattern="^crt_[a-z2-7]{26}$")] | None = None
+    cart_id: Annotated[str, msgspec.Meta(pattern=whole("crt_[a-z2-7]{26}"))] | None = None
     cart_version: Annotated[int, msgspec.Meta(ge=1)] | None = None
     """The version the shopper saw; the order waits for it, and is refused if the cart has moved on."""
+    expected_total: Money | None = None
+    """The total that the shopper saw; an order of a cart must name it. Any other total is a 409 that tells it."""
 
 
 class OrderView(msgspec.Struct, frozen=True):
@@ -114,15 +119,24 @@ async def place(caller: Principal, key: str, request: PlaceOrder) -> OrderView:
     """Price the order, write it together with `order.placed`, and answer; the rest happens behind.
 
     The order's id is derived from caller and key: a repeat finds the order it made and gets the same answer.
-    Raises Unprocessable for a key that was used for another request, unknown SKUs, or a total out of range.
+    Raises Unprocessable for a key that was used for another request, unknown SKUs, or a total out of range; Conflict
+    where the total is another than the shopper expects.
     """
     if (request.items is None) == (request.cart_id is None):
         raise InvalidRequest("send either items or cart_id")
     if request.cart_version is not None and request.cart_id is None:
         raise InvalidRequest("cart_version goes with cart_id")
+    if request.cart_id is not None and request.expected_total is None:
+        raise InvalidRequest("an order of a cart names the total that the shopper saw - at `$.expected_total`")
     order_id, request_hash = derive_order_id(caller.subject, key), fingerprint(request)
     try:
         order = await _price(caller, request, order_id, request_hash)
+        if request.expected_total not in (None, order.total):
+            raise Conflict(
+                "the order costs something else than the total you expect",
+                code="total-changed",
+                members={"total": msgspec.to_builtins(order.total)},
+            )
         await store.add(order, _placed(order, request.payment_method))
     except (NotFound, Conflict, Unprocessable):
         # Nearly every order is new, so it is looked for only where it cannot be placed: it may be there already, and
@@ -164,23 +178,28 @@ async def timeline(caller: Principal, order_id: str) -> Page[TimelineEntry]:
 
 async def cancel(caller: Principal, order_id: str) -> OrderView:
     """Cancel at the shopper's wish. Raises Conflict once the order is confirmed or was cancelled for another reason."""
-    await _visible(caller, order_id)
+    owner = (await _visible(caller, order_id)).customer_id
     order = await settle(order_id, "cancel", "customer_request")
+    if owner != caller.subject:
+        log.info("act.privileged", order_id=order_id, subject=caller.subject, status=order.status)
     if order.status != "cancelled" or order.reason != "customer_request":
         raise Conflict(f"the order is already {order.status}", code="order-not-cancellable")
     return view(order)
 
 
-async def settle(order_id: str, command: Command, reason: CancelReason | None = None) -> Order:
-    """Confirm or cancel, if that is still open, and return the order as it now is, settled by whomever."""
+async def settle(
+    order_id: str, command: Command, reason: CancelReason | None = None, *, order: Order | None = None
+) -> Order:
+    """Confirm or cancel, if that is still open, and return the order as it now is. `order`: as it was just read."""
     for _ in range(TRIES):
-        order = await _existing(order_id)
+        order = order or await _existing(order_id)
         if (order.status, command) not in domain.MOVES:
             return order
         moved = domain.move(order, command, timestamp(), reason)
         try:
             await store.advance(order, moved, _told(moved))
         except Changed:
+            order = None
             continue
         log.info(f"order.{moved.status}", order_id=order_id, reason=reason)
         return moved
@@ -189,17 +208,22 @@ async def settle(order_id: str, command: Command, reason: CancelReason | None = 
 
 async def look_up(order_id: str) -> tuple[domain.Status, dict[domain.Subject, domain.Said]]:
     """The order's status, and what its inbox says. Raises NotFound."""
+    return (await _existing(order_id)).status, await _replies(order_id)
+
+
+async def decide(order_id: str, *, timed_out: bool) -> Order:
+    """Settle by the replies that are recorded, and by nothing that was merely said.
+
+    Where they are not enough, the order is cancelled if its time is over. Otherwise raises Transient: what has been
+    said is not written yet, or was never true.
+    """
     order = await _existing(order_id)
-    recorded = await store.recorded(order_id)
-    return order.status, dict(SUBJECTS[event.type] for event in recorded if event.type in SUBJECTS)
-
-
-async def decide(order_id: str) -> Order:
-    """Settle by the replies that are recorded; the order has timed out where they are not enough."""
-    status, replies = await look_up(order_id)
-    if status != "placed":
-        return await _existing(order_id)
-    return await settle(order_id, *(domain.decide(replies) or domain.TIMED_OUT))
+    if order.status != "placed":
+        return order
+    decided = domain.decide(await _replies(order_id)) or (domain.TIMED_OUT if timed_out else None)
+    if decided is None:
+        raise Transient(f"the replies about {order_id} are not recorded")
+    return await settle(order_id, *decided, order=order)
 
 
 async def record_answer(event: Event) -> None:
@@ -222,7 +246,7 @@ async def reconcile() -> None:
     patience = settings().seconds("ORDER_DEADLINE_SECONDS") + settings().seconds("RECONCILE_AFTER_SECONDS")
 
     async def one(order_id: str) -> None:
-        order = await decide(order_id)
+        order = await decide(order_id, timed_out=True)
         log.warning("order.reconciled", order_id=order_id, status=order.status)
 
     await each_apart(store.ORDERS, unfinished(store.ORDERS, "order", "placed", patience), one)
@@ -234,6 +258,10 @@ async def keep_product(event: Event, data: ProductChanged) -> None:
 
 async def keep_cart(event: Event, data: CartChanged) -> None:
     await store.keep_cart(event.version, msgspec.to_builtins(data))
+
+
+async def _replies(order_id: str) -> dict[domain.Subject, domain.Said]:
+    return dict(SUBJECTS[event.type] for event in await store.recorded(order_id) if event.type in SUBJECTS)
 
 
 async def _price(caller: Principal, request: PlaceOrder, order_id: str, request_hash: str) -> Order:

@@ -170,10 +170,10 @@ def order_saga(context: df.DurableOrchestrationContext) -> Generator[Any, Any, s
 @bp.function_name(saga.SETTLE)
 @bp.activity_trigger(input_name="decision")
 async def settle(decision: saga.Decision) -> str:
-    """Confirm or cancel as the saga decided; answers the status the order now has."""
+    """Confirm or cancel: the saga says when, the recorded replies say what. Answers the status the order now has."""
     with span(f"{decision['command']} order", decision.get("traceparent")):
-        order = await service.settle(decision["order_id"], decision["command"], decision.get("reason"))
-    return order.status
+        timed_out = decision.get("reason") == "timed_out"
+        return (await service.decide(decision["order_id"], timed_out=timed_out)).status
 
 
 @bp.function_name(saga.LOOK_UP)

@@ -62,20 +62,27 @@ DEPLOYED = [
     *sorted((ROOT / "blueprints").rglob("*.py")),
     *sorted((ROOT / "shared").rglob("*.py")),
 ]
-EVENT_CALLS = {"raise_event", "wait_for_external_event"}
+EVENT_CALLS = {"raise_event", "wait_for_external_event", "create_timer"}
 
 
 def event_calls(tree: ast.AST) -> list[str]:
-    """Calls that send an orchestrator an event, or wait for one, past the functions that know its encodings."""
+    """Calls that send an event, or wait for one or for a time, past the functions that know the traps."""
     return [node.attr for node in ast.walk(tree) if isinstance(node, ast.Attribute) and node.attr in EVENT_CALLS]
 
 
 @pytest.mark.parametrize("path", DEPLOYED, ids=lambda path: str(path.relative_to(ROOT)))
-def test_events_to_orchestrators_go_through_one_pair_of_functions(path: Path) -> None:
+def test_events_and_timers_of_orchestrators_go_through_one_place(path: Path) -> None:
     expected = EVENT_CALLS if path == ROOT / "shared" / "orchestration.py" else set()
     assert set(event_calls(ast.parse(path.read_text(encoding="utf-8")))) == expected
 
 
-@pytest.mark.parametrize("body", ["await client.raise_event(a, b, c)", "yield context.wait_for_external_event('x')"])
+@pytest.mark.parametrize(
+    "body",
+    [
+        "await client.raise_event(a, b, c)",
+        "yield context.wait_for_external_event('x')",
+        "yield context.create_timer(at)",
+    ],
+)
 def test_the_guard_sees_a_call_past_them(body: str) -> None:
     assert event_calls(ast.parse(f"async def f(client, context):\n    {body}"))

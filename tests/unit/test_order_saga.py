@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 from collections.abc import Generator
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime, timedelta, tzinfo
+from itertools import pairwise
 from typing import Any, Literal
 
 import pytest
@@ -15,7 +16,7 @@ from hypothesis import strategies as st
 from blueprints.orders.domain import GOOD, REFUSALS, REPLIES
 from blueprints.orders.saga import EVENTS, LOOK_UP, SETTLE, order_saga
 from shared.clock import parse_timestamp, timestamp
-from shared.orchestration import ActivityFailed
+from shared.orchestration import LONGEST_TIMER, ActivityFailed, timer_towards
 from shared.recovery import LATE_START_SECONDS, ORDER_DEADLINE_SECONDS
 
 PLACED_AT = "2026-03-01T12:00:00.000Z"
@@ -99,8 +100,9 @@ class Run:
 
     def time_out(self) -> None:
         assert self._waiting is not None
-        timer = self.context.timers[0]
+        timer = self.context.timers[-1]
         timer.is_completed = True
+        self.context.current_utc_datetime = datetime.fromisoformat(timer.name).replace(tzinfo=None)
         self._go_on(timer)
 
     def _deliver(self) -> None:
@@ -164,6 +166,7 @@ def test_whatever_comes_in_whatever_order_and_encoding_the_first_decisive_state_
             if not run.ended and name not in known:
                 known[name] = said
                 if name == "cancelled":
+                    run.facts["status"] = "cancelled"
                     expected = ("", None)
                 elif said in REFUSALS.values():
                     expected = ("cancel", said)
@@ -176,7 +179,7 @@ def test_whatever_comes_in_whatever_order_and_encoding_the_first_decisive_state_
         assert (run.decision, run.looked_up) == (("cancel", "timed_out"), 1)
     else:
         assert run.decision == (None if expected[0] == "" else expected)
-        assert run.looked_up == 0
+        assert run.looked_up == (expected[0] == "")
         assert run.context.timers[0].cancelled
 
 
@@ -197,6 +200,14 @@ def test_an_answer_that_is_not_understood_is_never_a_refusal_the_facts_are_looke
     run.hear("stock", "reserved")
     run.hear("payment", "authorized")
     assert run.decision == ("confirm", None)
+
+
+def test_a_cancellation_that_nobody_wrote_ends_nothing() -> None:
+    run = Run()
+    run.hear("cancelled", "cancelled")
+    assert (run.ended, run.looked_up) == (False, 1)
+    run.hear("stock", "out_of_stock")
+    assert run.decision == ("cancel", "out_of_stock")
 
 
 def test_the_facts_behind_an_answer_that_is_not_understood_decide() -> None:
@@ -238,6 +249,32 @@ def test_at_the_deadline_an_answer_that_was_recorded_and_never_heard_still_count
     run.hear(name, GOOD[name])  # type: ignore[index]  # parametrised over its keys
     run.time_out()
     assert run.decision == ("confirm", None)
+
+
+def test_a_deadline_of_weeks_is_waited_for_in_timers_that_the_extension_does_not_cut() -> None:
+    due = PLACED + timedelta(days=7, seconds=5)
+    run = Run(given={**GIVEN, "deadline": timestamp(due)})
+    for _ in range(3):
+        run.time_out()
+        assert not run.ended
+    run.time_out()
+    assert run.decision == ("cancel", "timed_out")
+    moments = [PLACED, *(datetime.fromisoformat(timer.name) for timer in run.context.timers)]
+    assert moments[-1] == due
+    assert all(later - earlier <= LONGEST_TIMER for earlier, later in pairwise(moments))
+
+
+def test_a_moment_without_an_offset_is_no_moment() -> None:
+    with pytest.raises(ValueError, match="no UTC offset"):
+        timer_towards(Context(dict(GIVEN), PLACED.replace(tzinfo=None)), PLACED.replace(tzinfo=None))
+
+
+@given(st.timezones())
+def test_a_timer_is_set_in_utc_whatever_offset_its_moment_has(zone: tzinfo) -> None:
+    context = Context(dict(GIVEN), PLACED.replace(tzinfo=None))
+    moment = PLACED + timedelta(hours=1)
+    timer_towards(context, moment.astimezone(zone))
+    assert context.timers[0].name == moment.isoformat()
 
 
 def test_an_instance_of_an_older_release_takes_the_steps_of_its_history() -> None:
