@@ -7,6 +7,7 @@ import asyncio
 import secrets
 import sys
 import time
+from collections import Counter
 from collections.abc import Iterable
 from typing import Any
 
@@ -45,6 +46,7 @@ async def buy(shop: Shop, basket: Basket, payment_method: str) -> dict[str, Any]
         {
             "cart_id": cart["id"],
             "cart_version": cart["version"],
+            "expected_total": await total_of(shop, basket.lines),
             "shipping_address": ADDRESS,
             "payment_method": payment_method,
         },
@@ -54,6 +56,21 @@ async def buy(shop: Shop, basket: Basket, payment_method: str) -> dict[str, Any]
         f"  {order['id']}  {len(order['items'])} lines, {total['amount'] / 100:,.2f} {total['currency']}  202 Accepted"
     )
     return await follow(shop, order["id"], started)
+
+
+async def total_of(shop: Shop, lines: Iterable[tuple[str, int]]) -> dict[str, Any]:
+    """What the lines cost by the prices that the catalog shows."""
+    pieces = Counter[str]()
+    for sku, quantity in lines:
+        pieces[sku] += quantity
+    amount, cursor = 0, ""
+    while pieces:
+        page = await shop.call("GET", f"/products?limit=100{cursor and f'&cursor={cursor}'}")
+        amount += sum(pieces.pop(item["sku"], 0) * item["price"]["amount"] for item in page["items"])
+        if page["next_cursor"] is None:
+            break
+        cursor = page["next_cursor"]
+    return {"amount": amount, "currency": "GBP"}
 
 
 async def place(shop: Shop, request: dict[str, Any]) -> tuple[dict[str, Any], float]:
@@ -68,7 +85,7 @@ async def place(shop: Shop, request: dict[str, Any]) -> tuple[dict[str, Any], fl
             order: dict[str, Any] = await shop.call("POST", "/orders", request, {"Idempotency-Key": key})
             return order, started
         except ApiError as exc:
-            early = exc.code in ("unknown-sku", "cart-not-found", "cart-version")
+            early = exc.code in ("unknown-sku", "cart-not-found", "cart-version", "total-changed")
             if not early or time.monotonic() > deadline:
                 raise
             if not told:

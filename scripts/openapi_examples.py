@@ -92,7 +92,9 @@ EXAMPLES = _Examples(
     },
     descriptions={
         "orders_place": (
-            "Send `items` or `cart_id`, not both. The answer comes as soon as the order is safe; read it again to see "
+            "Send `items` or `cart_id`, not both. An order of a cart names `expected_total`, what the shopper saw: "
+            "where it costs anything else now, the answer is 409 with the new `total`. "
+            "The answer comes as soon as the order is safe; read it again to see "
             "it `confirmed` or `cancelled`, usually within a second. At the gateway two other dialects are understood "
             "as well, camel case and that of the former partner interface; docs/api.md has the table."
         ),
@@ -112,7 +114,7 @@ PROBLEMS = {
     412: ("precondition-failed", "the product has changed since you read it; read it again"),
     413: ("payload-too-large", "Request's body is 200000 bytes long and it exceeds the limit of 102400 bytes."),
     415: ("unsupported-media-type", "send the body as Content-Type: application/json"),
-    422: ("unknown-sku", "not for sale: 00000"),
+    422: ("unknown-sku", "not for sale: the products of the lines 0, counted from 0"),
     429: ("too-many-requests", "Rate limit is exceeded. Try again in 7 seconds."),
     500: ("internal-error", "something went wrong here; quote the trace id when you report it"),
     502: ("backend-unreachable", "the service behind this operation cannot be reached; try again later"),

@@ -79,7 +79,8 @@ async def confirmed(stage: Stage) -> None:
     cart = await stage.shopper.done("POST", "/carts", key=_key())
     cart = await stage.shopper.done("PUT", f"/carts/{cart['id']}/items/{sku}", {"quantity": 2})
     body = {"cart_id": cart["id"], "cart_version": cart["version"], "shipping_address": ADDRESS}
-    await stage.place({**body, "payment_method": "pm_card_visa"}, _key(), CONFIRMED)
+    body |= {"expected_total": {"amount": 2 * 250, "currency": "GBP"}, "payment_method": "pm_card_visa"}
+    await stage.place(body, _key(), CONFIRMED)
 
 
 async def declined(stage: Stage) -> None:

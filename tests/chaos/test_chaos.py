@@ -57,6 +57,7 @@ class Day:
     seed: int
     baskets: list[Basket]
     stocked: dict[str, int]
+    prices: dict[str, int]
     accepted: set[str] = field(default_factory=set)
     deaths: Counter[str] = field(default_factory=Counter)
     glances: int = 0
@@ -73,7 +74,8 @@ def plan(seed: int) -> Day:
         for sku, pieces in basket.lines:
             wanted[sku] += pieces
     scarce = chance.sample(sorted(wanted), SCARCE)
-    return Day(seed, baskets, {sku: max(1, n // 2) if sku in scarce else n for sku, n in wanted.items()})
+    stocked = {sku: max(1, n // 2) if sku in scarce else n for sku, n in wanted.items()}
+    return Day(seed, baskets, stocked, {product.sku: parse(product.price, "GBP").amount for product in read().products})
 
 
 async def test_a_hundred_orders_survive_a_day_on_which_everything_dies(
@@ -114,7 +116,7 @@ async def _fill(system: System, session: aiohttp.ClientSession, day: Day) -> Non
     async def put(sku: str, pieces: int) -> None:
         async with places:
             product = products[sku]
-            await offer(staff, parse(product.price, "GBP").amount, pieces, sku=sku, name=product.name)
+            await offer(staff, day.prices[sku], pieces, sku=sku, name=product.name)
 
     await asyncio.gather(*(put(sku, pieces) for sku, pieces in day.stocked.items()))
 
@@ -140,7 +142,8 @@ async def _buy(shopper: Caller, baskets: list[Basket], chance: random.Random, da
             for sku, pieces in lines.items():
                 cart = await shopper.done("PUT", f"/carts/{cart['id']}/items/{sku}", {"quantity": pieces})
             body = {"cart_id": cart["id"], "cart_version": cart["version"], "shipping_address": ADDRESS}
-            body["payment_method"] = card
+            total = {"amount": sum(pieces * day.prices[sku] for sku, pieces in lines.items()), "currency": "GBP"}
+            body |= {"expected_total": total, "payment_method": card}
         order_id = await shopper.place(body, key)
         day.accepted.add(order_id)
         if chance.random() < CHANGES_MIND:

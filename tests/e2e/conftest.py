@@ -148,7 +148,7 @@ class Client:
             answer = await self.order(body, key)
             if answer.status == 202:
                 return answer.json
-            assert answer.problem in ("unknown-sku", "cart-not-found", "cart-version"), answer.text
+            assert answer.problem in ("unknown-sku", "cart-not-found", "cart-version", "total-changed"), answer.text
             assert time.monotonic() < deadline, answer.text
             await asyncio.sleep(pause)
             pause = min(1.0, pause * 2)

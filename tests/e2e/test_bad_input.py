@@ -122,7 +122,12 @@ async def test_an_empty_cart_cannot_be_ordered(shopper: Client) -> None:
     async with asyncio.timeout(30):
         while True:
             answer = await shopper.order(
-                {"cart_id": cart["id"], "shipping_address": ADDRESS, "payment_method": "pm_card_visa"}
+                {
+                    "cart_id": cart["id"],
+                    "expected_total": {"amount": 100, "currency": "GBP"},
+                    "shipping_address": ADDRESS,
+                    "payment_method": "pm_card_visa",
+                }
             )
             if answer.problem != "cart-not-found":
                 break

@@ -7,6 +7,8 @@ import secrets
 
 from tests.e2e.conftest import Client, Provider, Stocked, basket
 
+GBP = {"currency": "GBP"}
+
 
 async def test_twenty_requests_at_once_make_one_order(shopper: Client, stocked: Stocked, provider: Provider) -> None:
     sku = await stocked(100, 50)
@@ -35,11 +37,11 @@ async def test_a_repeat_gets_the_first_answer_though_its_cart_has_changed(shoppe
     opened = await shopper.call("POST", "/carts", headers={"Idempotency-Key": secrets.token_hex(8)})
     line = f"/carts/{opened.json['id']}/items/{sku}"
     cart = (await shopper.call("PUT", line, {"quantity": 2})).json
-    body = {**basket(), "cart_id": cart["id"], "cart_version": cart["version"]}
+    body = {**basket(), "cart_id": cart["id"], "cart_version": cart["version"], "expected_total": GBP | {"amount": 200}}
     del body["items"]
     first = await shopper.placed(body, key)
     await shopper.call("PUT", line, {"quantity": 3})
-    later = {**body, "cart_version": cart["version"] + 1}
+    later = {**body, "cart_version": cart["version"] + 1, "expected_total": GBP | {"amount": 300}}
     assert (await shopper.placed(later))["items"][0]["quantity"] == 3  # the news of it has arrived
     again = await shopper.order(body, key)
     assert (again.status, again.json) == (202, first)

@@ -9,7 +9,7 @@ from collections import Counter
 import pytest
 
 from scripts.dataset import read
-from tests.e2e.conftest import ADDRESS, Client, Login, Provider, Stocked, System, basket
+from tests.e2e.conftest import ADDRESS, PATIENCE, Client, Login, Provider, Stocked, System, basket
 
 ALL_BACK = {"on_hand": 5, "reserved": 0, "available": 5}
 
@@ -155,6 +155,7 @@ async def test_a_cart_becomes_an_order(shopper: Client, stocked: Stocked) -> Non
     request = {
         "cart_id": cart["id"],
         "cart_version": cart["version"],
+        "expected_total": {"amount": 2 * 100 + 4 * 30, "currency": "GBP"},
         "shipping_address": ADDRESS,
         "payment_method": "pm_card_visa",
     }
@@ -216,3 +217,53 @@ async def test_one_trace_runs_from_the_request_through_every_service(
     assert {line["service"] for line in told} == {"orders", "inventory", "payments"}
     story = ["order.placed", "stock.reserved", "payment.authorized", "order.confirmed", "payment.captured"]
     assert set(story) <= {line["event"] for line in told}
+
+
+@pytest.mark.parametrize("said", [("stock", "reserved"), ("payment", "authorized")], ids=lambda said: said[0])
+async def test_events_that_somebody_else_raised_confirm_nothing(
+    system: System, shopper: Client, stocked: Stocked, provider: Provider, said: tuple[str, str]
+) -> None:
+    few = 1 if said[0] == "stock" else 5
+    card = "pm_card_chargeDeclined" if said[0] == "payment" else "pm_card_visa"
+    sku = await stocked(250, few)
+    await provider.fault(operation="create", kind="latency", seconds=1.5, count=1)
+    order = await shopper.placed(basket((sku, 2), payment_method=card))
+    hub = f"{system.addresses['functions']}/runtime/webhooks/durabletask/instances/{order['id']}/raiseEvent"
+    for name, word in (("stock", "reserved"), ("payment", "authorized")):
+        async with asyncio.timeout(PATIENCE):
+            while True:
+                async with shopper.session.post(f"{hub}/{name}", json=word) as answer:
+                    if answer.status == 202:
+                        break
+                await asyncio.sleep(0.02)
+    order = await shopper.settled(order["id"])
+    reason = "out_of_stock" if said[0] == "stock" else "payment_declined"
+    assert (order["status"], order["history"][-1]["reason"]) == ("cancelled", reason)
+    assert await provider.money(order["id"]) == (0, 0)
+
+
+async def test_the_price_that_the_shopper_saw_is_held_or_the_order_is_refused_with_the_new_one(
+    shopper: Client, staff: Client, stocked: Stocked
+) -> None:
+    sku = await stocked(1000, 9)
+    cart = (await shopper.call("POST", "/carts")).json
+    cart = (await shopper.call("PUT", f"/carts/{cart['id']}/items/{sku}", {"quantity": 2})).json
+    seen = {"amount": 2000, "currency": "GBP"}
+    body = {
+        "cart_id": cart["id"], "cart_version": cart["version"], "expected_total": seen,
+        "shipping_address": ADDRESS, "payment_method": "pm_card_visa",
+    }  # fmt: skip
+    assert (await shopper.placed(body))["total"] == seen
+    dearer = {"name": f"Thing {sku}", "category": "tests", "price": {"amount": 9000, "currency": "GBP"}}
+    await staff.call("PUT", f"/products/{sku}", dearer)
+    now = {"amount": 18_000, "currency": "GBP"}
+    for order in (body, {**basket((sku, 2)), "expected_total": seen}):
+        async with asyncio.timeout(PATIENCE):
+            while (answer := await shopper.order(order)).status == 202:  # noqa: ASYNC110 - each process hears of it
+                await asyncio.sleep(0.1)
+        assert (answer.status, answer.problem, answer.json["total"]) == (409, "total-changed", now)
+    agreed = await shopper.placed({**body, "expected_total": now})
+    assert agreed["total"] == now
+    await shopper.settled(agreed["id"])
+    without = await shopper.order({name: value for name, value in body.items() if name != "expected_total"})
+    assert (without.status, without.problem) == (400, "invalid-request")

@@ -122,6 +122,7 @@ async def other_headers_go_through(world: World) -> None:
 CAMEL = {
     "cartId": CART,
     "cartVersion": 3,
+    "expectedTotal": {"amount": 1530, "currency": "GBP"},
     "shippingAddress": {"name": "A", "line1": "1", "line2": "2", "city": "London", "postalCode": "N1", "country": "GB"},
     "paymentMethod": "pm_card_visa",
 }
@@ -139,6 +140,7 @@ async def dialects_become_one(world: World) -> None:
     expected: dict[str, Any] = {
         "cart_id": CART,
         "cart_version": 3,
+        "expected_total": {"amount": 1530, "currency": "GBP"},
         "shipping_address": _SAME,
         "payment_method": "pm_card_visa",
     }
