@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import base64
 import json
+from typing import Any
+from urllib.parse import quote
 
 from aiohttp import web
 from lark import Token, Tree
@@ -19,6 +21,8 @@ from localazure.cosmos.sql.query import parse
 
 _ASKED = "x-ms-documentdb-populatequerymetrics"
 _INDEX_ASKED = "x-ms-cosmos-populateindexmetrics"
+_INDEX_ASKED_V2 = "x-ms-cosmos-populateindexmetrics-V2"
+_INDEX = "x-ms-cosmos-index-utilization"
 
 
 def metrics(request: web.Request, text: str, answer: Answer) -> dict[str, str]:
@@ -27,7 +31,9 @@ def metrics(request: web.Request, text: str, answer: Answer) -> dict[str, str]:
     if requests.says(request, _ASKED):
         found["x-ms-documentdb-query-metrics"] = _query_metrics(answer)
     if requests.says(request, _INDEX_ASKED):
-        found["x-ms-cosmos-index-utilization"] = _index_metrics(text)
+        found[_INDEX] = _index_metrics(text)
+    if requests.says(request, _INDEX_ASKED_V2):
+        found[_INDEX] = _index_metrics_v2(text)
     return found
 
 
@@ -55,23 +61,35 @@ def _query_metrics(answer: Answer) -> str:
 
 
 def _index_metrics(text: str) -> str:
-    paths = sorted(_compared(text))
+    """The first form: base64."""
+    indexes = [
+        {
+            "FilterExpression": "",
+            "IndexSpec": f"{path}/?",
+            "FilterPreciseSet": True,
+            "IndexPreciseSet": True,
+            "IndexImpactScore": "High",
+        }
+        for path in sorted(_compared(text))
+    ]
     described = {
-        "UtilizedSingleIndexes": [
-            {
-                "FilterExpression": "",
-                "IndexSpec": f"{path}/?",
-                "FilterPreciseSet": True,
-                "IndexPreciseSet": True,
-                "IndexImpactScore": "High",
-            }
-            for path in paths
-        ],
+        "UtilizedSingleIndexes": indexes,
         "PotentialSingleIndexes": [],
         "UtilizedCompositeIndexes": [],
         "PotentialCompositeIndexes": [],
     }
     return base64.b64encode(json.dumps(described).encode()).decode()
+
+
+def _index_metrics_v2(text: str) -> str:
+    """The second form: percent-encoded."""
+    indexes = [{"IndexSpec": f"{path}/?"} for path in sorted(_compared(text))]
+    nothing: list[Any] = []
+    described = {
+        "Utilized": {"SingleIndexes": indexes, "CompositeIndexes": nothing},
+        "Potential": {"SingleIndexes": nothing, "CompositeIndexes": nothing},
+    }
+    return quote(json.dumps(described))
 
 
 def _compared(text: str) -> set[str]:

@@ -80,7 +80,7 @@ def replaced(old: Offer, document: Any, to_manual: bool, to_scaling: bool) -> di
         units = old.content["offerThroughput"]
         return scaling(max(_LEAST_MAXIMUM, -(-units // _STEP_OF_MAXIMUM) * _STEP_OF_MAXIMUM))
     if to_manual and was_scaling:
-        return fixed(old.content["offerThroughput"])
+        return fixed(max(_LEAST, old.content["offerThroughput"]))
     if bool(settings) is not was_scaling:
         raise BadRequest("an offer is changed between a fixed throughput and autoscale by the header that says so")
     if settings:

@@ -119,7 +119,7 @@ async def body(request: web.Request) -> Any:
 def wanted(request: web.Request) -> Wanted:
     """Which page, and whether of all partitions. Raises BadRequest."""
     size = number(request, "x-ms-max-item-count", DEFAULT_PAGE)
-    across = says(request, _ACROSS) or RANGE in request.headers
+    across = says(request, _ACROSS) or RANGE in request.headers or _KEY in request.headers
     longest = number(request, "x-ms-documentdb-responsecontinuationtokenlimitinkb", 0)
     return Wanted(
         UNBOUNDED if size == -1 else max(1, size), request.headers.get("x-ms-continuation", ""), across, longest

@@ -124,8 +124,9 @@ def _operation(reader: _Reader) -> OperationRow:
     if mask & 1 << _BODY:
         row.body = reader.variable()
     while not reader.ends():
-        (kind_of_value,) = reader.take(1)
-        row.sparse[reader.varint()] = _sparse(reader, kind_of_value)
+        (type_of_value,) = reader.take(1)
+        token = reader.varint()
+        row.sparse[token] = _sparse(reader, type_of_value)
     return row
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import aiohttp
 import pytest
-from azure.cosmos import CosmosClient, PartitionKey, exceptions
+from azure.cosmos import CosmosClient, PartitionKey
 from azure.cosmos.aio import CosmosClient as AsyncCosmosClient
 from azure.cosmos.partition_key import NonePartitionKeyValue
 from hypothesis import given
@@ -175,12 +175,6 @@ def test_pages_of_a_query_of_a_feed_range_go_on(things: Any) -> None:
     for page in rest.by_page(first.continuation_token):
         found += names(page)
     assert found == whole
-
-
-def test_all_versions_and_deletes_are_refused_by_name(things: Any) -> None:
-    with pytest.raises(exceptions.CosmosHttpResponseError, match="Full-Fidelity Feed") as caught:
-        list(things.query_items_change_feed(mode="AllVersionsAndDeletes"))
-    assert caught.value.status_code == 400
 
 
 NUMBERS = st.floats(allow_nan=False, allow_infinity=False).map(lambda number: number + 0.0)  # -0.0 is 0

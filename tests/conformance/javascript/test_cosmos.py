@@ -7,15 +7,16 @@ from collections.abc import Iterator
 import pytest
 
 from localazure.cosmos import EMULATOR_KEY, PART
+from localazure.part import Config
 from localazure.testing import serving
 from tests.conformance.javascript.node import Results, probes, run
 
 SCRIPT = "cosmos.mjs"
 
 
-@pytest.fixture(scope="module")
-def results() -> Iterator[Results]:
-    with serving(PART) as server:
+@pytest.fixture(scope="module", params=["1", "4"], ids=["one-range", "four-ranges"])
+def results(request: pytest.FixtureRequest) -> Iterator[Results]:
+    with serving(PART, Config(options={"ranges": request.param})) as server:
         yield run(SCRIPT, {"COSMOS_URL": server.url, "COSMOS_KEY": EMULATOR_KEY})
 
 
