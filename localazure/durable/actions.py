@@ -70,8 +70,8 @@ def tasks(answer: Answer) -> list[dict[str, Any]]:
     return [action for action in answer.actions if action["actionType"] in KINDS]
 
 
-def messages_to_entities(answer: Answer) -> list[dict[str, Any]]:
-    return [action for action in answer.actions if action["actionType"] in (CALL_ENTITY, SIGNAL_ENTITY)]
+def signals(answer: Answer) -> list[dict[str, Any]]:
+    return [action for action in answer.actions if action["actionType"] == SIGNAL_ENTITY]
 
 
 def continues_with(answer: Answer) -> dict[str, Any] | None:
@@ -89,6 +89,11 @@ def name(action: dict[str, Any]) -> str:
 def input_of(action: dict[str, Any]) -> str | None:
     """The JSON that what is asked for is given."""
     return json.dumps([action["httpRequest"]]) if action["actionType"] == CALL_HTTP else action.get("input")
+
+
+def doubled(given: str | None) -> str | None:
+    """The JSON of an input that the package has encoded already: the extension encodes that text once more."""
+    return None if given is None else json.dumps(given)
 
 
 def _answer(document: dict[str, Any], error: str | None) -> Answer:

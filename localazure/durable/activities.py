@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 
-from localazure.durable import http_call
+from localazure.durable import failure, http_call
 from localazure.durable.actions import HTTP_ACTIVITY
 from localazure.durable.core import Core
+from localazure.durable.failure import FunctionRaised
+from localazure.durable.http_call import HttpCallFailed
 from localazure.durable.model import EventType, event
 from localazure.durable.store import Activity
 
@@ -28,9 +30,12 @@ class Activities:
                 return
             try:
                 result = await self._result(activity)
-            except Exception as exc:  # whatever the activity's own code raised, or the network
-                reason = f"Activity function '{activity.name}' failed: {exc}"
-                message = event(EventType.TASK_FAILED, core.now(), Reason=reason, Details=repr(exc))
+            except HttpCallFailed as exc:
+                message = event(EventType.TASK_FAILED, core.now(), Reason=str(exc), Details=exc.details)
+            except Exception as exc:  # whatever the activity's own code raised
+                raised = exc.raised if isinstance(exc, FunctionRaised) else failure.raised(exc)
+                told = {"Reason": failure.reason(activity.name, raised), "Details": failure.details(raised)}
+                message = event(EventType.TASK_FAILED, core.now(), **told)
             else:
                 message = event(EventType.TASK_COMPLETED, core.now(), Result=result)
         core.counts["activities"] += 1

@@ -7,7 +7,7 @@ import heapq
 import itertools
 from collections.abc import Iterable
 
-from localazure.durable.core import Core
+from localazure.durable.core import Core, written
 from localazure.durable.model import EventType, event
 from localazure.durable.store import Timer
 
@@ -49,6 +49,6 @@ class Alarms:
         with core.store.transaction():
             if not core.store.take_timer(timer.instance_id, timer.execution_id, timer.task_id):
                 return
-            message = event(EventType.TIMER_FIRED, core.now(), TimerId=timer.task_id, FireAt=timer.due)
+            message = event(EventType.TIMER_FIRED, core.now(), TimerId=timer.task_id, FireAt=written(timer.due))
             core.store.put_message(timer.instance_id, message)
         core.wake(timer.instance_id)

@@ -18,14 +18,13 @@ from localazure.durable.entity import Entity, EntityId, is_entity
 from localazure.durable.errors import (
     InstanceFinished,
     InstanceRunning,
-    NotFailed,
     UnknownInstance,
-    UnknownOrchestrator,
+    WrongState,
 )
 from localazure.durable.ids import check_instance
 from localazure.durable.model import EventType, HistoryEvent, Instance, event
 from localazure.durable.orchestrations import Orchestrations
-from localazure.durable.store import Filter, Place, Store
+from localazure.durable.store import Filter, Store
 
 
 class TaskHub:
@@ -61,54 +60,54 @@ class TaskHub:
     def create(self, name: str, instance_id: str | None, input_: str | None, version: str | None = None) -> str:
         """Start an orchestration; answers its id. A finished instance of the same id is replaced.
 
-        Raises UnknownOrchestrator, InvalidId, InstanceRunning.
+        Whether there is such an orchestrator shows when it is to run. Raises InvalidId, InstanceRunning.
         """
-        if not self._core.invoker.has_orchestrator(name):
-            raise UnknownOrchestrator(
-                f"the function '{name}' doesn't exist, is disabled, or is not an orchestrator function"
-            )
         identifier = instance_id or uuid.uuid4().hex
         check_instance(identifier)
         existing = self._orchestrations.find(identifier)
         if existing is not None and not existing.finished:
-            raise InstanceRunning(f"an instance with id '{identifier}' already exists and is {existing.status}")
+            raise InstanceRunning(f"An Orchestration instance with the status {existing.status} already exists.")
+        generation = 0 if existing is None else (existing.generation or 0) + 1
         with self._store.transaction():
-            self._orchestrations.create(name, identifier, input_, version)
+            self._orchestrations.create(name, identifier, input_, version, generation=generation)
         self._wake(identifier)
         return identifier
+
+    def check_open(self, instance_id: str) -> None:
+        """Whether messages may be sent to the instance. Raises UnknownInstance, InstanceFinished."""
+        instance = self.get(instance_id)
+        if instance.finished:
+            raise InstanceFinished(f"instance '{instance_id}' is {instance.status}")
 
     def raise_event(self, instance_id: str, name: str, data: str | None) -> None:
         """Send an external event. Raises UnknownInstance, InstanceFinished."""
         self._send(instance_id, event(EventType.EVENT_RAISED, self._core.now(), Name=name, Input=data))
 
-    def terminate(self, instance_id: str, reason: str) -> None:
+    def terminate(self, instance_id: str, reason: str | None) -> None:
         """End an instance where it stands. Raises UnknownInstance, InstanceFinished."""
         self._send(instance_id, event(EventType.EXECUTION_TERMINATED, self._core.now(), Input=reason))
 
-    def suspend(self, instance_id: str, reason: str) -> None:
-        """Let messages wait until the instance is resumed. Raises UnknownInstance, InstanceFinished."""
-        self._send(instance_id, event(EventType.EXECUTION_SUSPENDED, self._core.now(), Input=reason))
+    def suspend(self, instance_id: str, reason: str | None) -> None:
+        """Let messages wait until the instance is resumed. Raises UnknownInstance, InstanceFinished, WrongState."""
+        self._check_state(instance_id, "suspend", wanted=False)
+        self._send(instance_id, event(EventType.EXECUTION_SUSPENDED, self._core.now(), Reason=reason))
 
-    def resume(self, instance_id: str, reason: str) -> None:
-        """The inverse of `suspend`. Raises UnknownInstance, InstanceFinished."""
-        self._send(instance_id, event(EventType.EXECUTION_RESUMED, self._core.now(), Input=reason))
+    def resume(self, instance_id: str, reason: str | None) -> None:
+        """The inverse of `suspend`. Raises UnknownInstance, InstanceFinished, WrongState."""
+        self._check_state(instance_id, "resume", wanted=True)
+        self._send(instance_id, event(EventType.EXECUTION_RESUMED, self._core.now(), Reason=reason))
 
     def rewind(self, instance_id: str, reason: str) -> None:
-        """Let a failed instance go on from before its failures.
-
-        Raises UnknownInstance, InstanceFinished, NotFailed, Unsupported.
-        """
+        """Let a failed instance go on from before its failures. Raises UnknownInstance, WrongState, Unsupported."""
         instance = self.get(instance_id)
-        if instance.status in ("Completed", "Terminated"):
-            raise InstanceFinished(f"instance '{instance_id}' is {instance.status}")
         if instance.status != "Failed":
-            raise NotFailed("The rewind operation is only supported on failed orchestration instances.")
+            raise WrongState("The rewind operation is only supported on failed orchestration instances.")
         self._orchestrations.rewind(instance, reason)
 
     def restart(self, instance_id: str, *, with_new_id: bool) -> str:
         """Start an instance's orchestrator once more with its input; answers the id of the new instance.
 
-        Raises UnknownInstance, UnknownOrchestrator, InstanceRunning.
+        Raises UnknownInstance, InstanceRunning.
         """
         instance = self.get(instance_id)
         return self.create(instance.name, None if with_new_id else instance_id, instance.input, instance.version)
@@ -120,9 +119,36 @@ class TaskHub:
             raise UnknownInstance(f"there is no instance with id '{instance_id}'")
         return instance
 
-    def find(self, wanted: Filter, after: Place | None = None, most: int = -1) -> list[Instance]:
-        """Instances without their history, oldest first, at most so many; -1: all."""
-        return self._store.instances(wanted, after, most)
+    def look(self, identifier: str) -> Instance | Entity | None:
+        """The instance, or the entity, that has this id."""
+        if not is_entity(identifier):
+            return self._orchestrations.find(identifier)
+        found = self._store.entity(EntityId.parse(identifier))
+        return found if found.exists else None
+
+    def unread(self, instance_id: str) -> list[HistoryEvent]:
+        """The messages that wait for an instance."""
+        return [message for _, message in self._store.messages(instance_id)]
+
+    def find(self, wanted: Filter, first: str = "", most: int = -1) -> list[Instance | Entity]:
+        """Instances without their history, and entities, which are always Running, in the order of their ids.
+
+        From the id `first` on, at most so many; -1: all.
+        """
+        instances = self._store.instances(wanted, first, most)
+        if wanted.statuses and "Running" not in wanted.statuses:
+            return [*instances]
+        entities = self._store.entities(wanted.prefix, wanted.created_from, wanted.created_to, first, most)
+        if not entities:
+            return [*instances]
+        both: list[Instance | Entity] = [*instances, *entities]
+        found = sorted(both, key=self.identifier)
+        return found if most < 0 else found[:most]
+
+    @staticmethod
+    def identifier(item: Instance | Entity) -> str:
+        """By what lists are ordered."""
+        return str(item.id)
 
     def purge(self, instance_id: str) -> None:
         """Forget a finished instance. Raises UnknownInstance, InstanceRunning."""
@@ -130,6 +156,14 @@ class TaskHub:
             raise InstanceRunning(f"instance '{instance_id}' has not finished")
         with self._store.transaction():
             self._store.delete(instance_id)
+
+    def purge_many(self, wanted: Filter) -> int:
+        """Forget the finished ones among the instances meant; answers how many there were."""
+        doomed = [instance.id for instance in self._store.instances(wanted) if instance.finished]
+        with self._store.transaction():
+            for instance_id in doomed:
+                self._store.delete(instance_id)
+        return len(doomed)
 
     def signal_entity(self, target: EntityId, operation: str, input_: str | None) -> None:
         """Ask an entity for an operation, wait for nothing. Raises InvalidId, UnknownEntity."""
@@ -142,9 +176,9 @@ class TaskHub:
             raise UnknownInstance(f"there is no entity '{identifier}'")
         return found
 
-    def entities(self, name: str, since: str, until: str, after: Place | None, most: int) -> list[Entity]:
-        """Entities that exist, in the order of their last operation; an empty name: of all names."""
-        return self._store.entities(name.lower(), since, until, after, most)
+    def entities(self, name: str, since: str, until: str, first: str, most: int) -> list[Entity]:
+        """Entities that exist, in the order of their ids from `first` on; an empty name: of all names."""
+        return self._store.entities(f"@{name.lower()}@" if name else "@", since, until, first, most)
 
     def counters(self) -> dict[str, int]:
         """Episodes, activities, operations of entities, history events and bytes since the hub was made."""
@@ -154,10 +188,16 @@ class TaskHub:
         readers = self._entities if is_entity(identifier) else self._orchestrations
         readers.wake(identifier)
 
+    def _check_state(self, instance_id: str, what: str, *, wanted: bool) -> None:
+        self.check_open(instance_id)
+        status = self.get(instance_id).status
+        if (status == "Suspended") != wanted:
+            raise WrongState(
+                f"Cannot {what} the orchestration instance {instance_id} because instance is in the {status} state."
+            )
+
     def _send(self, instance_id: str, message: HistoryEvent) -> None:
-        instance = self.get(instance_id)
-        if instance.finished:
-            raise InstanceFinished(f"instance '{instance_id}' is {instance.status}")
+        self.check_open(instance_id)
         with self._store.transaction():
             self._store.put_message(instance_id, message)
         self._wake(instance_id)

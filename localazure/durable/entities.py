@@ -35,9 +35,9 @@ class Entities:
     def signal(self, target: EntityId, operation: str, input_: str | None) -> None:
         """Ask for an operation and wait for nothing. Raises InvalidId, UnknownEntity."""
         check_entity(target)
-        if not self._core.invoker.has_entity(target.name):
-            raise UnknownEntity(unknown(target.name))
-        request = entity.request(str(uuid.uuid4()), operation, input_, None)
+        if not self._core.has("entity", target.name):
+            raise UnknownEntity(self._core.unknown("entity", target.name))
+        request = entity.request(str(uuid.uuid4()), operation, input_, None, signal=True)
         with self._store.transaction():
             self._store.put_message(str(target), request)
         self._core.wake(str(target))
@@ -82,16 +82,11 @@ class Entities:
 
     async def _answers(self, before: Entity, requests: list[Request]) -> tuple[str | None, list[Answer]]:
         try:
-            return entity.read(await self._core.invoker.entity(before.id.name, entity.batch(before, requests)))
+            return entity.read(before, await self._core.invoker.entity(before.id.name, entity.batch(before, requests)))
         except Exception as exc:  # whatever kept the function from answering at all
             log.exception("the entity function of %s failed as a whole", before.id)
             reason = f"Entity function '{before.id.name}' failed: {exc}"
             return before.state, [Answer(json.dumps(reason), failed=True)] * len(requests)
-
-
-def unknown(name: str) -> str:
-    """Why an entity cannot be asked anything."""
-    return f"The function '{name}' doesn't exist, is disabled, or is not an entity function."
 
 
 def _answered(request: Request, answer: Answer, now: str) -> HistoryEvent:

@@ -9,9 +9,15 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import Any
 
+from localazure.durable import newtonsoft
 from localazure.durable.errors import InvalidId, Unsupported
+
+_TYPE = "Microsoft.Azure.WebJobs.Extensions.DurableTask.{0}, Microsoft.Azure.WebJobs.Extensions.DurableTask"
+FIRST = "0001-01-01T00:00:00"
+"""The moment of the message before the first one, as .NET writes it."""
 
 Request = dict[str, Any]
 """One operation asked of an entity, as the extension writes it: `op`, `id`, `input`, and who waits for the answer."""
@@ -25,7 +31,7 @@ class EntityId:
     key: str
 
     def __str__(self) -> str:
-        """The id of the entity's inbox. Orchestration ids never begin like it."""
+        """The id of the entity's inbox."""
         return f"@{self.name.lower()}@{self.key}"
 
     @classmethod
@@ -67,22 +73,48 @@ class Answer:
 
     def event_input(self) -> str:
         """The answer as the event that the caller waits for carries it."""
-        return json.dumps({"result": self.result} | ({"exceptionType": "Error"} if self.failed else {}))
+        answer = {"$type": _TYPE.format("ResponseMessage"), "result": self.result}
+        return newtonsoft.written(answer | ({"exceptionType": "Error"} if self.failed else {}))
 
 
 def is_entity(identifier: str) -> bool:
-    """Whether an inbox is an entity's."""
-    return identifier.startswith("@")
+    """Whether an inbox is an entity's: `@name@key`."""
+    return identifier.startswith("@") and identifier.find("@", 2) > 0
 
 
-def request(identifier: str, operation: str, input_: str | None, caller: Caller | None) -> Request:
-    """An operation for an entity; without a caller it is a signal."""
-    document: Request = {"op": operation, "id": identifier}
+def request(identifier: str, operation: str, input_: str | None, caller: Caller | None, *, signal: bool) -> Request:
+    """An operation for an entity; nobody waits for the answer to a signal, and a client's has no caller."""
+    document: Request = {"$type": _TYPE.format("RequestMessage"), "op": operation}
+    if signal:
+        document["signal"] = True
     if input_ is not None:
         document["input"] = input_
-    if caller is None:
-        return document | {"signal": True}
-    return document | {"parent": caller.instance_id, "parentExecution": caller.execution_id}
+    document["id"] = identifier
+    if caller is not None:
+        document |= {"parent": caller.instance_id, "parentExecution": caller.execution_id}
+    return document
+
+
+def stamped(message: Request, before: str, now: str) -> Request:
+    """The message with its place among those that an orchestration sends to one entity.
+
+    Each has a later moment than the one before it, a tick of 100 ns at least; one moved on so has no zone.
+    """
+    moment = _ticks(now)
+    last = _ticks(before)
+    label = now if moment > last else _written_ticks(last + 1)
+    return message | {"Timestamp": label, "Predecessor": before, "requestTime": now.replace("Z", "+00:00")}
+
+
+def _ticks(moment: str) -> int:
+    seconds, _, fraction = moment.removesuffix("Z").partition(".")
+    since = datetime.fromisoformat(seconds) - datetime.min
+    return (since.days * 86_400 + since.seconds) * 10_000_000 + int(fraction.ljust(7, "0")[:7])
+
+
+def _written_ticks(ticks: int) -> str:
+    seconds, fraction = divmod(ticks, 10_000_000)
+    return f"{(datetime.min + timedelta(seconds=seconds)).isoformat()}.{fraction:07d}"
 
 
 def caller(message: Request) -> Caller | None:
@@ -105,13 +137,15 @@ def batch(entity: Entity, requests: Sequence[Request]) -> str:
     )
 
 
-def read(answer: str) -> tuple[str | None, list[Answer]]:
+def read(before: Entity, answer: str) -> tuple[str | None, list[Answer]]:
     """The state after a batch (`None`: the entity is gone) and an answer for each operation.
 
+    An entity that no operation has created stands with the state that its function left, which is null.
     Raises Unsupported for signals, which the package never sends.
     """
     document = json.loads(answer)
     if document.get("signals"):
         raise Unsupported("an entity that signals another entity is not supported by the local task hub")
     answers = [Answer(item["result"], bool(item["isError"])) for item in document["results"]]
-    return (document["entityState"] if document["entityExists"] else None), answers
+    gone = before.exists and not document["entityExists"]
+    return (None if gone else document["entityState"]), answers

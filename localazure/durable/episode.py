@@ -6,14 +6,16 @@ the order in which azure-functions-durable gives them during its replay; that is
 
 from __future__ import annotations
 
+import itertools
 import json
 import uuid
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from localazure.durable import actions, entity
+from localazure.durable import actions, entity, newtonsoft
 from localazure.durable.actions import Answer
+from localazure.durable.core import written
 from localazure.durable.determinism import compare
 from localazure.durable.entity import Caller
 from localazure.durable.model import (
@@ -28,6 +30,11 @@ from localazure.durable.model import (
     task_id,
 )
 from localazure.durable.store import Activity, Timer
+
+LONGEST_TIMER = "6.00:00:00"
+"""A TimeSpan: what the package sets as one timer. Azure Storage hides no message for longer than a week."""
+SLICE = "3.00:00:00"
+"""A TimeSpan: what the package cuts a longer timer into."""
 
 
 @dataclass
@@ -72,26 +79,39 @@ class Episode:
         return json.dumps(
             {
                 "history": self.instance.history + added,
-                "input": self.instance.input,
+                "input": None if self.instance.input is None else json.loads(self.instance.input),
                 "instanceId": self.instance.id,
                 "isReplaying": bool(self.instance.history),
                 "parentInstanceId": self.instance.parent.instance_id if self.instance.parent else None,
                 "upperSchemaVersion": 1,
+                "upperSchemaVersionNew": 2,
+                "longRunningTimerIntervalDuration": SLICE,
+                "maximumShortTimerDuration": LONGEST_TIMER,
+                "defaultHttpAsyncRequestSleepTimeMillseconds": 30_000,
             }
         )
 
     def finish(self, answer: Answer) -> Outcome:
-        """Carry out what the orchestrator asked for. Raises NonDeterminism."""
+        """Carry out what the orchestrator asked for. Raises NonDeterminism.
+
+        An orchestrator that has ended ends its instance once nothing that it asked for is open any more.
+        """
         instance, outcome = self.instance, self.outcome
-        instance.custom_status = answer.custom_status
+        if answer.custom_status is not None or instance.history:
+            # what was set before the orchestrator started over stays until the first episode after that has ended
+            instance.custom_status = answer.custom_status
         wanted = actions.tasks(answer)
         compare(instance.tasks, wanted)
         for action in wanted[len(instance.tasks) :]:
             self._carry_out(action)
         self._cancel_timers(wanted)
         outcome.added += [*self._later, event(EventType.ORCHESTRATOR_COMPLETED, self.now)]
-        if (again := actions.continues_with(answer)) is not None:
-            outcome.continued, outcome.continue_with = True, again.get("input")
+        again = actions.continues_with(answer)
+        if instance.under_way:
+            instance.starting_over = again is not None
+            instance.status = "Running"
+        elif again is not None:
+            outcome.continued, outcome.continue_with = True, actions.doubled(again.get("input"))
         elif answer.done:
             if answer.error is None:
                 self._complete("Completed", answer.output)
@@ -166,7 +186,7 @@ class Episode:
         elif task.kind in ("entity", "signal"):
             self._send(task)
         else:
-            child = task.child_id or f"{self.instance.id}:{task.id:x}"
+            child = task.child = task.child_id or f"{self.instance.execution_id}:{task.id}"
             self._note(
                 EventType.SUB_ORCHESTRATION_CREATED,
                 task.id,
@@ -185,19 +205,28 @@ class Episode:
             task.operation or "",
             # the extension serialises what is a string of JSON already; the worker decodes it twice
             json.dumps(task.input),
-            None if signal else Caller(self.instance.id, self.instance.execution_id),
+            Caller(self.instance.id, self.instance.execution_id),
+            signal=signal,
         )
+        request = entity.stamped(request, self._last_sent(task.name), self.now)
         if signal:
             task.open = False
         else:
             task.request_id = request_id
-        self._note(EventType.EVENT_SENT, task.id, InstanceId=task.name, Name="op", Input=json.dumps(request))
+        self._note(EventType.EVENT_SENT, task.id, InstanceId=task.name, Name="op", Input=newtonsoft.written(request))
         self.outcome.sent.append((task.name, request))
+
+    def _last_sent(self, target: str) -> str:
+        """The moment of the message to this entity before."""
+        for item in itertools.chain(reversed(self._later), reversed(self.instance.history)):
+            if item["EventType"] == EventType.EVENT_SENT and item["InstanceId"] == target:
+                return str(json.loads(item["Input"])["Timestamp"])
+        return entity.FIRST
 
     def _pause(self, task: Task) -> None:
         task.id = self._new_id()
         due = self._seconds + task.pause
-        self._set_timer(task, due, datetime.fromtimestamp(due, datetime.fromisoformat(self.now).tzinfo).isoformat())
+        self._set_timer(task, due, written(due))
 
     def _set_timer(self, task: Task, due: float, fire_at: str) -> None:
         self._note(EventType.TIMER_CREATED, task.id, FireAt=fire_at)
@@ -216,15 +245,8 @@ class Episode:
 
     def _complete(self, status: Status, output: Any) -> None:
         instance = self.instance
-        instance.status, instance.output = status, json.dumps(output)
-        self.outcome.added.append(
-            event(
-                EventType.EXECUTION_COMPLETED,
-                self.now,
-                OrchestrationStatus=instance.status,
-                Result=instance.output,
-            )
-        )
+        instance.status, instance.output = status, newtonsoft.written(output)
+        self.outcome.added.append(completed(instance, self.now))
 
     def _note(self, kind: EventType, identifier: int, **fields: Any) -> None:
         self._later.append({**event(kind, self.now, **fields), "EventId": identifier})
@@ -233,3 +255,8 @@ class Episode:
         identifier = self.instance.next_id
         self.instance.next_id += 1
         return identifier
+
+
+def completed(instance: Instance, now: str) -> HistoryEvent:
+    """How the history of an instance ends."""
+    return event(EventType.EXECUTION_COMPLETED, now, OrchestrationStatus=instance.status, Result=instance.output)

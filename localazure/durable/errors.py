@@ -1,12 +1,11 @@
 """What the task hub refuses, and why.
 
 DurableError
-├── UnknownOrchestrator   no orchestrator function of that name
 ├── UnknownEntity         no entity function of that name
 ├── UnknownInstance       no such instance, no such entity
 ├── InvalidId             an id that an instance or an entity cannot have
 ├── InstanceRunning       an unfinished instance has that id already
-├── NotFailed             only an instance that failed can be rewound
+├── WrongState            the instance is in a state in which that cannot be done
 ├── InstanceFinished      the instance can take no more messages
 └── Unsupported           a feature of Durable that is not here, by name
 """
@@ -16,10 +15,6 @@ from __future__ import annotations
 
 class DurableError(Exception):
     """Base of everything the task hub refuses."""
-
-
-class UnknownOrchestrator(DurableError):
-    """No orchestrator function of that name is registered."""
 
 
 class UnknownEntity(DurableError):
@@ -38,8 +33,8 @@ class InstanceRunning(DurableError):
     """An instance of that id has not finished; it is not replaced."""
 
 
-class NotFailed(DurableError):
-    """The instance has not failed; there is nothing to take back."""
+class WrongState(DurableError):
+    """The instance is in a state in which that cannot be done."""
 
 
 class InstanceFinished(DurableError):

@@ -1,4 +1,4 @@
-"""The hub's refusals as HTTP statuses."""
+"""The hub's refusals in the words of the extension's HTTP API."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ from collections.abc import Awaitable, Callable
 
 from aiohttp import web
 
+from localazure.durable import answers
 from localazure.durable.errors import (
     DurableError,
     InstanceFinished,
     InstanceRunning,
-    NotFailed,
     UnknownInstance,
-    UnknownOrchestrator,
     Unsupported,
+    WrongState,
 )
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -25,19 +25,18 @@ def guarded(handler: Handler) -> Handler:
     async def guard(request: web.Request) -> web.StreamResponse:
         try:
             return await handler(request)
-        except UnknownInstance as exc:
-            return web.json_response({"Message": str(exc)}, status=404)
-        except InstanceFinished as exc:
-            return web.json_response({"Message": str(exc)}, status=410)
+        except UnknownInstance:
+            return answers.empty(404)
+        except InstanceFinished:
+            return answers.empty(410)
         except InstanceRunning as exc:
-            return web.json_response({"Message": str(exc)}, status=409)
-        except NotFailed as exc:  # the extension takes it for an error of its own
-            return web.json_response({"Message": str(exc)}, status=500)
+            return answers.error(str(exc), 409)
+        except WrongState as exc:  # the extension takes it for an error of its own
+            message = "Something went wrong while processing your request"
+            return answers.exception(message, 500, str(exc), "System.InvalidOperationException", answers.HANDLING)
         except Unsupported as exc:
-            return web.json_response({"Message": str(exc)}, status=501)
-        except UnknownOrchestrator as exc:
-            return web.json_response({"Message": "", "ExceptionMessage": str(exc)}, status=400)
+            return answers.error(str(exc), 501)
         except (DurableError, ValueError) as exc:
-            return web.json_response({"Message": str(exc), "ExceptionMessage": str(exc)}, status=400)
+            return answers.argument(str(exc))
 
     return guard

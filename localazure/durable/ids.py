@@ -1,6 +1,7 @@
 """What the ids of instances and the keys of entities may be made of.
 
-Source: `DurableClient.StartNewAsync` and `SignalEntityAsync` of the Durable extension.
+Over HTTP the extension looks at an entity's key and at hardly anything of an instance's id.
+Source: `DurableClient.SignalEntityAsync` of the Durable extension, and its recorded answers.
 """
 
 from __future__ import annotations
@@ -10,15 +11,14 @@ import unicodedata
 from localazure.durable.entity import EntityId, is_entity
 from localazure.durable.errors import InvalidId
 
-_LONGEST = 256
+_LONGEST = 512
+"""Characters: what a key of Azure Table storage holds, which is all that limits an instance's id over HTTP."""
 
 
 def check_instance(identifier: str) -> None:
     """Raises InvalidId."""
     if is_entity(identifier):
-        raise InvalidId("Orchestration instance ids must not start with @.")
-    if _has_forbidden(identifier):
-        raise InvalidId("Orchestration instance ids must not contain /, \\, #, ?, or control characters.")
+        raise InvalidId(f"'{identifier}' is the id of an entity, which no orchestration can have.")
     if len(identifier) > _LONGEST:
         raise InvalidId(f"Instance ID lengths must not exceed {_LONGEST} characters.")
 

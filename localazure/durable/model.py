@@ -104,6 +104,8 @@ class Task:
     """Seconds between a failed attempt and the next one."""
     pausing: bool = False
     child_id: str | None = None
+    child: str | None = None
+    """The instance that the attempt of a sub-orchestration under way is."""
     operation: str | None = None
     request_id: str | None = None
     """Of a call to an entity: the name of the event that answers it."""
@@ -137,6 +139,12 @@ class Instance:
     output: str | None = None
     custom_status: Any = None
     parent: Parent | None = None
+    generation: int | None = None
+    """How often a client had started an instance of this id before; none where no client started it."""
+    starting_over: bool = False
+    """The orchestrator has asked to start over, and something is open still."""
+    carried: list[HistoryEvent] = field(default_factory=list)
+    """External events that came meanwhile: its next execution gets them."""
     next_id: int = 0
     tasks: list[Task] = field(default_factory=list)
     history: list[HistoryEvent] = field(default_factory=list)
@@ -144,6 +152,11 @@ class Instance:
     @property
     def finished(self) -> bool:
         return self.status in FINISHED
+
+    @property
+    def under_way(self) -> bool:
+        """Whether something is open that the instance cannot end without: not a call to an entity, nor an event."""
+        return any(task.open and task.kind in ("activity", "orchestration", "timer") for task in self.tasks)
 
     def task(self, identifier: int) -> Task | None:
         """The open task that is under way under this id."""

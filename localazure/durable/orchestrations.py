@@ -8,23 +8,25 @@ from __future__ import annotations
 import json
 import logging
 import uuid
+from dataclasses import replace
 from typing import Any
 
-from localazure.durable import actions
+from localazure.durable import actions, newtonsoft
 from localazure.durable.actions import Answer
 from localazure.durable.activities import Activities
 from localazure.durable.alarms import Alarms
 from localazure.durable.core import Core
 from localazure.durable.determinism import NonDeterminism
-from localazure.durable.entities import unknown
-from localazure.durable.entity import EntityId, is_entity
-from localazure.durable.episode import Episode, Outcome
+from localazure.durable.entity import EntityId
+from localazure.durable.episode import Episode, Outcome, completed
 from localazure.durable.errors import Unsupported
 from localazure.durable.model import EventType, HistoryEvent, Instance, Parent, Task, event
 from localazure.durable.rewind import Rewound, revival, rewind
 
 log = logging.getLogger("localazure.durable")
 
+LARGEST_STATUS = 16
+"""Kilobytes of UTF-16 that a custom status may take."""
 _CONTROL = frozenset({EventType.EXECUTION_TERMINATED, EventType.EXECUTION_SUSPENDED, EventType.EXECUTION_RESUMED})
 
 
@@ -48,11 +50,21 @@ class Orchestrations:
         return instance
 
     def create(
-        self, name: str, identifier: str, input_: str | None, version: str | None, parent: Parent | None = None
+        self,
+        name: str,
+        identifier: str,
+        input_: str | None,
+        version: str | None,
+        *,
+        parent: Parent | None = None,
+        generation: int | None = None,
     ) -> None:
         """Within a transaction: a new instance in place of whatever had that id."""
         now = self._core.now()
-        instance = Instance(identifier, uuid.uuid4().hex, name, version, "Pending", input_, now, now, parent=parent)
+        instance = Instance(
+            identifier, str(uuid.uuid4()), name, version, "Pending", input_, now, now, parent=parent,
+            generation=generation,
+        )  # fmt: skip
         self._store.delete(identifier)
         self._store.save(instance, [])
         self._store.put_message(identifier, _execution_started(instance, now))
@@ -60,6 +72,9 @@ class Orchestrations:
 
     def wake(self, instance_id: str) -> None:
         """Let the instance read its messages, unless it is at it."""
+        if not instance_id.strip():
+            log.error("an instance whose id is blank is never run, here as on Azure")
+            return
         if self._core.open and instance_id not in self._busy:
             self._busy.add(instance_id)
             self._core.spawn(self._run(instance_id))
@@ -122,7 +137,13 @@ class Orchestrations:
                 self._store.take_messages(seq for seq, _ in (control if instance.status == "Failed" else messages))
             return False
         if control:
-            self._control(instance, *control[0])
+            number, message = control[0]
+            earlier = [item for item in messages if item[0] < number]
+            if message["EventType"] == EventType.EXECUTION_RESUMED and earlier and _may_read_all(instance):
+                instance.output = message["Reason"]
+                await self._replay(instance, [*earlier, control[0]])
+            else:
+                self._control(instance, number, message)
             return True
         if instance.status == "Suspended":
             return False
@@ -138,26 +159,30 @@ class Orchestrations:
         outcome = await self._outcome(episode)
         self._core.counts["episodes"] += 1
         unread = {id(message) for message in outcome.unread}
+        if not outcome.continued:
+            unread = set()
+            instance.carried += outcome.unread
         with self._store.transaction():
             self._store.take_messages(seq for seq, message in portion if id(message) not in unread)
             self._write(instance, outcome)
         self._set_going(instance, outcome)
 
     async def _outcome(self, episode: Episode) -> Outcome:
-        name = episode.instance.name
+        name, core = episode.instance.name, self._core
+        if not core.has("orchestrator", name):
+            return episode.fail(episode.failure(core.unknown("orchestrator", name)))
         answer: Answer | None
         try:
-            answer = actions.read(await self._core.invoker.orchestrator(name, episode.context()))
+            answer = actions.read(await core.invoker.orchestrator(name, episode.context()))
         except Unsupported as exc:
             return episode.fail(episode.failure(str(exc)))
         except Exception as exc:  # whatever the orchestrator's own code raised
             answer = actions.read_failure(str(exc))
             if answer is None:
                 return episode.fail(episode.failure(str(exc)))
-        for action in actions.messages_to_entities(answer):
-            target = EntityId.parse(action["instanceId"]).name
-            if not self._core.invoker.has_entity(target):
-                return episode.fail(episode.failure(unknown(target)))
+        if (fault := self._fault(answer)) is not None:
+            return episode.fail(episode.failure(fault))
+        answer = self._possible(episode.instance, answer)
         unread = [] if actions.continues_with(answer) is None else await self._unread(episode)
         try:
             outcome = episode.finish(answer)
@@ -166,6 +191,47 @@ class Orchestrations:
         outcome.unread = unread
         return outcome
 
+    def _fault(self, answer: Answer) -> str | None:
+        """What of an answer fails its instance."""
+        size = len(newtonsoft.written(answer.custom_status).encode("utf-16-le", "surrogatepass")) // 1024
+        if size > LARGEST_STATUS:
+            return (
+                f"The UTF-16 size of the JSON-serialized payload must not exceed {LARGEST_STATUS} KB. "
+                f"The current payload size is {size:,} KB."
+            )
+        targets = (EntityId.parse(action["instanceId"]).name for action in actions.signals(answer))
+        return next(
+            (self._core.unknown("entity", name) for name in targets if not self._core.has("entity", name)), None
+        )
+
+    def _possible(self, instance: Instance, answer: Answer) -> Answer:
+        """The answer without the tasks that cannot be scheduled, which its orchestrator waits for in vain.
+
+        As on Azure, where what is thrown about them is thrown away, and the log alone tells of it.
+        """
+        wanted = [(action, self._hindrance(instance, action)) for action in answer.actions]
+        for hindrance in filter(None, (hindrance for _, hindrance in wanted)):
+            log.error("orchestrator '%s' (%s) waits for ever: %s", instance.name, instance.id, hindrance)
+        return replace(answer, actions=[action for action, hindrance in wanted if hindrance is None])
+
+    def _hindrance(self, instance: Instance, action: dict[str, Any]) -> str | None:
+        core, name = self._core, actions.name(action)
+        match actions.KINDS.get(action["actionType"]):
+            case "activity" if name != actions.HTTP_ACTIVITY and not core.has("activity", name):
+                return core.unknown("activity", name)
+            case "entity" if not core.has("entity", EntityId.parse(name).name):
+                return core.unknown("entity", EntityId.parse(name).name)
+            case "orchestration":
+                above = {instance.id.lower()} | ({instance.parent.instance_id.lower()} if instance.parent else set())
+                child = str(action.get("instanceId") or "")
+                if child.startswith("@"):
+                    return "Orchestration instance ids must not start with @"
+                if child.lower() in above:
+                    return "a sub-orchestration cannot have the instance id of its parent"
+                if not core.has("orchestrator", name):
+                    return core.unknown("orchestrator", name)
+        return None
+
     async def _unread(self, episode: Episode) -> list[HistoryEvent]:
         """The external events that came after the one upon which the orchestrator starts over.
 
@@ -173,6 +239,8 @@ class Orchestrations:
         waited for is lost. A replay with fewer news tells where the moment is: it asks for nothing new.
         """
         news = episode.news
+        if episode.instance.starting_over:
+            return self._external(episode, news)
         if not any(message["EventType"] == EventType.EVENT_RAISED for message in news[1:]):
             return []
         fewest, most = 1, len(news)
@@ -182,10 +250,13 @@ class Orchestrations:
                 most = middle
             else:
                 fewest = middle + 1
+        return self._external(episode, news[fewest:])
+
+    def _external(self, episode: Episode, news: list[HistoryEvent]) -> list[HistoryEvent]:
         calls = {task.request_id for task in episode.instance.tasks}
         return [
             message
-            for message in news[fewest:]
+            for message in news
             if message["EventType"] == EventType.EVENT_RAISED and message["Name"] not in calls
         ]
 
@@ -219,16 +290,11 @@ class Orchestrations:
     def _start_child(self, parent: Parent, child: Task) -> None:
         child_id = child.child_id or ""
         existing = self.find(child_id)
-        if is_entity(child_id):
-            reason = "Orchestration instance ids must not start with @"
-        elif not self._core.invoker.has_orchestrator(child.name):
-            reason = f"the function '{child.name}' doesn't exist, is disabled, or is not an orchestrator function"
-        elif existing is not None and not existing.finished:
+        if existing is not None and not existing.finished:
             reason = f"an instance with id '{child_id}' already exists and is {existing.status}"
+            self._answer(parent, EventType.SUB_ORCHESTRATION_FAILED, Reason=reason, Details=None)
         else:
-            self.create(child.name, child_id, child.input, None, parent)
-            return
-        self._answer(parent, EventType.SUB_ORCHESTRATION_FAILED, Reason=reason, Details=reason)
+            self.create(child.name, child_id, actions.doubled(child.input), None, parent=parent)
 
     def _end(self, instance: Instance) -> None:
         if instance.status != "Failed":  # a rewind needs what is under way, and the answers that still come
@@ -238,8 +304,8 @@ class Orchestrations:
         if instance.status == "Completed":
             self._answer(instance.parent, EventType.SUB_ORCHESTRATION_COMPLETED, Result=instance.output)
         else:
-            reason = json.loads(instance.output or '""')
-            self._answer(instance.parent, EventType.SUB_ORCHESTRATION_FAILED, Reason=reason, Details=reason)
+            reason = instance.output if instance.status == "Terminated" else json.loads(instance.output or "null")
+            self._answer(instance.parent, EventType.SUB_ORCHESTRATION_FAILED, Reason=reason, Details=None)
 
     def _answer(self, parent: Parent, kind: EventType, **fields: Any) -> None:
         waiting = self.find(parent.instance_id)
@@ -250,12 +316,14 @@ class Orchestrations:
     def _continue_as_new(self, instance: Instance, outcome: Outcome) -> None:
         self._store.forget_work(instance.id)
         fresh = Instance(
-            instance.id, uuid.uuid4().hex, instance.name, instance.version, "Running", outcome.continue_with,
+            instance.id, str(uuid.uuid4()), instance.name, instance.version, "Running", outcome.continue_with,
             instance.created, self._core.now(), custom_status=instance.custom_status, parent=instance.parent,
         )  # fmt: skip
         self._live[instance.id] = fresh
         self._store.save(fresh, [], afresh=True)
         self._store.put_message(instance.id, _execution_started(fresh, self._core.now()))
+        for message in instance.carried:
+            self._store.put_message(instance.id, message)
 
     def _set_going(self, instance: Instance, outcome: Outcome) -> None:
         self._alarms.add(outcome.timers)
@@ -271,16 +339,17 @@ class Orchestrations:
     def _control(self, instance: Instance, number: int, message: HistoryEvent) -> None:
         kind = message["EventType"]
         instance.updated = self._core.now()
-        instance.history.append(message)
+        added = [message]
         if kind == EventType.EXECUTION_TERMINATED:
-            instance.status, instance.output = "Terminated", json.dumps(message["Input"])
-        elif kind == EventType.EXECUTION_SUSPENDED:
-            instance.status = "Suspended"
+            instance.status, instance.output = "Terminated", message["Input"]
+            added.append(completed(instance, self._core.now()))
         else:
-            instance.status = "Running"
+            instance.status = "Suspended" if kind == EventType.EXECUTION_SUSPENDED else "Running"
+            instance.output = message["Reason"]
+        instance.history += added
         with self._store.transaction():
             self._store.take_messages([number])
-            self._store.save(instance, [message])
+            self._store.save(instance, added)
             if instance.finished:
                 self._end(instance)
         if instance.finished and instance.parent is not None:
@@ -294,6 +363,7 @@ def _execution_started(instance: Instance, now: str) -> HistoryEvent:
         Name=instance.name,
         Input=instance.input,
         Version=instance.version,
+        Generation=instance.generation,
         OrchestrationInstance={"InstanceId": instance.id, "ExecutionId": instance.execution_id},
     )
 
@@ -304,6 +374,10 @@ def _portion(instance: Instance, messages: list[tuple[int, HistoryEvent]]) -> li
     A retry takes an id as soon as its event is read; were others read with it, the order of ids would depend on
     where between them the orchestrator asked for something new, which its answer does not tell.
     """
-    if any(task.open and task.retries for task in instance.tasks):
+    if not _may_read_all(instance):
         return messages[:1]
     return sorted(messages, key=lambda item: item[1]["EventType"] != EventType.EXECUTION_STARTED)
+
+
+def _may_read_all(instance: Instance) -> bool:
+    return not any(task.open and task.retries for task in instance.tasks)

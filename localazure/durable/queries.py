@@ -1,78 +1,120 @@
-"""What the lists of the HTTP API are asked for: filters, the size of a page, and where the next page begins."""
+"""What the HTTP API reads from a query: names in any letter case, values that mean nothing left out.
+
+Source: `HttpRequestMessageExtensions` and the `TryGet…QueryParameterValue` methods of the Durable extension.
+"""
 
 from __future__ import annotations
 
 import base64
 import binascii
-import json
-from collections.abc import Sequence
+import math
 from datetime import UTC, datetime
-from typing import cast
+from typing import cast, get_args
+from urllib.parse import unquote_plus
 
-from aiohttp import web
-
-from localazure.durable.model import Status
-from localazure.durable.store import Filter, Place
+from localazure.durable.core import written
+from localazure.durable.model import FINISHED, Status
+from localazure.durable.store import Filter
 
 CONTINUATION = "x-ms-continuation-token"
-_STATUSES = {"Running", "Pending", "Failed", "Completed", "Terminated", "Suspended", "Canceled", "ContinuedAsNew"}
+STATUSES: frozenset[str] = frozenset({*get_args(Status), "Canceled"})
+_FORMS = ("%m/%d/%Y", "%m/%d/%Y %H:%M", "%m/%d/%Y %H:%M:%S", "%Y/%m/%d", "%Y/%m/%d %H:%M:%S")
+"""What a moment may look like beside RFC 3339."""
 
 
-def flag(request: web.Request, name: str, default: bool = False) -> bool:
-    text = request.query.get(name)
-    return default if text is None else text.lower() == "true"
+class Query:
+    """The query of a request."""
+
+    def __init__(self, raw: str) -> None:
+        self._values: dict[str, list[str]] = {}
+        for part in raw.split("&") if raw else ():
+            name, equals, value = part.partition("=")
+            if not equals:
+                name, value = "", name
+            self._values.setdefault(_decoded(name).lower(), []).append(_decoded(value))
+
+    def text(self, name: str) -> str | None:
+        """The value; of several, all of them with commas between."""
+        values = self._values.get(name.lower())
+        return None if values is None else ",".join(values)
+
+    def flag(self, name: str, default: bool = False) -> bool:
+        """`true` or `false`; anything else is the default."""
+        return {"true": True, "false": False}.get((self.text(name) or "").strip().lower(), default)
+
+    def number(self, name: str) -> int | None:
+        """An integer; anything else is none."""
+        text = (self.text(name) or "").strip()
+        return int(text) if text.lstrip("+-").isdecimal() and len(text) < 11 and text.isascii() else None
+
+    def seconds(self, name: str) -> float | None:
+        """A number of seconds; anything else is none."""
+        try:
+            value = float(self.text(name) or "")
+        except ValueError:
+            return None
+        return value if math.isfinite(value) else None
+
+    def moment(self, name: str) -> str | None:
+        """A moment as the hub writes them, UTC unless it says otherwise; anything else is none."""
+        text = (self.text(name) or "").strip()
+        parsed = _moment(text)
+        return None if parsed is None else written(parsed if parsed.tzinfo is not None else parsed.replace(tzinfo=UTC))
+
+    def statuses(self) -> list[str]:
+        """The statuses named, in their exact spelling; other words are left out."""
+        named = (self.text("runtimeStatus") or "").split(",")
+        return [name.strip() for name in named if name.strip() in STATUSES]
+
+    def instances(self) -> Filter:
+        """Which instances a list is about."""
+        return Filter(
+            cast("list[Status]", self.statuses()),
+            self.moment("createdTimeFrom") or "",
+            self.moment("createdTimeTo") or "~",
+            self.text("instanceIdPrefix") or "",
+        )
+
+    def page_size(self, usual: int, most: int) -> int:
+        """`top`, up to `most`; the `usual` size where it is not given. Raises ValueError."""
+        wanted = self.number("top")
+        if wanted is not None and wanted < 0:
+            raise ValueError("top must not be negative")
+        return usual if wanted is None else min(wanted, most)
 
 
-def moment(request: web.Request, name: str, default: str) -> str:
-    """A moment of the query as the hub writes moments. Raises ValueError."""
-    text = request.query.get(name)
-    if not text:
-        return default
-    try:
-        parsed = datetime.fromisoformat(text.replace(" ", "+"))
-    except ValueError:
-        raise ValueError(f"{name} must be an RFC 3339 moment, not '{text}'") from None
-    return written(parsed if parsed.tzinfo is not None else parsed.replace(tzinfo=UTC))
+def finished_only(statuses: list[str]) -> list[str]:
+    """The statuses named that are final: all that a purge heeds."""
+    return [name for name in statuses if name in FINISHED or name == "Canceled"]
 
 
-def written(moment: datetime) -> str:
-    """As `Core.now` writes moments, so that they compare as strings."""
-    return moment.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
-
-
-def instances(request: web.Request) -> Filter:
-    """Which instances a list or a purge is about. Raises ValueError."""
-    named = [name for name in request.query.get("runtimeStatus", "").split(",") if name]
-    if unknown := set(named) - _STATUSES:
-        raise ValueError(f"unknown runtimeStatus {', '.join(sorted(unknown))}")
-    return Filter(
-        cast("Sequence[Status]", named),
-        moment(request, "createdTimeFrom", ""),
-        moment(request, "createdTimeTo", "~"),
-        request.query.get("instanceIdPrefix", ""),
-    )
-
-
-def page_size(request: web.Request, most: int) -> int:
-    """`top`, up to `most`. Raises ValueError."""
-    wanted = int(request.query.get("top", str(most)))
-    if wanted < 1:
-        raise ValueError("top must be at least 1")
-    return min(wanted, most)
-
-
-def place(request: web.Request) -> Place | None:
-    """Where the page begins: after what the page before ended with. Raises ValueError."""
-    token = request.headers.get(CONTINUATION)
+def begins(token: str | None) -> str:
+    """The id with which a page begins. Raises ValueError."""
     if not token:
-        return None
+        return ""
     try:
-        moment, identifier = json.loads(base64.urlsafe_b64decode(token))
-    except (binascii.Error, ValueError, TypeError):
+        return base64.b64decode(token.split(" ")[0], validate=True).decode()
+    except (binascii.Error, ValueError):
         raise ValueError(f"{CONTINUATION} is not a token that was given out") from None
-    return Place(str(moment), str(identifier))
 
 
-def following(last: Place) -> dict[str, str]:
-    """The header that leads to the page after `last`."""
-    return {CONTINUATION: base64.urlsafe_b64encode(json.dumps(list(last)).encode()).decode()}
+def following(identifier: str) -> dict[str, str]:
+    """The header that leads to the page which begins with an id."""
+    return {CONTINUATION: base64.b64encode(identifier.encode()).decode() + " "}
+
+
+def _decoded(text: str) -> str:
+    return unquote_plus(text.strip())
+
+
+def _moment(text: str) -> datetime | None:
+    try:
+        return datetime.fromisoformat(text)
+    except ValueError:
+        pass
+    for form in _FORMS:
+        try:
+            return datetime.strptime(text, form)
+        except ValueError:
+            continue
+    return None

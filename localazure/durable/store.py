@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from localazure.durable.entity import Entity, EntityId
 from localazure.durable.model import HistoryEvent, Instance, instance_of
@@ -71,16 +71,6 @@ class Filter:
     prefix: str = ""
 
 
-class Place(NamedTuple):
-    """Where in a list something stands: lists are ordered by a moment, then by id."""
-
-    moment: str
-    id: str
-
-
-_FIRST = Place("", "")
-
-
 class Store:
     """Plain reads and writes; the caller says where a transaction begins and ends."""
 
@@ -127,29 +117,26 @@ class Store:
         ):  # fmt: skip
             self._db.execute(f"DELETE FROM {table} WHERE {column} = ?", (instance_id,))  # noqa: S608 - fixed names
 
-    def instances(self, wanted: Filter, after: Place | None = None, most: int = -1) -> list[Instance]:
-        """Instances without their history, oldest first, at most so many; -1: all."""
+    def instances(self, wanted: Filter, first: str = "", most: int = -1) -> list[Instance]:
+        """Instances without their history, in the order of their ids from `first` on, at most so many; -1: all."""
         marks = ", ".join("?" * len(wanted.statuses))
         condition = f" AND status IN ({marks})" if wanted.statuses else ""
         query = f"""
             SELECT record FROM instances
-            WHERE created >= ? AND created <= ? AND substr(id, 1, ?) = ? AND (created, id) > (?, ?) {condition}
-            ORDER BY created, id LIMIT ?
+            WHERE id >= ? AND substr(id, 1, ?) = ? AND created >= ? AND created <= ? {condition} ORDER BY id LIMIT ?
         """  # noqa: S608 - the condition has nothing but question marks
-        period = (wanted.created_from, wanted.created_to)
-        prefix = (len(wanted.prefix), wanted.prefix)
-        rows = self._db.execute(query, (*period, *prefix, *(after or _FIRST), *wanted.statuses, most))
+        place = (max(first, wanted.prefix), len(wanted.prefix), wanted.prefix)
+        rows = self._db.execute(query, (*place, wanted.created_from, wanted.created_to, *wanted.statuses, most))
         return [instance_of(json.loads(record), []) for (record,) in rows]
 
-    def entities(self, name: str, since: str, until: str, after: Place | None, most: int) -> list[Entity]:
-        """Entities that exist, in the order of their last operation; an empty name: of all names."""
+    def entities(self, prefix: str, since: str, until: str, first: str, most: int) -> list[Entity]:
+        """Entities that exist, in the order of their ids from `first` on, by the time of their last operation."""
         rows = self._db.execute(
             """
             SELECT name, key, state, updated FROM entities
-            WHERE (? = '' OR name = ?) AND updated >= ? AND updated <= ? AND (updated, id) > (?, ?)
-            ORDER BY updated, id LIMIT ?
+            WHERE id >= ? AND substr(id, 1, ?) = ? AND updated >= ? AND updated <= ? ORDER BY id LIMIT ?
             """,
-            (name, name, since, until, *(after or _FIRST), most),
+            (max(first, prefix), len(prefix), prefix, since, until, most),
         )
         return [Entity(EntityId(*row[:2]), *row[2:]) for row in rows]
 

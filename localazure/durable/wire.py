@@ -1,169 +1,253 @@
-"""The task hub over HTTP: the management API that people use, and the addresses that the Python client calls.
+"""The task hub over HTTP: the management API that people use, and the address that the Python client calls.
 
-Both are the same operations under the extension's path; the client's bindings carry the addresses.
-Source: "HTTP APIs in Durable Functions", and `DurableOrchestrationClient` of azure-functions-durable 1.7.
+Both are the same operations. Paths are in any letter case, with or without a slash at their end, and what stands
+in them is decoded twice: once by the server, once by the extension.
+Source: "HTTP APIs in Durable Functions" and `HttpApiHandler` of the Durable extension; its recorded answers.
 """
 
 from __future__ import annotations
 
-import json
+import asyncio
+import re
+from collections.abc import Awaitable, Callable
+from urllib.parse import unquote, unquote_plus
 
 from aiohttp import web
 
-from localazure.durable import queries, representation, wire_entities
+from localazure.durable import answers, newtonsoft, queries, representation
 from localazure.durable.engine import TaskHub
+from localazure.durable.errors import InstanceRunning, UnknownInstance
 from localazure.durable.guard import guarded
-from localazure.durable.store import Place
+from localazure.durable.links import PREFIX, client_binding, links
+from localazure.durable.queries import Query
+from localazure.durable.wire_entities import EntityApi
 
-PREFIX = "/runtime/webhooks/durabletask"
-_LARGEST_PAGE = 1000
+__all__ = ["PREFIX", "client_binding", "routes"]
+
+Check = Callable[[web.Request], web.StreamResponse | None]
+"""What the host asks of a caller: `None`, or the answer that refuses it."""
+
+_PAGE, _LARGEST_PAGE = 100, 1000
+"""Rows, unless the caller says how many; rows that Azure Table storage gives at most."""
 _UNDER_WAY = frozenset({"Pending", "Running", "Suspended"})
 
 
-def client_binding(hub: TaskHub, base_url: str, prefix: str = PREFIX) -> str:
-    """The JSON a `durableClient` parameter is given. `base_url` is the host's, without a slash at its end."""
-    root = f"{base_url}{prefix}"
-    instance = f"{root}/instances/INSTANCEID"
-    return json.dumps(
-        {
-            "taskHubName": hub.name,
-            "creationUrls": {
-                "createNewInstancePostUri": f"{root}/orchestrators/{{functionName}}[/{{instanceId}}]",
-                "createAndWaitOnNewInstancePostUri": f"{root}/orchestrators/{{functionName}}[/{{instanceId}}]",
-            },
-            "managementUrls": {"id": "INSTANCEID", **_links(instance)},
-            "baseUrl": root,
-            "rpcBaseUrl": f"{root}/",
-        }
-    )
-
-
-def routes(hub: TaskHub, prefix: str = PREFIX) -> list[web.RouteDef]:
-    """What the functions host mounts."""
-    api = _Api(hub, prefix)
-    instance = f"{prefix}/instances/{{id}}"
-    table = [
-        ("POST", f"{prefix}/orchestrators/{{name}}", api.create),
-        ("POST", f"{prefix}/orchestrators/{{name}}/{{id}}", api.create),
-        ("GET", f"{prefix}/instances", api.find),
-        ("GET", f"{prefix}/instances/", api.find),
-        ("DELETE", f"{prefix}/instances", api.purge_many),
-        ("DELETE", f"{prefix}/instances/", api.purge_many),
-        ("GET", instance, api.get),
-        ("DELETE", instance, api.purge),
-        ("POST", f"{instance}/raiseEvent/{{name}}", api.raise_event),
-        ("POST", f"{instance}/terminate", api.terminate),
-        ("POST", f"{instance}/suspend", api.suspend),
-        ("POST", f"{instance}/resume", api.resume),
-        ("POST", f"{instance}/rewind", api.rewind),
-        ("POST", f"{instance}/restart", api.restart),
-    ]
-    of_instances = [web.route(method, path, guarded(handler)) for method, path, handler in table]
-    return [*of_instances, *wire_entities.routes(hub, prefix)]
+def routes(
+    hub: TaskHub, prefix: str = PREFIX, *, code: str | None = None, check: Check | None = None
+) -> list[web.RouteDef]:
+    """What the functions host mounts: `code` is the key in the links that are given out."""
+    api = _Api(hub, len(prefix), code, check)
+    path = "/{_:(?i:" + re.escape(prefix.strip("/")) + ")}{tail:(?:/.*)?}"
+    return [web.route("*", path, guarded(api.answer))]
 
 
 class _Api:
-    def __init__(self, hub: TaskHub, prefix: str) -> None:
+    def __init__(self, hub: TaskHub, skipped: int, code: str | None, check: Check | None) -> None:
         self._hub = hub
-        self._prefix = prefix
+        self._skipped = skipped
+        self._code = code
+        self._check = check
+        self._entities = EntityApi(hub)
+        self._operations: dict[str, Callable[[str, Query], Awaitable[web.Response]]] = {
+            "terminate": self._terminate,
+            "suspend": self._suspend,
+            "resume": self._resume,
+            "rewind": self._rewind,
+        }
 
-    async def create(self, request: web.Request) -> web.Response:
-        body = await request.text()
-        instance_id = self._hub.create(
-            request.match_info["name"], request.match_info.get("id"), _unwrapped(body), request.query.get("version")
-        )
-        return self._started(request, instance_id)
+    async def answer(self, request: web.Request) -> web.StreamResponse:
+        """Find what is asked for: the parts of the path below the API's own, and the method."""
+        refusal = None if self._check is None else self._check(request)
+        if refusal is not None:
+            return refusal
+        query = Query(request.rel_url.raw_query_string)
+        hub = query.text("taskHub") or ""
+        if hub.strip() and hub.strip().lower() != self._hub.name.lower():
+            return answers.empty(404)
+        path = request.rel_url.raw_path[self._skipped :].strip("/")
+        match [unquote_plus(unquote(part)) for part in path.split("/")]:
+            case [controller, *rest] if controller.lower() == "orchestrators":
+                return await self._orchestrators(request, query, rest)
+            case [controller, *rest] if controller.lower() == "entities":
+                return await self._entities.answer(request, query, rest)
+            case [controller, *rest] if controller.lower() == "instances":
+                return await self._instances(request, query, rest)
+        return answers.empty(404)
 
-    async def get(self, request: web.Request) -> web.Response:
-        instance = self._hub.get(request.match_info["id"])
-        show_input = queries.flag(request, "showInput", default=True)
-        document = representation.status(instance, show_input)
-        if queries.flag(request, "showHistory"):
-            output = queries.flag(request, "showHistoryOutput")
-            document["historyEvents"] = representation.history(instance, show_input, output)
-        if instance.status in _UNDER_WAY:
-            return web.json_response(document, status=202, headers={"Location": str(request.url), "Retry-After": "5"})
-        failed = instance.status == "Failed" and queries.flag(request, "returnInternalServerErrorOnFailure")
-        return web.json_response(document, status=500 if failed else 200)
+    async def _orchestrators(self, request: web.Request, query: Query, rest: list[str]) -> web.Response:
+        match request.method, rest:
+            case "POST", [name]:
+                return await self._create(request, query, name, None)
+            case "POST", [name, identifier]:
+                return await self._create(request, query, name, identifier)
+        return answers.empty(404)
 
-    async def find(self, request: web.Request) -> web.Response:
-        show_input = queries.flag(request, "showInput", default=True)
-        size = queries.page_size(request, _LARGEST_PAGE)
-        found = self._hub.find(queries.instances(request), queries.place(request), size + 1)
-        page = found[:size]
-        headers = queries.following(Place(page[-1].created, page[-1].id)) if len(found) > size else {}
-        return web.json_response([representation.status(item, show_input) for item in page], headers=headers)
+    async def _instances(self, request: web.Request, query: Query, rest: list[str]) -> web.Response:
+        match request.method, rest:
+            case "GET", []:
+                return self._find(request, query)
+            case "DELETE", []:
+                return self._purge_many(query)
+            case "GET", [identifier]:
+                return self._get(request, query, identifier)
+            case "DELETE", [identifier]:
+                return self._purge(identifier)
+            case "POST", [identifier, operation] if operation.lower() in self._operations:
+                return await self._operations[operation.lower()](identifier, query)
+            case "POST", [identifier, operation] if operation.lower() == "restart":
+                return await self._restart(request, query, identifier)
+            case "POST", [identifier, operation, event] if operation.lower() == "raiseevent":
+                return await self._raise_event(request, identifier, event)
+        return answers.empty(404)
 
-    async def purge(self, request: web.Request) -> web.Response:
-        self._hub.purge(request.match_info["id"])
-        return web.json_response({"instancesDeleted": 1})
+    async def _create(self, request: web.Request, query: Query, name: str, identifier: str | None) -> web.Response:
+        body = (await request.read()).decode("utf-8", "replace")
+        try:
+            input_ = _input(body)
+        except newtonsoft.JsonReaderException as exc:
+            return answers.invalid_json(exc, answers.STARTING)
+        started = self._hub.create(name, identifier, input_, query.text("version"))
+        return await self._started(request, query, started)
 
-    async def purge_many(self, request: web.Request) -> web.Response:
-        if "createdTimeFrom" not in request.query:
-            raise ValueError("Please provide value for 'createdTimeFrom' parameter.")
-        doomed = [instance.id for instance in self._hub.find(queries.instances(request)) if instance.finished]
-        for instance_id in doomed:
-            self._hub.purge(instance_id)
-        return web.json_response({"instancesDeleted": len(doomed)}, status=200 if doomed else 404)
+    def _get(self, request: web.Request, query: Query, identifier: str) -> web.Response:
+        show_input = query.flag("showInput", default=True)
+        item = self._hub.look(identifier)
+        if item is None:
+            return answers.empty(404)
+        document = representation.row(item, show_input)
+        state = document["runtimeStatus"]
+        if query.flag("showHistory") and state != "Pending":
+            document["historyEvents"] = self._history(identifier, query, show_input)
+        if state in _UNDER_WAY:
+            here = f"{request.scheme}://{request.host}{request.raw_path}"
+            return answers.document(document, 202, {"Location": here, "Retry-After": "5"})
+        failed = state == "Failed" and query.flag("returnInternalServerErrorOnFailure")
+        return answers.document(document, 500 if failed else 200)
 
-    async def raise_event(self, request: web.Request) -> web.Response:
-        if request.can_read_body and request.content_type != "application/json":
-            raise ValueError("Only application/json request content is supported")
-        body = await request.text()
-        self._hub.raise_event(request.match_info["id"], request.match_info["name"], _unwrapped(body))
-        return web.Response(status=202)
+    def _history(self, identifier: str, query: Query, show_input: bool) -> list[dict[str, object]]:
+        try:
+            instance = self._hub.get(identifier)
+        except UnknownInstance:  # it is an entity, whose operations the hub does not keep
+            return []
+        unread = self._hub.unread(identifier) if instance.status == "Suspended" else []
+        return representation.history(instance, unread, show_input, query.flag("showHistoryOutput"))
 
-    async def terminate(self, request: web.Request) -> web.Response:
-        self._hub.terminate(request.match_info["id"], request.query.get("reason", ""))
-        return web.Response(status=202)
+    def _find(self, request: web.Request, query: Query) -> web.Response:
+        show_input = query.flag("showInput", default=True)
+        size = query.page_size(_PAGE, _LARGEST_PAGE)
+        first = queries.begins(request.headers.get(queries.CONTINUATION))
+        found = self._hub.find(query.instances(), first, size + 1)
+        headers = queries.following(self._hub.identifier(found[size])) if len(found) > size else {}
+        return answers.document([representation.row(item, show_input) for item in found[:size]], 200, headers)
 
-    async def suspend(self, request: web.Request) -> web.Response:
-        self._hub.suspend(request.match_info["id"], request.query.get("reason", ""))
-        return web.Response(status=202)
+    def _purge(self, identifier: str) -> web.Response:
+        item = self._hub.look(identifier)
+        if item is None:
+            return answers.empty(404)
+        state = representation.row(item, show_input=False)["runtimeStatus"]
+        try:
+            self._hub.purge(identifier)
+        except (InstanceRunning, UnknownInstance):
+            told = f"but the orchestration with instance ID {identifier} has status {state}."
+            return answers.document(f"Only orchestrations in a terminal state can be purged, {told}", 412)
+        return answers.document({"instancesDeleted": 1})
 
-    async def resume(self, request: web.Request) -> web.Response:
-        self._hub.resume(request.match_info["id"], request.query.get("reason", ""))
-        return web.Response(status=202)
+    def _purge_many(self, query: Query) -> web.Response:
+        since = query.moment("createdTimeFrom")
+        if since is None:
+            return answers.document("Please provide value for 'createdTimeFrom' parameter.", 400)
+        named = query.statuses()
+        if unfinished := sorted(set(named) - set(queries.finished_only(named))):
+            # the extension drops them, and where none is left it deletes the instances of every status
+            raise ValueError(f"instances that are {', '.join(unfinished)} are not purged by the local task hub")
+        deleted = self._hub.purge_many(query.instances())
+        return answers.document({"instancesDeleted": deleted}) if deleted else answers.empty(404)
 
-    async def rewind(self, request: web.Request) -> web.Response:
-        self._hub.rewind(request.match_info["id"], request.query.get("reason", ""))
-        return web.Response(status=202)
+    async def _raise_event(self, request: web.Request, identifier: str, name: str) -> web.Response:
+        self._hub.check_open(identifier)
+        if request.content_type.lower() != "application/json" or "Content-Type" not in request.headers:
+            return answers.error("Only application/json request content is supported", 400)
+        body = (await request.read()).decode("utf-8", "replace")
+        try:
+            data = newtonsoft.written(newtonsoft.read(body, whole=False))
+        except newtonsoft.JsonReaderException as exc:
+            return answers.invalid_json(exc, answers.RAISING)
+        self._hub.raise_event(identifier, name, data)
+        return answers.empty(202)
 
-    async def restart(self, request: web.Request) -> web.Response:
-        with_new_id = queries.flag(request, "restartWithNewInstanceId", default=True)
-        return self._started(request, self._hub.restart(request.match_info["id"], with_new_id=with_new_id))
+    async def _terminate(self, identifier: str, query: Query) -> web.Response:
+        self._hub.terminate(identifier, query.text("reason"))
+        return answers.empty(202)
 
-    def _started(self, request: web.Request, instance_id: str) -> web.Response:
-        links = _links(f"{request.scheme}://{request.host}{self._prefix}/instances/{instance_id}")
-        headers = {"Location": links["statusQueryGetUri"], "Retry-After": "10"}
-        return web.json_response({"id": instance_id, **links}, status=202, headers=headers)
+    async def _suspend(self, identifier: str, query: Query) -> web.Response:
+        self._hub.suspend(identifier, query.text("reason"))
+        return answers.empty(202)
+
+    async def _resume(self, identifier: str, query: Query) -> web.Response:
+        self._hub.resume(identifier, query.text("reason"))
+        return answers.empty(202)
+
+    async def _rewind(self, identifier: str, query: Query) -> web.Response:
+        item = self._hub.look(identifier)
+        if item is None:
+            return answers.document(f'No orchestration with instance ID "${identifier}" found.', 404)
+        state = representation.row(item, show_input=False)["runtimeStatus"]
+        if state != "Failed":
+            told = 'but only orchestrations in the "Failed" state can be rewound.'
+            return answers.document(f"This orchestration has status {state}, {told}", 412)
+        self._hub.rewind(identifier, query.text("reason") or "")
+        return answers.empty(202)
+
+    async def _restart(self, request: web.Request, query: Query, identifier: str) -> web.Response:
+        try:
+            again = self._hub.restart(identifier, with_new_id=query.flag("restartWithNewInstanceId", default=True))
+        except UnknownInstance:
+            message = "InstanceId does not match a valid orchestration instance."
+            told = f"No instance with ID '{identifier}' was found. (Parameter 'instanceId')"
+            return answers.exception(message, 400, told, "System.ArgumentException", answers.RESTARTING)
+        except InstanceRunning as exc:
+            message = "A non-terminal instance with this instance ID already exists."
+            kind = "DurableTask.Core.Exceptions.OrchestrationAlreadyExistsException"
+            return answers.exception(message, 409, str(exc), kind, answers.HANDLING)
+        return await self._started(request, query, again)
+
+    async def _started(self, request: web.Request, query: Query, identifier: str) -> web.Response:
+        """Links at once, or what became of the instance where it ends within the time that the caller waits."""
+        timeout, interval = query.seconds("timeout"), query.seconds("pollingInterval")
+        if timeout is not None and interval is not None:
+            if interval > timeout:
+                told = f"Total timeout {timeout:g} should be bigger than retry timeout {interval:g}"
+                return answers.argument(told)
+            if await self._ends(identifier, timeout, interval):
+                instance = self._hub.get(identifier)
+                if instance.status == "Completed":
+                    return answers.document(representation.loaded(instance.output))
+                return self._get(request, query, identifier)
+        root = f"{request.scheme}://{request.host}{PREFIX}"
+        found = links(root, identifier, self._hub.name, self._code)
+        headers = {"Location": found["statusQueryGetUri"], "Retry-After": "10"}
+        return answers.document(found, 202, headers)
+
+    async def _ends(self, identifier: str, timeout: float, interval: float) -> bool:
+        """Look every so often, and once more at the end, whether the instance has finished."""
+        loop = asyncio.get_running_loop()
+        end = loop.time() + timeout
+        while not self._hub.get(identifier).finished:
+            left = end - loop.time()
+            if left <= 0:
+                return False
+            await asyncio.sleep(min(max(interval, 0.01), left))
+        return True
 
 
-def _links(instance: str) -> dict[str, str]:
-    return {
-        "statusQueryGetUri": instance,
-        "sendEventPostUri": f"{instance}/raiseEvent/{{eventName}}",
-        "terminatePostUri": f"{instance}/terminate?reason={{text}}",
-        "rewindPostUri": f"{instance}/rewind?reason={{text}}",
-        "purgeHistoryDeleteUri": instance,
-        "restartPostUri": f"{instance}/restart",
-        "suspendPostUri": f"{instance}/suspend?reason={{text}}",
-        "resumePostUri": f"{instance}/resume?reason={{text}}",
-    }
+def _input(body: str) -> str | None:
+    """What a start gives the orchestrator: the JSON that was sent, none for nothing or null.
 
-
-def _unwrapped(body: str) -> str | None:
-    """The JSON that was sent. The Python client encodes twice: a string that holds JSON stands for that JSON.
-
-    Raises ValueError for a body that is no JSON.
+    Raises JsonReaderException.
     """
     if not body:
         return None
-    value = json.loads(body)
-    if isinstance(value, str):
-        try:
-            json.loads(value)
-        except ValueError:
-            return body
-        return value
-    return body
+    if not body.strip():
+        return '""'  # blanks are no value, and no orchestrator can decode them
+    value = newtonsoft.read(body)
+    return None if value is None else newtonsoft.written(value)

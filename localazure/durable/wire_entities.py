@@ -1,74 +1,72 @@
 """Entities over HTTP: signal one, read its state, list those that exist.
 
-Source: "HTTP APIs in Durable Functions" and `HttpApiHandler` of the Durable extension. What is sent along reaches the
-entity as it is: the Python client encodes it twice because the package decodes it twice, so others have to as well.
+What is sent along reaches the entity as it is: the Python client encodes it twice because the package decodes it
+twice, so others have to as well.
+Source: "HTTP APIs in Durable Functions" and `HttpApiHandler` of the Durable extension.
 """
 
 from __future__ import annotations
 
-import json
-
 from aiohttp import web
 
-from localazure.durable import queries, representation
+from localazure.durable import answers, newtonsoft, queries, representation
 from localazure.durable.engine import TaskHub
 from localazure.durable.entity import EntityId
-from localazure.durable.guard import guarded
-from localazure.durable.store import Place
+from localazure.durable.errors import InvalidId, UnknownEntity
+from localazure.durable.queries import Query
 
-_LARGEST_PAGE = 100
-
-
-def routes(hub: TaskHub, prefix: str) -> list[web.RouteDef]:
-    """What is mounted beside the routes of instances."""
-    api = _Api(hub)
-    entity = f"{prefix}/entities/{{name}}/{{key}}"
-    return [
-        web.get(f"{prefix}/entities", guarded(api.find)),
-        web.get(f"{prefix}/entities/", guarded(api.find)),
-        web.get(f"{prefix}/entities/{{name}}", guarded(api.find)),
-        web.get(f"{prefix}/entities/{{name}}/", guarded(api.find)),
-        web.get(entity, guarded(api.read)),
-        web.post(entity, guarded(api.signal)),
-        web.delete(entity, guarded(api.delete)),
-    ]
+_PAGE, _LARGEST_PAGE = 100, 1000
+_EMPTY_KEY = "$"
 
 
-class _Api:
+class EntityApi:
+    """What stands below `entities`."""
+
     def __init__(self, hub: TaskHub) -> None:
         self._hub = hub
 
-    async def find(self, request: web.Request) -> web.Response:
-        size = queries.page_size(request, _LARGEST_PAGE)
-        since = queries.moment(request, "lastOperationTimeFrom", "")
-        until = queries.moment(request, "lastOperationTimeTo", "~")
-        name = request.match_info.get("name", "")
-        found = self._hub.entities(name, since, until, queries.place(request), size + 1)
-        page = found[:size]
-        headers = queries.following(Place(page[-1].updated, str(page[-1].id))) if len(found) > size else {}
-        show_state = queries.flag(request, "fetchState")
-        return web.json_response([representation.entity_status(item, show_state) for item in page], headers=headers)
+    async def answer(self, request: web.Request, query: Query, rest: list[str]) -> web.Response:
+        name, key = (*rest, "", "")[:2]
+        if len(rest) > 2:
+            return answers.empty(404)
+        match request.method:
+            case "GET" if key:
+                return self._read(EntityId(name, "" if key == _EMPTY_KEY else key))
+            case "GET":
+                return self._find(request, query, name)
+            case "POST":
+                return await self._signal(request, EntityId(name, key), query.text("op") or "")
+            case "DELETE":
+                return await self._signal(request, EntityId(name, key), "delete")
+        return answers.empty(404)
 
-    async def read(self, request: web.Request) -> web.Response:
-        entity = self._hub.entity(_named(request))
-        return web.json_response(text=entity.state)
+    def _find(self, request: web.Request, query: Query, name: str) -> web.Response:
+        size = query.page_size(_PAGE, _LARGEST_PAGE)
+        since, until = query.moment("lastOperationTimeFrom") or "", query.moment("lastOperationTimeTo") or "~"
+        first = queries.begins(request.headers.get(queries.CONTINUATION))
+        found = self._hub.entities(name, since, until, first, size + 1)
+        headers = queries.following(str(found[size].id)) if len(found) > size else {}
+        show_state = query.flag("fetchState")
+        return answers.document([representation.entity_status(item, show_state) for item in found[:size]], 200, headers)
 
-    async def signal(self, request: web.Request) -> web.Response:
-        self._hub.signal_entity(_named(request), request.query.get("op", ""), await _input(request))
-        return web.Response(status=202)
+    def _read(self, identifier: EntityId) -> web.Response:
+        entity = self._hub.entity(identifier)
+        return answers.document(representation.loaded(entity.state))
 
-    async def delete(self, request: web.Request) -> web.Response:
-        self._hub.signal_entity(_named(request), "delete", None)
-        return web.Response(status=202)
-
-
-def _named(request: web.Request) -> EntityId:
-    return EntityId(request.match_info["name"], request.match_info["key"])
+    async def _signal(self, request: web.Request, target: EntityId, operation: str) -> web.Response:
+        try:
+            self._hub.signal_entity(target, operation, await _input(request))
+        except newtonsoft.JsonReaderException as exc:
+            return answers.error(f"Could not parse JSON content: {exc}", 400)
+        except (UnknownEntity, InvalidId) as exc:
+            return answers.error(str(exc), 400)
+        return answers.empty(202)
 
 
 async def _input(request: web.Request) -> str | None:
-    """The JSON that was sent; other content is a string. Raises ValueError."""
-    body = await request.text()
+    """The JSON that was sent; other content is a string. Raises JsonReaderException."""
+    body = (await request.read()).decode("utf-8", "replace")
     if not body:
         return None
-    return json.dumps(json.loads(body) if request.content_type == "application/json" else body)
+    is_json = request.content_type.lower() == "application/json"
+    return newtonsoft.written(newtonsoft.read(body, whole=False) if is_json else body)

@@ -3,17 +3,26 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
 
 from azure.functions.meta import Datum
 
+from localazure.durable.core import FunctionKind
+from localazure.durable.failure import FunctionRaised, raised
+from localazure.functions import worker
 from localazure.functions.engine import Invoker
 from localazure.functions.indexing import Function
-from localazure.functions.processes import WorkerExited
+from localazure.functions.processes import FunctionFailed, WorkerExited
 
 log = logging.getLogger("localazure.functions")
 
 DURABLE_TRIGGERS = frozenset({"orchestrationTrigger", "activityTrigger", "entityTrigger"})
+_TRIGGERS: dict[FunctionKind, str] = {
+    "orchestrator": "orchestrationTrigger",
+    "activity": "activityTrigger",
+    "entity": "entityTrigger",
+}
 _NAMES = {"orchestrationTrigger": "orchestration", "activityTrigger": "activity", "entityTrigger": "entityName"}
 
 
@@ -23,25 +32,34 @@ class DurableFunctions:
     def __init__(self, functions: Iterable[Function], invoker: Invoker) -> None:
         self._functions = {(function.trigger.type, _name(function).lower()): function for function in functions}
         self._invoker = invoker
+        enabled = [(kind, item) for (kind, _), item in self._functions.items() if not item.disabled]
+        self._known: dict[FunctionKind, dict[str, str]] = {
+            kind: {_name(item).lower(): _name(item) for of, item in enabled if of == trigger}
+            for kind, trigger in _TRIGGERS.items()
+        }
 
-    def has_orchestrator(self, name: str) -> bool:
-        return self._enabled("orchestrationTrigger", name)
-
-    def has_entity(self, name: str) -> bool:
-        return self._enabled("entityTrigger", name)
+    def names(self, kind: FunctionKind) -> Mapping[str, str]:
+        """The functions of a kind: the name in lower case → the name that orchestrators and clients call it."""
+        return self._known[kind]
 
     async def orchestrator(self, name: str, context: str) -> str:
         return await self._call("orchestrationTrigger", name, context)
 
     async def activity(self, name: str, payload: str) -> str:
-        return await self._call("activityTrigger", name, payload)
+        """Raises FunctionRaised for what the function raises."""
+        try:
+            return await self._call("activityTrigger", name, payload)
+        except FunctionFailed as exc:
+            raise FunctionRaised(replace(exc.raised, is_async=self._is_async(name))) from exc
+        except Exception as exc:
+            raise FunctionRaised(raised(exc, outside=worker.__file__, is_async=self._is_async(name))) from exc
+
+    def _is_async(self, name: str) -> bool:
+        function = self._functions.get(("activityTrigger", name.lower()))
+        return function is not None and function.is_async
 
     async def entity(self, name: str, batch: str) -> str:
         return await self._call("entityTrigger", name, batch)
-
-    def _enabled(self, kind: str, name: str) -> bool:
-        function = self._functions.get((kind, name.lower()))
-        return function is not None and not function.disabled
 
     async def _call(self, kind: str, name: str, payload: str) -> str:
         function = self._functions.get((kind, name.lower()))

@@ -13,6 +13,7 @@ from typing import Any
 
 from azure.functions.meta import Datum
 
+from localazure.durable.failure import Raised
 from localazure.functions.engine import Invocation
 
 _LENGTH = struct.Struct(">Q")
@@ -35,6 +36,8 @@ class Failure:
     shown: str
     traceback: str
     timed_out: bool
+    raised: Raised
+    """The same as the worker of Azure reports it."""
 
 
 @dataclass(frozen=True)

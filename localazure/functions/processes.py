@@ -43,6 +43,7 @@ class FunctionFailed(Exception):
     def __init__(self, failure: Failure) -> None:
         super().__init__(failure)
         self._failure = failure
+        self.raised = failure.raised
         self.add_note(failure.traceback)
 
     @property

@@ -17,8 +17,9 @@ import aiohttp
 from aiohttp import web
 from azure.functions.meta import Datum
 
+from localazure.durable.endpoint import Endpoint
 from localazure.durable.engine import TaskHub
-from localazure.durable.wire import client_binding, routes
+from localazure.durable.wire import PREFIX, client_binding, routes
 from localazure.functions import indexing
 from localazure.functions.cosmos_feed import Feed
 from localazure.functions.durable import DURABLE_TRIGGERS, DurableFunctions
@@ -75,6 +76,7 @@ class Host:
             undo.pop_all()
         self._triggers: dict[str, Trigger] = {}
         self._hub: TaskHub | None = None
+        self._endpoint: Endpoint | None = None
         self._session: aiohttp.ClientSession | None = None
         self._runner: web.AppRunner | None = None
         self._state = "Initialized"
@@ -101,7 +103,11 @@ class Host:
             )
         await self._open()
         if self._hub is not None:
-            self._invoker.client_binding = client_binding(self._hub, f"http://{HOST}:{self.port}")
+            self._endpoint = Endpoint(self._hub)
+            await self._endpoint.start()
+            self._invoker.client_binding = client_binding(
+                self._hub.name, f"{_site(self.port)}{PREFIX}", self._endpoint.url
+            )
             await self._hub.start()
         self._session = aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=None, sock_connect=5))
         for function in self._enabled:
@@ -124,6 +130,8 @@ class Host:
         if self._hub is not None:
             await self._hub.stop()
         await self._invoker.drain(GRACE)
+        if self._endpoint is not None:
+            await self._endpoint.stop()
         if self._runner is not None:
             await self._runner.cleanup()
         if self._session is not None:
@@ -254,6 +262,12 @@ async def start(config: Config) -> Host:
         raise
     log.info("%d functions are running on %s (Python %s)", len(host.functions), host.url, sys.version.split()[0])
     return host
+
+
+def _site(port: int) -> str:
+    """The address that callers know: what WEBSITE_HOSTNAME says, over HTTPS unless it is this machine by that name."""
+    name = os.environ.get("WEBSITE_HOSTNAME") or f"localhost:{port}"
+    return f"{'http' if name.lower().startswith('localhost') else 'https'}://{name}"
 
 
 def _keys(path: Path | None) -> dict[str, Any]:

@@ -15,7 +15,9 @@ import threading
 import traceback
 from pathlib import Path
 
+from localazure.durable.failure import raised
 from localazure.functions import indexing
+from localazure.functions import worker as worker_module
 from localazure.functions.errors import HostError
 from localazure.functions.frames import Answer, Call, Failure, pack, unpack
 from localazure.functions.settings import read_host_file
@@ -64,7 +66,8 @@ async def _serve(host: socket.socket, worker: AppWorker) -> None:
 
 def _failure(exc: Exception) -> Failure:
     story = "".join(traceback.format_exception(exc))
-    return Failure(type(exc).__name__, str(exc), repr(exc), story, isinstance(exc, TimeoutError))
+    told = raised(exc, outside=worker_module.__file__)
+    return Failure(type(exc).__name__, str(exc), repr(exc), story, isinstance(exc, TimeoutError), told)
 
 
 if __name__ == "__main__":

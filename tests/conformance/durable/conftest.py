@@ -22,13 +22,16 @@ from azure.durable_functions.models.utils import http_utils
 from localazure.clock import Clock, SystemClock
 from localazure.durable.engine import TaskHub
 from localazure.durable.model import Instance
-from localazure.durable.wire import client_binding, routes
+from localazure.durable.wire import PREFIX, client_binding, routes
 from localazure.functions import PART
 from localazure.functions.wire import Host
 from localazure.part import Config
 from tests.conformance.functions.conftest import process  # noqa: F401 - a fixture
 
 APP = Path(__file__).parent / "app"
+
+
+_TRIGGERS = {"orchestrator": "orchestrationTrigger", "activity": "activityTrigger", "entity": "entityTrigger"}
 
 
 class Functions:
@@ -44,11 +47,8 @@ class Functions:
             function = builder.build()
             self._functions[function.get_function_name()] = (function.get_trigger().type, function.get_user_function())
 
-    def has_orchestrator(self, name: str) -> bool:
-        return name in self._functions and self._functions[name][0] == "orchestrationTrigger"
-
-    def has_entity(self, name: str) -> bool:
-        return name in self._functions and self._functions[name][0] == "entityTrigger"
+    def names(self, kind: str) -> dict[str, str]:
+        return {name.lower(): name for name, (trigger, _) in self._functions.items() if trigger == f"{_TRIGGERS[kind]}"}
 
     async def orchestrator(self, name: str, context: str) -> str:
         if self.before_orchestrator is not None:
@@ -130,7 +130,8 @@ async def connect() -> AsyncIterator[Connect]:
         site = web.TCPSite(runner, "127.0.0.1", 0)
         await site.start()
         port = runner.addresses[0][1]
-        return Client(client_binding(hub, f"http://127.0.0.1:{port}"))
+        url = f"http://127.0.0.1:{port}{PREFIX}"
+        return Client(client_binding(hub.name, url, url))
 
     yield make
     await http_utils._close_session()

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from localazure.clock import ManualClock
 from localazure.durable.engine import TaskHub
-from localazure.durable.errors import InstanceFinished, InstanceRunning, UnknownInstance, UnknownOrchestrator
+from localazure.durable.errors import InstanceFinished, InstanceRunning, UnknownInstance
 from localazure.durable.model import NAMES, EventType, Instance
 from tests.conformance.durable.conftest import Functions, Hubs, settled
 

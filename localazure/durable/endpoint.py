@@ -1,0 +1,37 @@
+"""The API on a port of its own, for the Python client: it sends no key, so the port is open to this machine alone.
+
+Source: `LocalHttpListener` of the Durable extension.
+"""
+
+from __future__ import annotations
+
+from aiohttp import web
+
+from localazure.durable.engine import TaskHub
+from localazure.durable.links import RPC_PREFIX
+from localazure.durable.wire import routes
+from localazure.part import HOST
+
+_GRACE = 1.0
+"""Seconds that answers under way have when it closes."""
+
+
+class Endpoint:
+    """Where the client of one hub calls."""
+
+    def __init__(self, hub: TaskHub) -> None:
+        self._hub = hub
+        self._runner: web.AppRunner | None = None
+        self.url = ""
+
+    async def start(self) -> None:
+        app = web.Application(client_max_size=0)  # inputs and events are as long as they are
+        app.add_routes(routes(self._hub, RPC_PREFIX))
+        self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=_GRACE)
+        await self._runner.setup()
+        await web.TCPSite(self._runner, HOST, 0).start()
+        self.url = f"http://{HOST}:{self._runner.addresses[0][1]}{RPC_PREFIX}"
+
+    async def stop(self) -> None:
+        if self._runner is not None:
+            await self._runner.cleanup()
