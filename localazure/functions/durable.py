@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
+from typing import Any
 
 from azure.functions.meta import Datum
 
@@ -41,6 +42,11 @@ class DurableFunctions:
     def names(self, kind: FunctionKind) -> Mapping[str, str]:
         """The functions of a kind: the name in lower case → the name that orchestrators and clients call it."""
         return self._known[kind]
+
+    def orchestrators(self) -> list[tuple[str, Any]]:
+        """Each orchestrator's name, and what is called for it."""
+        of = _TRIGGERS["orchestrator"]
+        return [(_name(item), item.call) for (kind, _), item in self._functions.items() if kind == of]
 
     async def orchestrator(self, name: str, context: str) -> str:
         return await self._call("orchestrationTrigger", name, context)

@@ -23,6 +23,7 @@ from localazure.durable.wire import PREFIX, client_binding, routes
 from localazure.functions import indexing
 from localazure.functions.cosmos_feed import Feed
 from localazure.functions.durable import DURABLE_TRIGGERS, DurableFunctions
+from localazure.functions.durable_check import check_package, misspelt
 from localazure.functions.engine import Invoker
 from localazure.functions.http import LARGEST_BODY, Router
 from localazure.functions.indexing import Function
@@ -94,9 +95,13 @@ class Host:
             await self._processes.start()
         durable = [function for function in self._enabled if function.trigger.type in DURABLE_TRIGGERS]
         if durable or any(binding.type == "durableClient" for function in self._enabled for binding in function.inputs):
+            check_package()
+            functions = DurableFunctions(durable, self._invoker)
+            for told in misspelt(functions):
+                log.error("%s", told)
             self._hub = TaskHub(
                 self._config.file(f"functions/{self._options.hub_name}.db"),
-                DurableFunctions(durable, self._invoker),
+                functions,
                 self._config.clock,
                 self._options.hub_name,
                 activities_at_once=self._options.activities_at_once,

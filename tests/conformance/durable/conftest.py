@@ -9,15 +9,17 @@ import asyncio
 import inspect
 import json
 import sys
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
+import aiohttp
 import azure.durable_functions as df
 import pytest
 from aiohttp import web
 from azure.durable_functions import DurableOrchestrationClient as Client
 from azure.durable_functions.models.utils import http_utils
+from yarl import URL
 
 from localazure.clock import Clock, SystemClock
 from localazure.durable.engine import TaskHub
@@ -212,3 +214,26 @@ async def entity_state(client: Client, entity: df.EntityId, reached: Callable[[A
             state = (await client.read_entity_state(entity)).entity_state
             if reached(state):
                 return state
+
+
+class Reply(NamedTuple):
+    """An answer of the HTTP API."""
+
+    status: int
+    headers: Mapping[str, str]
+    text: str
+
+    @property
+    def document(self) -> Any:
+        return json.loads(self.text)
+
+
+async def ask(host: Host, method: str, path: str, body: str | None = None, **headers: str) -> Reply:
+    """What the HTTP API says to a path below its own, as it is written, with its query."""
+    url = URL(f"{host.url}/runtime/webhooks/durabletask/{path}", encoded=True)
+    named = {name.replace("_", "-"): value for name, value in headers.items()}
+    async with (
+        aiohttp.ClientSession(skip_auto_headers=("Content-Type",)) as session,
+        session.request(method, url, data=body, headers=named) as answer,
+    ):
+        return Reply(answer.status, answer.headers, await answer.text())

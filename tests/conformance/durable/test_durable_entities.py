@@ -12,7 +12,7 @@ from azure.durable_functions import DurableOrchestrationClient as Client
 
 from localazure.durable.entities import LARGEST_BATCH
 from localazure.functions.wire import Host
-from tests.conformance.durable.conftest import Hosts, client_of, entity_state, finished
+from tests.conformance.durable.conftest import Hosts, client_of, entity_state, finished, until
 
 MINE = df.EntityId("counter", "mine")
 
@@ -97,10 +97,13 @@ async def test_an_entity_nobody_has_asked_anything_does_not_exist(client: Client
     assert (answer.entity_exists, answer.entity_state) == (False, None)
 
 
-async def test_a_call_to_an_entity_that_no_function_is_fails_the_orchestration_and_names_it(client: Client) -> None:
-    status = await run(client, "calls_nobody")
-    assert status.runtime_status.name == "Failed"
-    assert "The function 'nobody' doesn't exist, is disabled, or is not an entity function" in status.output
+async def test_a_call_to_an_entity_that_no_function_is_never_ends_and_the_log_names_it(
+    client: Client, caplog: pytest.LogCaptureFixture
+) -> None:
+    await client.start_new("calls_nobody", "one")
+    told = "The function 'nobody' doesn't exist, is disabled, or is not an entity function"
+    await until(client, "one", lambda _: told in caplog.text)
+    assert (await client.get_status("one")).runtime_status.name == "Running"
 
 
 async def test_a_signal_to_an_entity_that_no_function_is_is_refused(client: Client) -> None:

@@ -14,6 +14,11 @@ early = pytest.mark.filterwarnings("ignore:Potential duplicate Task completion")
 """What the package says of an event that nobody waits for yet."""
 
 
+def texts(count: int) -> list[str]:
+    """The numbers up to `count`, as events of the package's client bring them: as JSON, since it encodes twice."""
+    return [str(number) for number in range(count)]
+
+
 async def output(client: Client, instance_id: str) -> Any:
     status = await finished(client, instance_id)
     assert status.runtime_status.name == "Completed", status.output
@@ -34,7 +39,7 @@ async def test_events_of_one_name_are_received_in_the_order_in_which_they_were_r
     await heard(client, "one", "TaskCompleted")
     for number in range(20):
         await client.raise_event("one", "word", number)
-    assert await output(client, "one") == list(range(20))
+    assert await output(client, "one") == texts(20)
 
 
 @early
@@ -45,7 +50,7 @@ async def test_events_that_come_before_they_are_waited_for_are_kept_whatever_the
     await heard(client, "one", "EventRaised", "b")
     assert not (await client.get_status("one")).output
     await client.raise_event("one", "a", "A")
-    assert await output(client, "one") == ["A", "B", "C", "D"]
+    assert await output(client, "one") == ['"A"', '"B"', '"C"', '"D"']
 
 
 @early
@@ -54,14 +59,14 @@ async def test_of_two_early_events_of_one_name_the_package_keeps_the_last(client
     for number in (1, 2):
         await client.raise_event("one", "b", number)
     await client.raise_event("one", "a", 0)
-    assert await output(client, "one") == [0, 2]
+    assert await output(client, "one") == ["0", "2"]
 
 
 async def test_an_eternal_orchestration_loses_no_event_that_comes_while_it_starts_over(client: Client) -> None:
     await client.start_new("collects", "one", [50, []])
     for number in range(50):
         await client.raise_event("one", "item", number)
-    assert await output(client, "one") == list(range(50))
+    assert await output(client, "one") == texts(50)
 
 
 async def test_events_that_wait_together_are_carried_from_execution_to_execution(client: Client) -> None:
@@ -71,7 +76,7 @@ async def test_events_that_wait_together_are_carried_from_execution_to_execution
     for number in range(30):
         await client.raise_event("one", "item", number)
     await client.resume("one", "now")
-    assert await output(client, "one") == list(range(30))
+    assert await output(client, "one") == texts(30)
 
 
 @early
@@ -80,7 +85,7 @@ async def test_an_event_that_was_read_and_not_waited_for_is_lost_when_the_instan
     await client.raise_event("one", "stray", None)
     await heard(client, "one", "EventRaised", "stray")
     await client.raise_event("one", "go", None)
-    await until(client, "one", lambda status: status.input_ is True)
+    await until(client, "one", lambda status: status.input_ == "true")
     await client.raise_event("one", "go", None)
     await client.raise_event("one", "done", None)
     assert await output(client, "one") == "done"

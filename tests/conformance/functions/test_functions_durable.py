@@ -117,7 +117,7 @@ async def test_an_orchestration_that_waits_goes_on_after_a_restart_without_repea
     host = await durable.start()
     assert await _call(http, f"{host.url}/api/tell/one/go", {"n": 1}) == 200
     status = await _finished(http, host.url, "one")
-    assert (status["runtimeStatus"], status["output"]) == ("Completed", {"n": 1})
+    assert (status["runtimeStatus"], status["output"]) == ("Completed", '{"n": 1}')
     assert durable.module.seen.empty()
 
 

@@ -7,14 +7,41 @@ import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
+from azure.durable_functions.models.utils import http_utils
+
 from localazure.functions import PART
-from localazure.part import HOST, Config
+from localazure.part import HOST, Config, Server
 from localazure.testing import serving
 from tests.conformance.functions.process import restored
 
 from .comparing import DURABLE_KEY, RECORDINGS
+
+
+class _Host:
+    """The host, and the session of the Durable client, which that never closes."""
+
+    def __init__(self, server: Server) -> None:
+        self._server = server
+
+    @property
+    def port(self) -> int:
+        return self._server.port
+
+    @property
+    def url(self) -> str:
+        return self._server.url
+
+    async def stop(self) -> None:
+        await http_utils._close_session()
+        await self._server.stop()
+
+
+async def _start(config: Config) -> Server:
+    return _Host(await PART.start(config))
+
 
 MASTER_KEY = "masterkey"
 FUNCTION_KEY = "functionkey"
@@ -33,7 +60,7 @@ def hosting(name: str, directory: Path, *, keys: bool = True) -> Iterator[tuple[
     config = Config(state=directory / "state", options=options)
     with restored():
         os.environ.pop("WEBSITE_HOSTNAME", None)
-        with serving(PART, config) as server:
+        with serving(replace(PART, start=_start), config) as server:
             yield HOST, server.port
 
 

@@ -308,3 +308,103 @@ def fetches_as_somebody(context: df.DurableOrchestrationContext) -> Any:
 @app.activity_trigger(input_name="number")
 def double(number: int) -> int:
     return number * 2
+
+
+@app.orchestration_trigger(context_name="context")
+def echoes(context: df.DurableOrchestrationContext) -> Any:
+    """What it was given; a generator, as the package wants them."""
+    yield context.call_activity("double", 1)
+    return context.get_input()
+
+
+@app.orchestration_trigger(context_name="context")
+def hears(context: df.DurableOrchestrationContext) -> Any:
+    return (yield context.wait_for_external_event("go"))
+
+
+@app.orchestration_trigger(context_name="context")
+def leaves_a_timer(context: df.DurableOrchestrationContext) -> Any:
+    """Waits for "go" or so many seconds, and gives the timer up if it is told to."""
+    seconds, gives_up = context.get_input()
+    timer = context.create_timer(context.current_utc_datetime + timedelta(seconds=seconds))
+    go = context.wait_for_external_event("go")
+    winner = yield context.task_any([timer, go])
+    if winner is go and gives_up:
+        timer.cancel()
+    return "went" if winner is go else "waited"
+
+
+@app.orchestration_trigger(context_name="context")
+def sleeps(context: df.DurableOrchestrationContext) -> Any:
+    yield context.create_timer(context.current_utc_datetime + timedelta(seconds=context.get_input()))
+    return "slept"
+
+
+@app.orchestration_trigger(context_name="context")
+def turns(context: df.DurableOrchestrationContext) -> Any:
+    """Starts over while a timer of an hour is open, and hears then what came meanwhile."""
+    if context.get_input() is None:
+        timer = context.create_timer(context.current_utc_datetime + timedelta(hours=1))
+        yield context.task_any([timer, context.call_activity("double", 1)])
+        context.continue_as_new("again")
+        return None
+    return [(yield context.wait_for_external_event("item")), (yield context.wait_for_external_event("item"))]
+
+
+@app.orchestration_trigger(context_name="context")
+def reports(context: df.DurableOrchestrationContext) -> Any:
+    """Sets a custom status of so many characters."""
+    context.set_custom_status("x" * context.get_input())
+    yield context.call_activity("double", 1)
+    return "reported"
+
+
+@app.orchestration_trigger(context_name="context")
+def hands_on(context: df.DurableOrchestrationContext) -> Any:
+    """Sets a custom status, starts over, and sets none any more."""
+    if context.get_input() is None:
+        context.set_custom_status("first")
+        context.continue_as_new("again")
+        return None
+    yield context.wait_for_external_event("go")
+    yield context.wait_for_external_event("go")
+    return "done"
+
+
+@app.orchestration_trigger(context_name="context")
+def asks_for(context: df.DurableOrchestrationContext) -> Any:
+    """Calls what it is told to, or hears "go"."""
+    kind, name = context.get_input()
+    call = context.call_activity if kind == "activity" else context.call_sub_orchestrator
+    go = context.wait_for_external_event("go")
+    yield context.task_any([call(name, 1), go])
+    return "went"
+
+
+@app.orchestration_trigger(context_name="context")
+def catches(context: df.DurableOrchestrationContext) -> Any:
+    try:
+        yield context.call_activity(*context.get_input())
+    except Exception as exc:
+        return str(exc)
+
+
+@app.orchestration_trigger(context_name="context")
+def catches_a_child(context: df.DurableOrchestrationContext) -> Any:
+    try:
+        yield context.call_sub_orchestrator(context.get_input(), "bad", f"{context.instance_id}-child")
+    except Exception as exc:
+        return str(exc)
+
+
+@app.orchestration_trigger(context_name="context")
+def not_a_number(context: df.DurableOrchestrationContext) -> Any:
+    yield context.call_activity("double", 1)
+    return float("nan")
+
+
+@app.orchestration_trigger(context_name="context")
+def misspells(context: df.DurableOrchestrationContext) -> Any:
+    yield context.call_activity("duoble", 1)
+    yield context.call_activity("double", 1)
+    yield context.call_sub_orchestrator("pciky", None)
