@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import tempfile
 import time
 from pathlib import Path
@@ -82,7 +83,7 @@ class _Load:
         order_id = f"order-{self._started}"
         self._started += 1
         url = f"{self._hub}/orchestrators/saga/{order_id}"
-        async with self._session.post(url, json=order_id) as answer:
+        async with self._session.post(url, json=json.dumps(order_id)) as answer:  # twice, as the package decodes it
             if answer.status != 202:
                 raise MeasurementFailed(f"{url}: {answer.status} {await answer.text()}")
 

@@ -99,7 +99,7 @@ async def test_a_custom_status_takes_sixteen_kilobytes_of_utf_16(client: Client,
     told = (
         f"The UTF-16 size of the JSON-serialized payload must not exceed 16 KB. The current payload size is {size} KB."
     )
-    assert status.output == ("reported" if fits else f"Orchestrator function 'reports' failed: {told} {size} KB.")
+    assert status.output == ("reported" if fits else f"Orchestrator function 'reports' failed: {told}")
 
 
 async def test_version_2_of_the_package_is_refused_by_name(hosts: Hosts, monkeypatch: pytest.MonkeyPatch) -> None:
