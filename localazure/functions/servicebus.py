@@ -11,7 +11,7 @@ import json
 import logging
 import time
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from azure.functions.meta import Datum
@@ -30,6 +30,8 @@ log = logging.getLogger("localazure.functions")
 
 _LONGEST_PAUSE = 5.0
 _GRACE = 25.0
+_NEVER = datetime.max.replace(tzinfo=UTC)
+"""When a message without a time to live expires, by the .NET client."""
 _WAIT = 30.0
 """Seconds that one receive waits; an end without a message is no event, the next receive follows at once."""
 
@@ -220,7 +222,7 @@ def _metadata(message: ServiceBusReceivedMessage) -> dict[str, Any]:
         "DeliveryCount": (message.delivery_count or 0) + 1,
         "EnqueuedSequenceNumber": message.enqueued_sequence_number,
         "EnqueuedTimeUtc": _moment(message.enqueued_time_utc),
-        "ExpiresAtUtc": _moment(message.expires_at_utc),
+        "ExpiresAtUtc": _moment(message.expires_at_utc or _NEVER),
         "Label": message.subject,
         "LockedUntil": _moment(message.locked_until_utc) if message.session_id is None else None,
         "LockToken": str(message.lock_token) if message.lock_token else None,

@@ -1,11 +1,10 @@
-"""The administration API: queues, topics, subscriptions and rules over HTTPS, for `ServiceBusAdministrationClient`.
+"""The administration API: queues, topics, subscriptions and rules over HTTP, for `ServiceBusAdministrationClient`.
 
 Source: "Service Bus REST API" (Atom); `management/_generated/operations` of azure-servicebus 7.15.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from urllib.parse import unquote
@@ -13,11 +12,13 @@ from xml.etree import ElementTree as ET
 
 from aiohttp import web
 
-from localazure.servicebus import atom
+from localazure.servicebus import atom, xml
+from localazure.servicebus.authorization import MANAGE, Grant
 from localazure.servicebus.descriptions import Description
 from localazure.servicebus.engine import Broker
 from localazure.servicebus.errors import BrokerError, EntityExists, EntityNotFound, NotAllowed, Unauthorized
 from localazure.servicebus.filters import DEFAULT, CorrelationFilter, Rule
+from localazure.servicebus.names import check_name
 from localazure.servicebus.options import Kind, Options, Value, changed, options, told
 from localazure.servicebus.tokens import Tokens
 from localazure.servicebus.topology import DEAD_LETTERS
@@ -29,7 +30,7 @@ _TITLES: Mapping[Kind, str] = {
 }
 _LISTS: Mapping[str, Kind] = {"queues": "queue", "topics": "topic"}
 _SAID_BY_THE_SERVICE = (
-    "AccessedAt", "CorrelationFilterCount", "CountDetails", "CreatedAt", "DefaultRuleDescription",
+    "AccessedAt", "AuthorizationRules", "CorrelationFilterCount", "CountDetails", "CreatedAt", "DefaultRuleDescription",
     "EntityAvailabilityStatus", "MessageCount", "MessageCountDetails", "SizeInBytes", "SqlFilterCount",
     "SubscriptionCount", "UpdatedAt",
 )  # fmt: skip
@@ -38,53 +39,66 @@ _SUPPLEMENTS = {
     "forward_dead_letters_to": "ServiceBusDlqSupplementaryAuthorization",
 }
 """The tokens for the entities that an entity forwards to."""
-_NAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._/~-]*[A-Za-z0-9_])?")
-_LONGEST = {"queue": 260, "topic": 260, "subscription": 50, "rule": 50}
 _PAGE = 100
 
 
 class Administration:
-    """Answers requests. `address` is where the API is, without a slash at its end."""
+    """Answers requests."""
 
-    def __init__(self, broker: Broker, tokens: Tokens, address: str) -> None:
-        self._broker, self._tokens, self._address = broker, tokens, address
+    def __init__(self, broker: Broker, tokens: Tokens) -> None:
+        self._broker, self._tokens = broker, tokens
         self._entities = broker.entities
 
     async def answer(self, request: web.Request) -> web.Response:
         body = await request.read()
         try:
             # a client that was given a signature, and not the key, calls it a bearer token
-            self._tokens.check(request.headers.get("Authorization", "").removeprefix("Bearer "))
-            status, document = self._route(request, body)
+            grant = self._tokens.check(request.headers.get("Authorization", "").removeprefix("Bearer "))
+            status, document = _Answer(self._broker, self._tokens, request, grant).of(body)
         except BrokerError as exc:
             status = 400 if exc.status >= 500 else exc.status
             document = atom.error(status, f"{exc} SubCode={status}00.")
         except ValueError as exc:
             status, document = 400, atom.error(400, f"{exc} SubCode=40000.")
-        return web.Response(status=status, body=atom.text(document), content_type="application/atom+xml")
+        return web.Response(status=status, body=xml.text(document), content_type="application/atom+xml")
 
-    def _route(self, request: web.Request, body: bytes) -> tuple[int, ET.Element]:
+
+class _Answer:
+    """The answer to one request."""
+
+    def __init__(self, broker: Broker, tokens: Tokens, request: web.Request, grant: Grant) -> None:
+        self._broker, self._tokens, self._request, self._grant = broker, tokens, request, grant
+        self._entities = broker.entities
+        self._address = f"{request.scheme}://{request.host}"
+
+    def of(self, body: bytes) -> tuple[int, ET.Element]:
+        """Names may hold slashes, so an address is read from its end."""
+        request = self._request
         parts = [unquote(part) for part in request.raw_path.partition("?")[0].strip("/").split("/")]
-        shape = [part.lower() for part in parts]
-        if request.method == "GET" and shape == ["$namespaceinfo"]:
+        shape = ["", "", "", "", *(part.lower() for part in parts)]
+        self._demand("" if parts[0].startswith("$") else "/".join(parts))
+        if request.method == "GET" and shape[4:] == ["$namespaceinfo"]:
             return 200, self._namespace()
-        if request.method == "GET" and shape[0] == "$resources" and len(shape) == 2 and shape[1] in _LISTS:
-            return 200, self._list(request, self._entities.descriptions(_LISTS[shape[1]]))
-        if len(parts) > 1 and shape[1] != "subscriptions":
-            raise EntityNotFound(f"there is nothing at {request.path}")
-        if len(parts) == 2 and request.method == "GET":
-            topic = self._of_kind(parts[0], "topic")
+        if request.method == "GET" and shape[4] == "$resources" and len(parts) == 2 and shape[5] in _LISTS:
+            return 200, self._list(request, self._entities.descriptions(_LISTS[shape[5]]))
+        if shape[-4] == "subscriptions" and shape[-2] == "rules" and len(parts) > 4:
+            described = self._of_kind(_subscription(parts[:-2]), "subscription")
+            return self._rule(request, described, parts[-1], body)
+        if shape[-3] == "subscriptions" and shape[-1] == "rules" and len(parts) > 3 and request.method == "GET":
+            described = self._of_kind(_subscription(parts[:-1]), "subscription")
+            return 200, self._page(request, "rules", [self._rule_entry(described, rule) for rule in described.rules])
+        if shape[-2] == "subscriptions" and len(parts) > 2:
+            return self._entity(request, _subscription(parts), body)
+        if shape[-1] == "subscriptions" and len(parts) > 1 and request.method == "GET":
+            topic = self._of_kind("/".join(parts[:-1]), "topic")
             return 200, self._list(request, self._entities.descriptions("subscription", topic.path))
-        if len(parts) in (1, 3):
-            return self._entity(request, parts[0] if len(parts) == 1 else _subscription(parts), body)
-        if len(parts) in (4, 5) and shape[3] == "rules":
-            described = self._of_kind(_subscription(parts), "subscription")
-            if len(parts) == 5:
-                return self._rule(request, described, parts[4], body)
-            if request.method == "GET":
-                entries = [self._rule_entry(described, rule) for rule in described.rules]
-                return 200, self._page(request, "rules", entries)
-        raise NotAllowed(f"{request.method} {request.path} is not supported by the local server")
+        return self._entity(request, "/".join(parts), body)
+
+    def _demand(self, path: str) -> None:
+        """Raises Unauthorized. An entity's own key manages the entity; the rest takes the namespace's."""
+        everywhere = self._grant.entities is None
+        if not everywhere and (not path or not self._grant.allows(path, MANAGE, self._broker.now())):
+            raise Unauthorized(f"Unauthorized access. '{MANAGE}' claim(s) are required to perform this operation.")
 
     def _entity(self, request: web.Request, path: str, body: bytes) -> tuple[int, ET.Element]:
         if request.method == "GET":
@@ -106,15 +120,16 @@ class Administration:
     def _create(self, request: web.Request, path: str, body: bytes) -> Description:
         kind = self._kind(path, body)
         name = path.rpartition("/Subscriptions/")[2]
-        _check_name(kind, name)
+        check_name(kind, name)
         description = atom.parse(body, _TITLES[kind])
-        made = options(kind, path, atom.properties(description, _SAID_BY_THE_SERVICE))
+        keys = atom.authorization(description, self._broker.now())
+        made = replace(options(kind, path, atom.properties(description, _SAID_BY_THE_SERVICE)), authorization=keys)
         self._check_forwarding(request, made)
         rules: tuple[Rule, ...] = ()
         if kind == "subscription":
-            first = description.find(f"{{{atom.CONNECT}}}DefaultRuleDescription")
+            first = description.find(f"{{{xml.CONNECT}}}DefaultRuleDescription")
             now = self._broker.now()
-            named = DEFAULT if first is None else first.findtext(f"{{{atom.CONNECT}}}Name") or DEFAULT
+            named = DEFAULT if first is None else first.findtext(f"{{{xml.CONNECT}}}Name") or DEFAULT
             rules = (Rule(DEFAULT, created=now) if first is None else atom.rule(named, first, now),)
         return self._entities.create(kind, path, made, rules)
 
@@ -122,6 +137,7 @@ class Administration:
         before = self._entities.describe(path)
         description = atom.parse(body, _TITLES[before.kind])
         new = changed(before.kind, path, before.options, atom.properties(description, _SAID_BY_THE_SERVICE))
+        new = replace(new, authorization=atom.authorization(description, self._broker.now()))
         self._check_forwarding(request, new)
         return self._entities.update(before.path, new)
 
@@ -140,7 +156,7 @@ class Administration:
     def _of_kind(self, path: str, kind: Kind) -> Description:
         found = self._entities.describe(path)
         if found.kind != kind:
-            raise EntityNotFound(f"The messaging entity '{path}' is no {kind}.")
+            raise EntityNotFound(f"The messaging entity '{path}' could not be found: it is not a {kind}.")
         return found
 
     def _rule(self, request: web.Request, owner: Description, name: str, body: bytes) -> tuple[int, ET.Element]:
@@ -149,9 +165,9 @@ class Administration:
         if request.method == "PUT" and not request.headers.get("If-Match"):
             if found is not None:
                 raise EntityExists(f"The rule '{name}' of '{owner.path}' already exists.")
-            _check_name("rule", name)
+            check_name("rule", name)
         elif found is None:
-            raise EntityNotFound(f"The rule '{name}' of '{owner.path}' could not be found.")
+            raise EntityNotFound(f"The messaging entity '{owner.path}/Rules/{name}' could not be found.")
         if request.method == "GET" and found is not None:
             return 200, self._rule_entry(owner, found)
         if request.method == "DELETE" and found is not None:
@@ -200,7 +216,7 @@ class Administration:
             "AccessedAt": atom.moment(self._entities.accessed(described)),
         }
         counts, sizes = self._counted(described)
-        content = atom.described(_TITLES[described.kind], said | sizes, counts)
+        content = atom.described(_TITLES[described.kind], said | sizes, counts, described.options.authorization)
         return atom.entry(f"{self._address}/{described.path}", described.name, content, described.updated)
 
     def _counted(self, described: Description) -> tuple[dict[str, int], dict[str, Value]]:
@@ -227,11 +243,11 @@ class Administration:
 
 _CONSTANT: Mapping[Kind, Mapping[str, Value]] = {
     "queue": {
-        "IsAnonymousAccessible": False, "EnablePartitioning": False, "EnableExpress": False,
+        "IsAnonymousAccessible": False,
         "EntityAvailabilityStatus": "Available", "MaxMessageSizeInKilobytes": 256,
     },
     "topic": {
-        "IsAnonymousAccessible": False, "EnablePartitioning": False, "EnableExpress": False,
+        "IsAnonymousAccessible": False,
         "EnableSubscriptionPartitioning": False, "FilteringMessagesBeforePublishing": False,
         "EntityAvailabilityStatus": "Available", "MaxMessageSizeInKilobytes": 256,
     },
@@ -247,11 +263,4 @@ def _counts(active: int, dead: int, scheduled: int) -> dict[str, int]:
 
 
 def _subscription(parts: list[str]) -> str:
-    return f"{parts[0]}/Subscriptions/{parts[2]}"
-
-
-def _check_name(kind: str, name: str) -> None:
-    if not _NAME.fullmatch(name.removeprefix("$") if kind == "rule" else name) or len(name) > _LONGEST[kind]:
-        raise NotAllowed(
-            f"'{name}' is no name for a {kind}: up to {_LONGEST[kind]} letters, digits, periods, hyphens, underscores"
-        )
+    return f"{'/'.join(parts[:-2])}/Subscriptions/{parts[-1]}"

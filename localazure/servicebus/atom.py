@@ -5,22 +5,26 @@ Source: "Service Bus REST API"; `management/_generated/models` and `management/_
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 from xml.etree import ElementTree as ET
 
+from localazure.servicebus.amqp.types import Int32
+from localazure.servicebus.authorization import AuthorizationRule, new_key
 from localazure.servicebus.errors import NotAllowed
 from localazure.servicebus.filters import CorrelationFilter, FalseFilter, Filter, Rule, SqlAction, SqlFilter, TrueFilter
 from localazure.servicebus.options import Value
 from localazure.servicebus.sql import SYSTEM
+from localazure.servicebus.values import DateTime, Duration
+from localazure.servicebus.xml import CONNECT, COUNTS, SCHEMA_PREFIX, TYPE
 
 ATOM = "http://www.w3.org/2005/Atom"
-CONNECT = "http://schemas.microsoft.com/netservices/2010/10/servicebus/connect"
-COUNTS = "http://schemas.microsoft.com/netservices/2011/06/servicebus"
-_SCHEMA = "http://www.w3.org/2001/XMLSchema"
-_TYPE = "{http://www.w3.org/2001/XMLSchema-instance}type"
-_NUMBERS = {"int": int, "long": int, "double": float}
+_READERS: Mapping[str, Callable[[str], Any]] = {
+    "string": str, "int": Int32, "long": int, "double": float, "boolean": lambda text: text.lower() == "true",
+    "dateTime": DateTime, "duration": Duration,
+}  # fmt: skip
+_KINDS = {bool: "boolean", Int32: "int", int: "long", float: "double", DateTime: "dateTime", Duration: "duration"}
 
 
 def parse(body: bytes, title: str) -> ET.Element:
@@ -82,28 +86,30 @@ def _values(parent: ET.Element, title: str) -> dict[str, Any]:
         value = pair.find(f"{{{CONNECT}}}Value")
         key, text = pair.findtext(f"{{{CONNECT}}}Key") or "", "" if value is None else value.text or ""
         kind = "string" if value is None else _kind(value)
-        if kind in _NUMBERS:
-            found[key] = _NUMBERS[kind](text)
-        elif kind == "boolean":
-            found[key] = text.lower() == "true"
-        elif kind == "string":
-            found[key] = text
-        else:
+        if kind not in _READERS:
             raise NotAllowed(f"{key}: values of the type {kind} are not supported in rules by the local server")
+        found[key] = _READERS[kind](text)
     return found
 
 
 def _kind(element: ET.Element) -> str:
-    return element.get(_TYPE, "").rpartition(":")[2]
+    return element.get(TYPE, "").rpartition(":")[2]
 
 
 def _name(element: ET.Element) -> str:
     return element.tag.rpartition("}")[2]
 
 
-def described(title: str, told: Mapping[str, Value], counts: Mapping[str, int] | None = None) -> ET.Element:
-    """A description; `counts` are what its CountDetails say."""
+def described(
+    title: str,
+    told: Mapping[str, Value],
+    counts: Mapping[str, int] | None = None,
+    rules: Iterable[AuthorizationRule] = (),
+) -> ET.Element:
+    """A description; `counts` are what its CountDetails say, `rules` its authorization rules."""
     out = ET.Element(f"{{{CONNECT}}}{title}")
+    if rules:
+        _authorization(out, rules)
     for name, value in told.items():
         _leaf(out, name, value)
     if counts is not None:
@@ -113,18 +119,55 @@ def described(title: str, told: Mapping[str, Value], counts: Mapping[str, int] |
     return out
 
 
+def authorization(description: ET.Element, now: float) -> tuple[AuthorizationRule, ...]:
+    """The authorization rules of a description; one without keys gets them. Raises ValueError."""
+    found = []
+    for element in description.findall(f"{{{CONNECT}}}AuthorizationRules/{{{CONNECT}}}AuthorizationRule"):
+        told = {_name(child): (child.text or "").strip() for child in element}
+        rights = tuple(r.text or "" for r in element.findall(f"{{{CONNECT}}}Rights/{{{CONNECT}}}AccessRights"))
+        made = AuthorizationRule(
+            told.get("KeyName", ""),
+            rights,
+            told.get("PrimaryKey") or new_key(),
+            told.get("SecondaryKey") or new_key(),
+            told.get("CreatedTime") or moment(now),
+            told.get("ModifiedTime") or moment(now),
+        )
+        made.check()
+        found.append(made)
+    if len({rule.name for rule in found}) < len(found):
+        raise ValueError("two authorization rules of one name")
+    return tuple(found)
+
+
+def _authorization(parent: ET.Element, rules: Iterable[AuthorizationRule]) -> None:
+    out = ET.SubElement(parent, f"{{{CONNECT}}}AuthorizationRules")
+    for rule in rules:
+        one = ET.SubElement(out, f"{{{CONNECT}}}AuthorizationRule", {TYPE: "SharedAccessAuthorizationRule"})
+        _leaf(one, "ClaimType", "SharedAccessKey")
+        _leaf(one, "ClaimValue", "None")
+        rights = ET.SubElement(one, f"{{{CONNECT}}}Rights")
+        for right in rule.rights:
+            _leaf(rights, "AccessRights", right)
+        _leaf(one, "CreatedTime", rule.created)
+        _leaf(one, "ModifiedTime", rule.modified)
+        _leaf(one, "KeyName", rule.name)
+        _leaf(one, "PrimaryKey", rule.primary)
+        _leaf(one, "SecondaryKey", rule.secondary)
+
+
 def described_rule(told: Rule, created: float) -> ET.Element:
     out = ET.Element(f"{{{CONNECT}}}RuleDescription")
     if isinstance(told.filter, CorrelationFilter):
-        made = ET.SubElement(out, f"{{{CONNECT}}}Filter", {_TYPE: "CorrelationFilter"})
+        made = ET.SubElement(out, f"{{{CONNECT}}}Filter", {TYPE: "CorrelationFilter"})
         for name, value in told.filter.system.items():
             _leaf(made, name, value)
         _pairs(made, "Properties", told.filter.properties)
     else:
-        made = ET.SubElement(out, f"{{{CONNECT}}}Filter", {_TYPE: type(told.filter).__name__})
+        made = ET.SubElement(out, f"{{{CONNECT}}}Filter", {TYPE: type(told.filter).__name__})
         _expression(made, told.filter.expression, told.filter.parameters)
     kind = "EmptyRuleAction" if told.action is None else "SqlRuleAction"
-    action = ET.SubElement(out, f"{{{CONNECT}}}Action", {_TYPE: kind})
+    action = ET.SubElement(out, f"{{{CONNECT}}}Action", {TYPE: kind})
     if told.action is not None:
         _expression(action, told.action.expression, told.action.parameters)
     _leaf(out, "CreatedAt", moment(told.created or created))
@@ -143,9 +186,9 @@ def _pairs(parent: ET.Element, title: str, values: Mapping[str, Any]) -> None:
     for key, value in values.items():
         pair = ET.SubElement(pairs, f"{{{CONNECT}}}KeyValueOfstringanyType")
         _leaf(pair, "Key", key)
-        kind = {bool: "boolean", int: "long", float: "double"}.get(type(value), "string")
-        _leaf(pair, "Value", value)
-        pair[-1].attrib |= {_TYPE: f"x:{kind}", "xmlns:x": _SCHEMA}
+        kind = _KINDS.get(type(value), "string")
+        _leaf(pair, "Value", value.text if isinstance(value, DateTime | Duration) else value)
+        pair[-1].set(TYPE, f"{SCHEMA_PREFIX}:{kind}")
 
 
 def _leaf(parent: ET.Element, name: str, value: Value | float) -> None:
@@ -182,11 +225,6 @@ def error(status: int, detail: str) -> ET.Element:
     ET.SubElement(out, "Code").text = str(status)
     ET.SubElement(out, "Detail").text = detail
     return out
-
-
-def text(document: ET.Element) -> bytes:
-    written: bytes = ET.tostring(document, encoding="utf-8", xml_declaration=True)
-    return written
 
 
 def moment(seconds: float) -> str:

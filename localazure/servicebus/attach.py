@@ -1,33 +1,58 @@
-"""A client's wish for a link, and what becomes of it: a link, or a refusal that says why."""
+"""Handles one attach frame: opens the link, or refuses it with the reason."""
 
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Any
+from collections.abc import Coroutine
+from typing import Any, Protocol
 
-from localazure.servicebus import codec
+from localazure.servicebus.amqp import frames
+from localazure.servicebus.amqp.encode import NULL
+from localazure.servicebus.amqp.frames import Frame
+from localazure.servicebus.amqp.types import Described
+from localazure.servicebus.authorization import LISTEN, SEND
+from localazure.servicebus.coordinator import CoordinatorLink
 from localazure.servicebus.engine import LARGEST_MESSAGE
 from localazure.servicebus.errors import BrokerError, NoSession, NotAllowed, Unsupported
-from localazure.servicebus.link import CREDIT, IncomingLink, OutgoingLink, RequestLink
+from localazure.servicebus.link import IncomingLink, OutgoingLink, RequestLink
+from localazure.servicebus.ports import SessionPort
 
-if TYPE_CHECKING:
-    from localazure.servicebus.session import Session
-
-_SESSION_FILTER = b"com.microsoft:session-filter"
-_TIMEOUT = b"com.microsoft:timeout"
+_SESSION_FILTER = "com.microsoft:session-filter"
+_SHARED_SESSION_FILTER = "com.microsoft:non-exclusive-session-filter"
+_TIMEOUT = "com.microsoft:timeout"
 _TICKS_AT_EPOCH = 621_355_968_000_000_000
+_LONGEST_WAIT = 86_400.0
+"""Seconds that a receiver may wait for a session."""
+
+
+class Owner(SessionPort, Protocol):
+    """A session that has links attached to it."""
+
+    links: dict[int, IncomingLink | OutgoingLink | RequestLink | CoordinatorLink]
+    answers: dict[tuple[str, str], RequestLink]
+
+    def credit(self, handle: int, received: int) -> None: ...
+
+    def wait_for(self, handle: int, attaching: Coroutine[Any, Any, None]) -> None: ...
 
 
 class Attach:
-    """One attach frame. `receiver` is the client's role; `node` the entity's path at our end of the link."""
+    """One attach frame. The link's node is the entity's path at our end of it."""
 
-    def __init__(self, session: Session, fields: list[Any]) -> None:
-        self._session, self._broker = session, session.connection.broker
-        self._name, self.handle, self._receiver = fields[0], int(fields[1]), bool(fields[2])
+    def __init__(self, session: Owner, frame: Frame) -> None:
+        fields = frame.fields
+        self._session, self._broker, self._frame = session, session.connection.broker, frame
+        self._handle, self._receiver = int(fields[1]), bool(fields[2])
         self._modes = (2 if fields[3] is None else int(fields[3]), int(fields[4] or 0))
         self._peek_lock = fields[3] != 1
         self._source, self._target = fields[5], fields[6]
-        self._properties = fields[13] or {}
+        self._properties = fields[13] if isinstance(fields[13], dict) else {}
+
+    @property
+    def coordinates(self) -> bool:
+        """Whether the link is one to the coordinator of transactions."""
+        target = self._target
+        return not self._receiver and isinstance(target, Described) and target.descriptor == frames.COORDINATOR
 
     def carry_out(self) -> None:
         try:
@@ -36,47 +61,66 @@ class Attach:
             self._refuse(exc)
 
     def _make(self) -> None:
+        demand = self._session.connection.demand
+        if self.coordinates:
+            demand("", None)
+            self._add(CoordinatorLink(self._session, self._handle))
+            return
         terminus = self._source if self._receiver else self._target
-        if not isinstance(terminus, list):
-            raise Unsupported("transactions are not supported by the local server")
-        node = entity_path(terminus[0])
-        if node == "$cbs" or node.lower().endswith("$management"):
+        node = entity_path(_fields(terminus)[0])
+        if node == "$cbs":
             self._request_link(node)
-        elif not self._session.connection.authorized:
-            raise NotAllowed("put a token into $cbs before anything else")
+        elif node.lower().endswith("/$management"):
+            demand(node, None)
+            self._request_link(node)
         elif self._receiver:
+            demand(node, LISTEN)
             self._outgoing_link(node)
         else:
+            demand(node, SEND)
             self._broker.check_target(node)
-            self._session.links[self.handle] = IncomingLink(self._session, self.handle, self._broker, node)
-            self._reply(codec.source_of(self._source))
-            self._session.credit(self.handle, 0, CREDIT)
+            self._add(IncomingLink(self._session, self._handle, node))
+
+    def _add(self, link: IncomingLink | CoordinatorLink | RequestLink) -> None:
+        """A link that takes messages, and credit for them."""
+        self._session.links[self._handle] = link
+        self._reply(frames.source(self._frame.raw(5)))
+        self._session.credit(self._handle, 0)
 
     def _request_link(self, node: str) -> None:
-        link = RequestLink(node, self.handle)
-        self._session.links[self.handle] = link
-        self._reply(codec.source_of(self._source))
-        if self._receiver:
-            self._session.answers[node.lower()] = link
-        else:
-            self._session.credit(self.handle, 0, CREDIT)
+        link = RequestLink(self._session, node, self._handle)
+        if not self._receiver:
+            self._add(link)
+            return
+        self._session.links[self._handle] = link
+        self._reply(frames.source(self._frame.raw(5)))
+        address = _fields(self._target)[0] if isinstance(self._target, Described) else None
+        self._session.answers[node.lower(), str(address or "")] = link
 
     def _outgoing_link(self, node: str) -> None:
         queue = self._broker.source(node)
-        link = OutgoingLink(self._session, self.handle, queue, self._peek_lock)
-        filters = (self._source[7] if len(self._source) > 7 else None) or {}
-        self._session.links[self.handle] = link
+        link = OutgoingLink(self._session, self._handle, queue, self._peek_lock)
+        found = _fields(self._source)[7]
+        filters = found if isinstance(found, dict) else {}
+        if _SHARED_SESSION_FILTER in filters:
+            raise Unsupported("Non-exclusive sessions are not supported by the local server.")
         if _SESSION_FILTER not in filters:
             if queue.options.sessions:
                 raise NotAllowed(f"{node} requires sessions; receive with a session receiver")
+            self._session.links[self._handle] = link
             queue.attach(link)
-            self._reply(codec.source_of(self._source))
+            self._reply(frames.source(self._frame.raw(5)))
             return
         if not queue.options.sessions:
             raise NotAllowed(f"{node} has no sessions; receive without a session id")
-        wanted = codec.text(filters[_SESSION_FILTER])
-        milliseconds = self._properties.get(_TIMEOUT) or 60_000
-        self._session.wait_for(self.handle, self._accept(link, wanted, milliseconds / 1000))
+        wanted = filters[_SESSION_FILTER]
+        if isinstance(wanted, Described):
+            wanted = wanted.value
+        milliseconds = self._properties.get(_TIMEOUT)
+        seconds = milliseconds / 1000 if isinstance(milliseconds, int) and milliseconds > 0 else 60.0
+        self._session.links[self._handle] = link
+        wait = self._accept(link, None if wanted is None else str(wanted), min(seconds, _LONGEST_WAIT))
+        self._session.wait_for(self._handle, wait)
 
     async def _accept(self, link: OutgoingLink, wanted: str | None, seconds: float) -> None:
         try:
@@ -89,9 +133,9 @@ class Attach:
         link.session_id = session_id
         link.queue.attach(link)
         until = link.queue.sessions.held(session_id, link).until
-        source = codec.source_of(self._source, {_SESSION_FILTER: session_id})
+        source = frames.source(self._frame.raw(5), {_SESSION_FILTER: session_id})
         ticks = int(until * 10_000_000) + _TICKS_AT_EPOCH
-        self._reply(source, {b"com.microsoft:locked-until-utc": codec.long(ticks)})
+        self._reply(source, {"com.microsoft:locked-until-utc": ticks})
         link.queue.pump()
 
     async def _next_session(self, link: OutgoingLink, seconds: float) -> str:
@@ -110,31 +154,38 @@ class Attach:
         finally:
             over.cancel()
 
-    def _reply(self, source: Any, properties: dict[bytes, Any] | None = None) -> None:
-        target = codec.target_of(self._target)
-        self._send(source, target, self._modes, properties)
+    def _reply(self, source: bytes, properties: dict[str, Any] | None = None) -> None:
+        self._send(source, self._frame.raw(6), self._modes, properties)
 
     def _refuse(self, error: BrokerError) -> None:
         # a refused link is attached without its terminus, and detached with the reason
-        source = None if self._receiver else codec.source_of(self._source)
-        target = codec.target_of(self._target) if self._receiver else None
+        source = NULL if self._receiver else frames.source(self._frame.raw(5))
+        target = self._frame.raw(6) if self._receiver else NULL
         self._send(source, target, (2, 0))
-        self._session.send(codec.detach(self.handle, (error.condition, str(error))))
-        self._session.links.pop(self.handle, None)
+        self._session.lost(self._handle, error)
 
     def _send(
-        self, source: Any, target: Any, modes: tuple[int, int], properties: dict[bytes, Any] | None = None
+        self, source: bytes, target: bytes, modes: tuple[int, int], properties: dict[str, Any] | None = None
     ) -> None:
+        name, channel = self._frame.raw(0), self._session.channel
         self._session.send(
-            codec.attach(
-                self._name, self.handle, not self._receiver, modes, source, target, LARGEST_MESSAGE, properties
+            frames.attach(
+                channel, name, self._handle, not self._receiver, modes, source, target, LARGEST_MESSAGE, properties
             )
         )
 
 
+def _fields(terminus: Any) -> list[Any]:
+    """Of a source or a target; as many as the longer has. Raises Unsupported for anything else."""
+    known = isinstance(terminus, Described) and terminus.descriptor in (frames.SOURCE, frames.TARGET)
+    if not known or not isinstance(terminus.value, list):
+        raise Unsupported("a link needs a source or a target that is an entity")
+    return [*terminus.value, *[None] * 11]
+
+
 def entity_path(address: Any) -> str:
     """`amqps://host:port/t/Subscriptions/s` or a bare path → the entity's path."""
-    path = str(codec.text(address))
+    path = str(address or "")
     if "://" in path:
         path = path.partition("://")[2].partition("/")[2]
     return path.strip("/")

@@ -6,51 +6,66 @@ import asyncio
 import logging
 import socket
 from collections.abc import Callable
-from typing import Any
+from typing import cast
 
 from localazure.clock import Clock
-from localazure.servicebus import codec
+from localazure.servicebus.amqp import frames
+from localazure.servicebus.amqp.frames import Frame
+from localazure.servicebus.amqp.types import DecodeError
+from localazure.servicebus.authorization import Grant
 from localazure.servicebus.engine import Broker
-from localazure.servicebus.session import WINDOW, Session
+from localazure.servicebus.errors import Unauthorized
+from localazure.servicebus.session import AmqpSession
 from localazure.servicebus.tokens import Tokens
+from localazure.servicebus.transactions import Transactions
 
 log = logging.getLogger("localazure.servicebus")
 
 IDLE_TIMEOUT = 240_000
 """Milliseconds of silence after which a client may think that the broker is gone."""
 _BEAT = 30.0
-_LARGEST_FRAME = 8 * 1024 * 1024
+_SHORTEST_BEAT = 0.5
+_LARGEST_FRAME = 1_048_576
+_SMALLEST_FRAME = 512
+_LAST_CHANNEL = 4_999
+_MOST_GRANTS = 1_000
+"""Tokens that a connection is remembered by: one for each entity that a client uses."""
 
 
 class Connection(asyncio.Protocol):
     """One client."""
 
     def __init__(self, broker: Broker, tokens: Tokens, clock: Clock, gone: Callable[[Connection], None]) -> None:
-        self.broker, self.tokens, self.clock = broker, tokens, clock
-        self.authorized = False
+        self.broker, self.clock = broker, clock
+        self.transactions = Transactions(clock)
         self.largest_frame = 65_536
-        self._gone = gone
-        self._buffer = bytearray()
-        self._stage = "header"
-        self._sessions: dict[int, Session] = {}
         self.transport: asyncio.Transport | None = None
+        self._tokens, self._gone = tokens, gone
+        self._grants: dict[str, Grant] = {}
+        self._buffer = bytearray()
+        self._needed = 8
+        self._stage = "header"
+        self._sessions: dict[int, AmqpSession] = {}
+        self._out: list[bytes] = []
         self._beat: asyncio.TimerHandle | None = None
+        self._pause = _BEAT
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport), "a stream has a stream's transport"
-        self.transport = transport
-        listening = transport.get_extra_info("socket")
-        if listening is not None and listening.family in (socket.AF_INET, socket.AF_INET6):
+        self.transport = cast(asyncio.Transport, transport)
+        accepted = transport.get_extra_info("socket")
+        if accepted is not None and accepted.family in (socket.AF_INET, socket.AF_INET6):
             # asyncio does this for protocol IPPROTO_TCP alone; `socket.create_server` leaves 0. Small frames would
             # wait for the acknowledgement of those before them: 40 ms.
-            listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            accepted.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
     def connection_lost(self, exc: Exception | None) -> None:
         if self._beat is not None:
             self._beat.cancel()
+        self._out.clear()
         for session in self._sessions.values():
             session.close()
         self._sessions.clear()
+        self.transactions.close()
         self._gone(self)
 
     def abort(self) -> None:
@@ -59,89 +74,127 @@ class Connection(asyncio.Protocol):
             self.transport.abort()
 
     def write(self, data: bytes) -> None:
-        if self.transport is not None and not self.transport.is_closing():
-            self.transport.write(data)
+        """What is said in one turn of the event loop goes out together."""
+        if not self._out:
+            asyncio.get_running_loop().call_soon(self._flush)
+        self._out.append(data)
+
+    def _flush(self) -> None:
+        if self._out and self.transport is not None and not self.transport.is_closing():
+            self.transport.write(b"".join(self._out))
+        self._out.clear()
+
+    def authorize(self, resource: str, token: str) -> None:
+        self._grants[resource] = self._tokens.check(token)
+        if len(self._grants) > _MOST_GRANTS:
+            del self._grants[next(iter(self._grants))]
+
+    def demand(self, path: str, right: str | None) -> None:
+        now = self.clock.time()
+        if any(grant.allows(path, right, now) for grant in self._grants.values()):
+            return
+        claims = "Manage, Send, Listen" if right is None else right
+        raise Unauthorized(
+            f"Unauthorized access. '{claims}' claim(s) are required to perform this operation. Resource: '{path}'."
+        )
 
     def data_received(self, data: bytes) -> None:
         self._buffer += data
+        if len(self._buffer) < self._needed or self._stage == "closed":
+            return
+        received, at = bytes(self._buffer), 0
         try:
-            while self._step():
-                pass
-        except (ValueError, IndexError, TypeError, LookupError) as exc:
-            log.warning("a client sent what is no AMQP: %r", exc)
-            self.write(codec.close(("amqp:decode-error", f"the frame cannot be read: {exc}")))
-            if self.transport is not None:
-                self.transport.close()
+            while self._stage != "closed" and len(received) - at >= 8:
+                self._needed = self._size(received, at)
+                if len(received) - at < self._needed:
+                    break
+                at, end = at + self._needed, at
+                self._step(received[end:at])
+                self._needed = 8
+        except (DecodeError, ValueError, IndexError, TypeError, LookupError, OverflowError) as exc:
+            log.warning("a client sent what is not AMQP: %r", exc)
+            self._close(("amqp:decode-error", f"the frame cannot be read: {exc}"))
+        del self._buffer[:at]
 
-    def _step(self) -> bool:
-        if len(self._buffer) < 8:
-            return False
-        if self._stage == "header" or (self._stage == "sasl" and self._buffer[:4] == b"AMQP"):
-            return self._header()
-        size = int.from_bytes(self._buffer[:4], "big")
+    def _size(self, received: bytes, at: int) -> int:
+        """Bytes of the frame or protocol header that begins at a place."""
+        if self._stage == "header" or (self._stage == "sasl" and received[at : at + 4] == b"AMQP"):
+            return 8
+        size = int.from_bytes(received[at : at + 4], "big")
         if not 8 <= size <= _LARGEST_FRAME:
-            raise ValueError(f"a frame of {size} bytes")
-        if len(self._buffer) < size:
-            return False
-        frame = bytes(self._buffer[:size])
-        del self._buffer[:size]
-        if size > 8:
-            self._frame(frame)
-        return True
+            raise DecodeError(f"a frame of {size} bytes")
+        return size
 
-    def _header(self) -> bool:
-        header = bytes(self._buffer[:8])
-        del self._buffer[:8]
-        if header == codec.SASL_HEADER:
-            self.write(codec.SASL_HEADER + codec.sasl_mechanisms())
+    def _step(self, frame: bytes) -> None:
+        if frame[:4] == b"AMQP":
+            self._header(frame)
+        elif len(frame) > 8:
+            self._frame(frames.read(int.from_bytes(frame[6:8], "big"), frame[max(8, frame[4] * 4) :]))
+
+    def _header(self, header: bytes) -> None:
+        if header == frames.SASL_HEADER:
+            self.write(frames.SASL_HEADER + frames.sasl_mechanisms())
             self._stage = "sasl"
-        elif header == codec.AMQP_HEADER:
-            self.write(codec.AMQP_HEADER)
+        elif header == frames.AMQP_HEADER:
+            self.write(frames.AMQP_HEADER)
             self._stage = "open"
         else:
-            raise ValueError(
-                f"the protocol header {header!r}; AMQP over WebSockets is not spoken here, and over TLS on tls_port"
-            )
-        return True
+            raise DecodeError(f"the protocol header {header!r}")
 
-    def _frame(self, frame: bytes) -> None:
-        offset = frame[4] * 4
-        channel = int.from_bytes(frame[6:8], "big")
-        code, fields = codec.decode_frame(memoryview(frame)[offset:])
-        if code == codec.SASL_INIT:
-            self.write(codec.sasl_ok())
-        elif code == codec.OPEN:
-            self.largest_frame = max(512, min(int(fields[2] or 65_536), 1_048_576))
-            self.write(codec.open_("localazure-servicebus", IDLE_TIMEOUT))
-            self._beat_later()
-        elif code == codec.BEGIN:
-            self._sessions[channel] = Session(self, channel)
-            self.write(codec.with_channel(codec.begin(channel, WINDOW), channel))
-        elif code == codec.CLOSE:
-            self.write(codec.close())
-            if self.transport is not None:
-                self.transport.close()
-        elif channel in self._sessions:
-            self._for_session(self._sessions[channel], channel, code, fields)
+    def _frame(self, frame: Frame) -> None:
+        code, channel = frame.code, frame.channel
+        session = self._sessions.get(channel)
+        if code == frames.SASL_INIT:
+            self.write(frames.sasl_ok())
+        elif code == frames.OPEN:
+            self._open(frame)
+        elif code == frames.BEGIN:
+            if session is not None or channel > _LAST_CHANNEL:
+                raise DecodeError(f"the channel {channel} is in use, or larger than {_LAST_CHANNEL}")
+            self._sessions[channel] = AmqpSession(self, channel, frame.fields)
+        elif code == frames.CLOSE:
+            self._close(None)
+        elif session is not None:
+            self._for_session(session, frame)
 
-    def _for_session(self, session: Session, channel: int, code: int, fields: list[Any]) -> None:
-        if code == codec.TRANSFER:
-            session.transfer(fields)
-        elif code == codec.DISPOSITION:
-            session.disposition(fields)
-        elif code == codec.FLOW:
-            session.flow(fields)
-        elif code == codec.ATTACH:
-            session.attach(fields)
-        elif code == codec.DETACH:
-            session.detach(fields)
-        elif code == codec.END:
-            del self._sessions[channel]
+    def _open(self, frame: Frame) -> None:
+        largest, idle = frame.fields[2], frame.fields[4]
+        self.largest_frame = max(_SMALLEST_FRAME, min(65_536 if largest is None else int(largest), _LARGEST_FRAME))
+        self.write(frames.open_("localazure-servicebus", _LARGEST_FRAME, _LAST_CHANNEL, IDLE_TIMEOUT))
+        if idle:
+            self._pause = min(_BEAT, max(_SHORTEST_BEAT, int(idle) / 3000))
+        self._beat_later()
+
+    def _for_session(self, session: AmqpSession, frame: Frame) -> None:
+        code = frame.code
+        if code == frames.TRANSFER:
+            session.transfer(frame)
+        elif code == frames.DISPOSITION:
+            session.disposition(frame)
+        elif code == frames.FLOW:
+            session.flow(frame)
+        elif code == frames.ATTACH:
+            session.attach(frame)
+        elif code == frames.DETACH:
+            session.detach(frame)
+        elif code == frames.END:
+            del self._sessions[frame.channel]
             session.end()
+        else:
+            raise DecodeError(f"there is no frame {code:#x}")
+
+    def _close(self, error: tuple[str, str] | None) -> None:
+        self._stage = "closed"
+        self.write(frames.close(error))
+        self._flush()
+        if self.transport is not None:
+            self.transport.close()
 
     def _keep_alive(self) -> None:
-        self.write(codec.EMPTY_FRAME)
+        self.write(frames.EMPTY)
         self._beat_later()
 
     def _beat_later(self) -> None:
-        self._beat = asyncio.get_running_loop().call_later(_BEAT, self._keep_alive)
+        if self._beat is not None:
+            self._beat.cancel()
+        self._beat = asyncio.get_running_loop().call_later(self._pause, self._keep_alive)

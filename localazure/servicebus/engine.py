@@ -1,4 +1,4 @@
-"""The broker: who sends where and receives from where, and one alarm for everything that becomes due."""
+"""The broker: sending to entities, receiving from them, and one alarm for everything that becomes due."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ from pathlib import Path
 from localazure.clock import Clock
 from localazure.servicebus.entities import Namespace
 from localazure.servicebus.errors import EntityDisabled, EntityNotFound, NotAllowed
-from localazure.servicebus.queue import NEVER, Queue
+from localazure.servicebus.mailbox import NEVER
+from localazure.servicebus.queue import Queue
 from localazure.servicebus.store import Message, Store
 from localazure.servicebus.target import Incoming, Target, TopicTarget
 from localazure.servicebus.topology import Topology
@@ -53,7 +54,7 @@ class Broker:
 
     def queue(self, name: str) -> Queue:
         """A queue, subscription or dead-letter queue by its path. Raises EntityNotFound."""
-        found = self.entities.queues.get(name.lower())
+        found = self.entities.queues.get(name.lower()) or self.entities.transfers.get(name.lower())
         if found is None:
             raise EntityNotFound(f"The messaging entity '{name}' could not be found.")
         return found
@@ -71,22 +72,55 @@ class Broker:
         """Raises EntityNotFound unless `name` is a queue or a topic, EntityDisabled if nothing can be sent there."""
         self._find(name).check()
 
-    def send(self, name: str, messages: Sequence[Incoming], done: Callable[[], None]) -> list[int]:
-        """Accept messages; `done` is called once they are on disk. Answers the numbers of those that are scheduled.
+    def send(self, name: str, messages: Sequence[Incoming], done: Callable[[], None]) -> None:
+        """Accept messages; `done` is called once they are on disk.
 
         Raises EntityNotFound, EntityDisabled, NotAllowed.
         """
-        target = self._find(name)
-        target.check(messages)
+        target = self.check_messages(name, messages)
         now = self._clock.time()
-        numbers = [target.accept(message, now) for message in messages]
+        for message in messages:
+            target.accept(message, now)
         self.store.afterwards(done)
         target.pump()
-        return numbers
+
+    def check_messages(self, name: str, messages: Sequence[Incoming]) -> Target:
+        """Raises EntityNotFound, EntityDisabled, NotAllowed for messages that cannot be accepted."""
+        target = self._find(name)
+        target.check(messages)
+        return target
+
+    def reserve(self, name: str, count: int) -> list[int]:
+        """Numbers for messages that are scheduled. Raises EntityNotFound."""
+        waiting = self._find(name).waiting
+        return [waiting.reserve() for _ in range(count)]
+
+    def schedule(self, name: str, messages: Sequence[Incoming], numbers: Sequence[int]) -> None:
+        """Accept messages under numbers that were reserved; those whose time has passed are handed out at once.
+
+        Raises EntityNotFound, EntityDisabled, NotAllowed.
+        """
+        target = self.check_messages(name, messages)
+        now = self._clock.time()
+        for message, number in zip(messages, numbers, strict=True):
+            target.accept(message, now, number)
+        target.pump()
+
+    def check_scheduled(self, name: str, numbers: Sequence[int]) -> None:
+        """Raises EntityNotFound, MessageNotFound."""
+        self._find(name).check_scheduled(numbers)
 
     def cancel_scheduled(self, name: str, numbers: Sequence[int]) -> None:
         """Raises EntityNotFound, MessageNotFound."""
         self._find(name).cancel_scheduled(numbers)
+
+    def detach_idle(self, name: str | None = None) -> int:
+        """Take receivers' links away without an error, of one entity or of all, as the service does; how many."""
+        queues = [self.queue(name)] if name else list(self.entities.queues.values())
+        count = sum(queue.receivers for queue in queues)
+        for queue in queues:
+            queue.send_away(None)
+        return count
 
     def counters(self) -> dict[str, dict[str, int]]:
         """What was counted since the last reset, by entity."""
@@ -156,9 +190,9 @@ class Broker:
         if self._alarm is not None:
             self._alarm.cancel()
         self._alarm_at = moment
-        self._alarm = loop.create_task(self._ring(moment))
+        self._alarm = loop.create_task(self._on_alarm(moment))
 
-    async def _ring(self, moment: float) -> None:
+    async def _on_alarm(self, moment: float) -> None:
         await self._clock.sleep(max(0.001, moment - self._clock.time()))
         self._alarm = None
         self.tick()

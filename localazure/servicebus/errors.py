@@ -12,6 +12,10 @@ BrokerError
 ├── NoSession           com.microsoft:timeout
 ├── MessageNotFound     com.microsoft:message-not-found
 ├── TooLarge            amqp:link:message-size-exceeded
+├── UnknownTransaction  amqp:transaction:unknown-id
+├── TransactionTimeout  amqp:transaction:timeout
+├── RolledBack          amqp:transaction:rollback
+├── Malformed           amqp:decode-error
 └── Unsupported         amqp:not-implemented
 """
 
@@ -79,6 +83,26 @@ class MessageNotFound(BrokerError):
 
 class TooLarge(BrokerError):
     condition = "amqp:link:message-size-exceeded"
+    status = 400
+
+
+class UnknownTransaction(BrokerError):
+    condition = "amqp:transaction:unknown-id"
+    status = 400
+
+
+class TransactionTimeout(BrokerError):
+    condition = "amqp:transaction:timeout"
+    status = 408
+
+
+class RolledBack(BrokerError):
+    condition = "amqp:transaction:rollback"
+    status = 400
+
+
+class Malformed(BrokerError):
+    condition = "amqp:decode-error"
     status = 400
 
 

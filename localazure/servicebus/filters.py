@@ -12,6 +12,7 @@ from typing import Any
 
 from localazure.servicebus import operators, sql
 from localazure.servicebus.sql import Change, Properties
+from localazure.servicebus.values import plain
 
 
 @dataclass(frozen=True)
@@ -27,7 +28,7 @@ class SqlFilter:
 
     @cached_property
     def compiled(self) -> sql.Expression:
-        return sql.predicate(self.expression, self.parameters)
+        return sql.predicate(self.expression, _plain(self.parameters))
 
 
 @dataclass(frozen=True)
@@ -55,7 +56,7 @@ class CorrelationFilter:
     @cached_property
     def compiled(self) -> Mapping[str, Any]:
         wanted = {sql.key(name, "sys"): value for name, value in self.system.items() if value is not None}
-        wanted |= {sql.key(name): value for name, value in self.properties.items()}
+        wanted |= {sql.key(name): plain(value) for name, value in self.properties.items()}
         if not wanted:
             raise ValueError("a correlation filter names at least one property")
         return wanted
@@ -68,7 +69,7 @@ class SqlAction:
 
     @cached_property
     def compiled(self) -> list[Change]:
-        return sql.statements(self.expression, self.parameters)
+        return sql.statements(self.expression, _plain(self.parameters))
 
     def changes(self, properties: Properties) -> dict[str, Any]:
         """Property (`user.Size`, `sys.Label`) → its new value, or `REMOVED`. Raises EvaluationError."""
@@ -82,6 +83,10 @@ class SqlAction:
             else:
                 seen[change.property.lower()] = value
         return found
+
+
+def _plain(parameters: Mapping[str, Any]) -> Mapping[str, Any]:
+    return {name: plain(value) for name, value in parameters.items()}
 
 
 class _Removed:

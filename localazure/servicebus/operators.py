@@ -12,6 +12,9 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
+from localazure.servicebus.amqp.types import Timestamp
+from localazure.servicebus.values import TimeSpan
+
 
 class EvaluationError(Exception):
     """An expression has no value for this message."""
@@ -125,7 +128,7 @@ def _remainder(left: float, right: float) -> float:
 
 
 def _number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
+    return isinstance(value, int | float) and not isinstance(value, bool | Timestamp | TimeSpan)
 
 
 def _kind(value: Any) -> type:
@@ -133,5 +136,6 @@ def _kind(value: Any) -> type:
 
 
 def _named(value: Any) -> str:
-    names = {bool: "a truth value", str: "a text", int: "a number", float: "a number"}
+    names = {bool: "a truth value", str: "a text", int: "a number", float: "a number", Timestamp: "a moment",
+             TimeSpan: "a span of time"}  # fmt: skip
     return names.get(type(value), type(value).__name__)

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Literal, NamedTuple
 
+from localazure.servicebus.authorization import AuthorizationRule
 from localazure.servicebus.durations import FOREVER, duration, seconds
 
 Kind = Literal["queue", "topic", "subscription"]
@@ -36,6 +37,9 @@ class Options:
     metadata: str | None = None
     batched: bool = True
     ordered: bool = True
+    partitioned: bool = False
+    express: bool = False
+    authorization: tuple[AuthorizationRule, ...] = ()
 
     @property
     def duplicate_window(self) -> float:
@@ -79,6 +83,8 @@ PROPERTIES: Mapping[str, _Property] = {
     "UserMetadata": _Property("metadata", "text", "qts"),
     "AutoDeleteOnIdle": _Property("idle", "duration", "qts", least=300),
     "SupportOrdering": _Property("ordered", "bool", "qt"),
+    "EnablePartitioning": _Property("partitioned", "bool", "qt", settled=True),
+    "EnableExpress": _Property("express", "bool", "qt"),
 }
 """In the order in which the service writes them."""
 
@@ -88,8 +94,6 @@ _STATUSES = {
     "s": ("Active", "Disabled", "ReceiveDisabled"),
 }
 _NEUTRAL: Mapping[str, tuple[Any, ...]] = {
-    "EnablePartitioning": (False,),
-    "EnableExpress": (False,),
     "EnableSubscriptionPartitioning": (False,),
     "FilteringMessagesBeforePublishing": (False,),
     "IsAnonymousAccessible": (False,),

@@ -1,31 +1,32 @@
 """One queue, subscription or dead-letter queue: who may have which message, and when.
 
-A message is available, locked by one consumer, deferred, or scheduled. Consumers ask for messages by credit and are
-handed them as soon as there are any: nothing is polled. A queue that forwards hands everything to where it forwards.
+Consumers ask for messages by credit and are handed them as soon as there are any: nothing is polled. A queue that
+forwards hands everything to where it forwards.
 """
 
 from __future__ import annotations
 
 import heapq
-import itertools
 import uuid
-from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 
 from localazure.clock import Clock
+from localazure.servicebus.amqp.encode import string
+from localazure.servicebus.content import with_application
 from localazure.servicebus.errors import BrokerError, LockLost, MessageNotFound, NotAllowed, SessionLockLost
-from localazure.servicebus.locks import Consumer, Lock
+from localazure.servicebus.locks import Consumer, Lock, MessageSession
+from localazure.servicebus.mailbox import NEVER, Alarm, Mailbox
 from localazure.servicebus.options import Options
-from localazure.servicebus.sessions import Session, Sessions
 from localazure.servicebus.store import Message, Store
 
-Alarm = Callable[[float], None]
 Forward = Callable[["Queue", Message], tuple[str, str] | None]
 """Hands a message on to where its queue forwards; `None`, or reason and description of why it cannot be."""
-NEVER = float(10**13)
+Changes = Mapping[str, bytes]
+"""Application properties that a settlement sets, encoded."""
 
 
-class Queue:
+class Queue(Mailbox):
     """`name` is the entity's path; dead letters go to `dead_letters`, or nowhere if this is where they are."""
 
     def __init__(
@@ -38,63 +39,17 @@ class Queue:
         dead_letters: Queue | None,
         forward: Forward,
     ) -> None:
-        self.name = name
-        self.options = options
+        super().__init__(name, options, store, clock, alarm)
         self.dead_letters = dead_letters
-        self.counts: Counter[str] = Counter()
-        self.sessions = Sessions(name, store, clock, alarm)
-        self.messages: dict[int, Message] = {}
-        self.accessed = clock.time()
-        self._store, self._clock, self._alarm, self._forward = store, clock, alarm, forward
-        self._waiting: list[int] = []
+        self._forward = forward
         self._locks: dict[uuid.UUID, Lock] = {}
-        self._due: list[tuple[float, int, int]] = []
-        self._tie = itertools.count()
+        self._locked: dict[int, Lock] = {}
         self._consumers: list[Consumer] = []
-        self._last = store.last_number(name)
-        for message in store.messages(name):
-            self._take_in(message)
 
     @property
     def receivers(self) -> int:
         """How many links receive from here."""
         return len(self._consumers)
-
-    def add(self, message: Message) -> Message:
-        """Put a message into the queue under a number of its own."""
-        self.counts["sent"] += 1
-        self.accessed = self._clock.time()
-        return self._enter(message)
-
-    def _enter(self, message: Message) -> Message:
-        self._last += 1
-        message.seq = self._last
-        self._store.number(self.name, self._last)
-        self._store.put(self.name, message)
-        self._take_in(message)
-        return message
-
-    def _take_in(self, message: Message) -> None:
-        self.messages[message.seq] = message
-        if message.state == "scheduled" and message.due is not None:
-            self._wake_at(message.due, message.seq)
-        elif message.state == "active":
-            self._make_available(message)
-        if message.expires < NEVER:
-            self._wake_at(message.expires, message.seq)
-
-    def _make_available(self, message: Message) -> None:
-        if self.options.sessions:
-            self.sessions.put(message.session_id or "", message.seq)
-        else:
-            heapq.heappush(self._waiting, message.seq)
-
-    def _wake_at(self, moment: float, seq: int) -> None:
-        if len(self._due) > 1000 + 2 * len(self.messages):
-            self._due = [entry for entry in self._due if entry[2] in self.messages]
-            heapq.heapify(self._due)
-        heapq.heappush(self._due, (moment, next(self._tie), seq))
-        self._alarm(moment)
 
     def attach(self, consumer: Consumer) -> None:
         self.accessed = self._clock.time()
@@ -111,9 +66,9 @@ class Queue:
             self._consumers.remove(consumer)
         self._give_up(self.sessions.release(consumer), counted=False)
 
-    def _give_up(self, sessions: list[Session], counted: bool) -> None:
+    def _give_up(self, sessions: list[MessageSession], counted: bool) -> None:
         for lock in [lock for lock in self._locks.values() if lock.session in sessions and sessions]:
-            del self._locks[lock.token]
+            self._drop(lock)
             self._give_back(lock.message, counted)
 
     def accept_session(self, wanted: str | None, consumer: Consumer) -> str | None:
@@ -124,31 +79,23 @@ class Queue:
         """The new end of a session's lock, in seconds since the epoch. Raises SessionLockLost."""
         return self.sessions.renew(session_id, self.options.lock)
 
-    def session_ids(self, changed_after: float | None) -> list[str]:
-        """The sessions that have active messages or a state; or those whose state was set after a moment."""
-        if changed_after is not None:
-            return self.sessions.changed(changed_after)
-        active = {message.session_id or "" for message in self.messages.values() if message.state == "active"}
-        return sorted(active | self.sessions.states.keys()) if self.options.sessions else []
-
     def change(self, options: Options) -> None:
         """Behave differently from now on; receivers are sent away if there are to be none."""
         self.options = options
 
-    def send_away(self, error: BrokerError) -> None:
-        """Take the links away from all receivers."""
+    def send_away(self, error: BrokerError | None) -> None:
+        """Take the links away from all receivers; without an error, as the service does with idle ones."""
         for consumer in list(self._consumers):
             consumer.lost(error)
 
     def clear(self) -> None:
         """Forget everything, for good: the entity is deleted."""
-        self.messages.clear()
+        super().clear()
         self._locks.clear()
-        self._waiting.clear()
-        self._store.forget(self.name)
+        self._locked.clear()
 
     def pump(self) -> None:
-        """Hand out what is available to who wants it, one each in turn."""
+        """Hand out what is available to those who want it, one each in turn."""
         if self.options.forward_to is not None:
             self._forward_all()
             return
@@ -168,7 +115,7 @@ class Queue:
         while (message := self._next(self._waiting)) is not None:
             refused = self._forward(self, message)
             if refused is None:
-                self._remove(message)
+                self.remove(message)
             elif self.dead_letters is not None:
                 self._bury(message, *refused)
             else:
@@ -195,25 +142,31 @@ class Queue:
         self.counts["delivered"] += 1
         self.accessed = self._clock.time()
         if not consumer.peek_lock:
-            self._remove(message)
+            self.remove(message)
             consumer.deliver(message, None)
             return
         session = self.sessions.held(consumer.session_id or "", consumer) if self.options.sessions else None
         consumer.deliver(message, self._lock(message, session))
 
-    def _lock(self, message: Message, session: Session | None) -> Lock:
+    def _lock(self, message: Message, session: MessageSession | None) -> Lock:
         lock = Lock(message, self._clock.time() + self.options.lock, session=session)
-        self._locks[lock.token] = lock
+        self._locks[lock.token] = self._locked[message.seq] = lock
         self._alarm(lock.until)
         return lock
 
+    def _drop(self, lock: Lock) -> None:
+        del self._locks[lock.token]
+        self._locked.pop(lock.message.seq, None)
+
     def complete(self, token: uuid.UUID) -> None:
         """Raises LockLost or SessionLockLost, as all settlements do."""
-        self._remove(self._unlock(token).message)
+        self.remove(self._unlock(token).message)
         self.counts["completed"] += 1
 
-    def abandon(self, token: uuid.UUID) -> None:
-        self._give_back(self._unlock(token).message, counted=True)
+    def abandon(self, token: uuid.UUID, changes: Changes | None = None) -> None:
+        message = self._unlock(token).message
+        self._change(message, changes)
+        self._give_back(message, counted=True)
         self.counts["abandoned"] += 1
         self.pump()
 
@@ -222,21 +175,30 @@ class Queue:
         self._give_back(self._unlock(token).message, counted=False)
         self.pump()
 
-    def defer(self, token: uuid.UUID) -> None:
+    def defer(self, token: uuid.UUID, changes: Changes | None = None) -> None:
         message = self._unlock(token).message
+        self._change(message, changes)
         message.state = "deferred"
         message.deliveries += 1
         self._store.count(self.name, message)
         self.counts["deferred"] += 1
 
-    def dead_letter(self, token: uuid.UUID, reason: str | None, description: str | None) -> None:
+    def dead_letter(self, token: uuid.UUID, changes: Changes) -> None:
+        """Reason and description are among the changes."""
         if self.dead_letters is None:
             raise NotAllowed(f"{self.name} is a dead-letter queue; its messages cannot be dead-lettered again")
-        self._bury(self._unlock(token).message, reason, description)
+        message = self._unlock(token).message
+        self.remove(message)
+        self._lay_down(message, changes)
+
+    def _change(self, message: Message, changes: Changes | None) -> None:
+        if changes:
+            message.content = with_application(message.content, changes)
+            self._store.put(self.name, message)
 
     def renew(self, token: uuid.UUID) -> float:
         """The new end of the lock, in seconds since the epoch."""
-        lock = self._held(token)
+        lock = self.held(token)
         if lock.session is not None:
             raise NotAllowed("a message of a session is locked by its session; renew the session's lock")
         lock.ends = self._clock.time() + self.options.lock
@@ -253,35 +215,32 @@ class Queue:
             message = self.messages.get(number)
             if message is None or message.state != "deferred" or (session and message.session_id != session_id):
                 raise MessageNotFound(f"there is no deferred message with the sequence number {number} in {self.name}")
-            if any(lock.message is message for lock in self._locks.values()):
+            if number in self._locked:
                 raise MessageNotFound(f"the deferred message {number} of {self.name} is locked by another receiver")
             found.append(message)
         self.counts["delivered"] += len(found)
         if not peek_lock:
             for message in found:
-                self._remove(message)
+                self.remove(message)
             return [(message, None) for message in found]
         return [(message, self._lock(message, session)) for message in found]
 
-    def peek(self, first: int, most: int, session_id: str | None) -> list[Message]:
+    def delete_batch(self, most: int, before: float) -> int:
+        """Delete the oldest messages that are active, in nobody's hands, and were there before a moment; how many."""
         now = self._clock.time()
-        numbers = sorted(number for number in self.messages if number >= first)
-        found = (self.messages[number] for number in numbers)
-        chosen = (m for m in found if m.expires > now and (session_id is None or m.session_id == session_id))
-        return list(itertools.islice(chosen, most))
-
-    def cancel_scheduled(self, number: int) -> None:
-        """Raises MessageNotFound."""
-        message = self.messages.get(number)
-        if message is None or message.state != "scheduled":
-            raise MessageNotFound(f"there is no scheduled message with the sequence number {number} in {self.name}")
-        self._remove(message)
+        free = (m for m in self.messages.values() if m.state == "active" and m.seq not in self._locked)
+        found = sorted((m for m in free if m.enqueued < before and m.expires > now), key=lambda message: message.seq)
+        for message in found[:most]:
+            self.remove(message)
+            if self.options.sessions:
+                self.sessions.forget(message.session_id or "", message.seq)
+        return len(found[:most])
 
     def tick(self) -> None:
         """Do what has become due: locks that ran out, messages whose time has come or is over."""
         now = self._clock.time()
         for lock in [lock for lock in self._locks.values() if lock.session is None and lock.ends <= now]:
-            del self._locks[lock.token]
+            self._drop(lock)
             self._give_back(lock.message, counted=True)
         for consumer in self.sessions.expired(now):
             self._give_up(self.sessions.release(consumer), counted=True)
@@ -292,17 +251,11 @@ class Queue:
             if message is None:
                 continue
             if message.expires <= now:
-                if message.state != "deferred" and not any(lock.message is message for lock in self._locks.values()):
+                if message.state != "deferred" and seq not in self._locked:
                     self._expire(message)
             elif message.state == "scheduled" and message.due is not None and message.due <= now:
                 self._activate(message, now)
         self.pump()
-
-    def _activate(self, message: Message, now: float) -> None:
-        """A scheduled message enters the queue as if it were sent now, under a new number."""
-        self._remove(message)
-        message.state, message.enqueued = "active", now
-        self._enter(message)
 
     def next_moment(self) -> float | None:
         """When `tick` has something to do."""
@@ -314,15 +267,10 @@ class Queue:
         return min(moments, default=None)
 
     def depth(self) -> dict[str, int]:
-        states = Counter(message.state for message in self.messages.values())
-        return {"active": states["active"], "deferred": states["deferred"], "scheduled": states["scheduled"],
-                "locked": len(self._locks)}  # fmt: skip
+        return {**super().depth(), "locked": len(self._locks)}
 
-    def size(self) -> int:
-        """Bytes."""
-        return sum(len(message.content) for message in self.messages.values())
-
-    def _held(self, token: uuid.UUID) -> Lock:
+    def held(self, token: uuid.UUID) -> Lock:
+        """Raises LockLost, SessionLockLost."""
         lock = self._locks.get(token)
         if lock is not None and lock.until > self._clock.time():
             return lock
@@ -333,9 +281,17 @@ class Queue:
             "from the queue."
         )
 
+    def leave_transaction(self, token: uuid.UUID) -> None:
+        """The transaction that was to settle a message is discharged; the lock is as it was before."""
+        lock = self._locks.get(token)
+        if lock is not None:
+            lock.transaction = None
+
     def _unlock(self, token: uuid.UUID) -> Lock:
-        lock = self._held(token)
-        del self._locks[token]
+        lock = self.held(token)
+        if lock.transaction is not None:
+            raise NotAllowed("the message is settled in a transaction that is not finished")
+        self._drop(lock)
         return lock
 
     def _give_back(self, message: Message, counted: bool) -> None:
@@ -364,31 +320,24 @@ class Queue:
         if self.options.dead_letter_expired and self.dead_letters is not None:
             self._bury(message, "TTLExpiredException", "The message expired and was dead lettered.")
         else:
-            self._remove(message)
+            self.remove(message)
 
     def _bury(self, message: Message, reason: str | None, description: str | None) -> None:
-        self._remove(message)
+        self.remove(message)
         self.bury(message, reason, description)
 
     def bury(self, message: Message, reason: str | None, description: str | None) -> None:
         """Put a message that is not in the queue, or no longer, among the dead letters."""
-        assert self.dead_letters is not None, "the caller knows that this is no dead-letter queue"
+        told = {"DeadLetterReason": reason, "DeadLetterErrorDescription": description}
+        self._lay_down(message, {name: string(text) for name, text in told.items() if text is not None})
+
+    def _lay_down(self, message: Message, changes: Changes) -> None:
+        assert self.dead_letters is not None, "the caller knows that this is not a dead-letter queue"
         self.counts["dead-lettered"] += 1
-        buried = Message(
-            seq=0,
-            content=message.content,
-            message_id=message.message_id,
-            session_id=message.session_id,
-            enqueued=message.enqueued,
-            expires=NEVER,
-            deliveries=message.deliveries,
-            annotations={**message.annotations, "x-opt-deadletter-source": self.name},
-            reason=reason,
-            description=description,
+        annotations = {**message.annotations, "x-opt-deadletter-source": self.name}
+        content = with_application(message.content, changes)
+        buried = replace(
+            message, seq=0, content=content, expires=NEVER, state="active", due=None, annotations=annotations
         )
         self.dead_letters.add(buried)
         self.dead_letters.pump()
-
-    def _remove(self, message: Message) -> None:
-        self.messages.pop(message.seq, None)
-        self._store.remove(self.name, message.seq)

@@ -5,24 +5,11 @@ from __future__ import annotations
 import asyncio
 import heapq
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
 from localazure.clock import Clock
 from localazure.servicebus.errors import SessionBusy, SessionLockLost
+from localazure.servicebus.locks import Consumer, MessageSession
 from localazure.servicebus.store import Store
-
-if TYPE_CHECKING:
-    from localazure.servicebus.locks import Consumer
-
-
-@dataclass(eq=False)
-class Session:
-    """`waiting` is a heap of sequence numbers; `until` is when the holder's lock ends."""
-
-    waiting: list[int] = field(default_factory=list)
-    holder: Consumer | None = None
-    until: float = 0.0
 
 
 class Sessions:
@@ -30,14 +17,21 @@ class Sessions:
 
     def __init__(self, name: str, store: Store, clock: Clock, alarm: Callable[[float], None]) -> None:
         self._name, self._store, self._clock, self._alarm = name, store, clock, alarm
-        self._sessions: dict[str, Session] = {}
+        self._sessions: dict[str, MessageSession] = {}
         self._states = store.sessions(name)
         self._news = asyncio.Event()
 
     def put(self, session_id: str, seq: int) -> None:
         """A message is available in a session."""
-        heapq.heappush(self._sessions.setdefault(session_id, Session()).waiting, seq)
+        heapq.heappush(self._sessions.setdefault(session_id, MessageSession()).waiting, seq)
         self.tell_waiting()
+
+    def forget(self, session_id: str, seq: int) -> None:
+        """A message that was available is gone."""
+        session = self._sessions.get(session_id)
+        if session is not None and seq in session.waiting:
+            session.waiting.remove(seq)
+            heapq.heapify(session.waiting)
 
     def waiting(self, consumer: Consumer) -> list[int]:
         """What is available in the session that the consumer holds."""
@@ -55,7 +49,7 @@ class Sessions:
     def accept(self, wanted: str | None, consumer: Consumer, lock: float) -> str | None:
         """Lock a session for `lock` seconds, the next that has messages for `None`. `None`: there is none now.
 
-        Raises SessionBusy for a named one that someone else holds.
+        Raises SessionBusy for a named one that another receiver holds.
         """
         if wanted is None:
             free = (
@@ -67,15 +61,15 @@ class Sessions:
             if found is None:
                 return None
             wanted = found[1]
-        session = self._sessions.setdefault(wanted, Session())
+        session = self._sessions.setdefault(wanted, MessageSession())
         if session.holder is not None:
             raise SessionBusy(f"the session '{wanted}' of {self._name} is held by another receiver")
         session.holder = consumer
         self._prolong(session, lock)
         return wanted
 
-    def held(self, session_id: str, consumer: Consumer | None = None) -> Session:
-        """Raises SessionLockLost if nobody holds the session, or not this consumer."""
+    def held(self, session_id: str, consumer: Consumer | None = None) -> MessageSession:
+        """Raises SessionLockLost if the session is free, or another consumer's."""
         session = self._sessions.get(session_id)
         if session is None or session.holder is None or (consumer is not None and session.holder is not consumer):
             raise SessionLockLost(f"the lock on the session '{session_id}' is gone; accept the session again")
@@ -85,12 +79,12 @@ class Sessions:
         """When the lock ends now. Raises SessionLockLost."""
         return self._prolong(self.held(session_id), lock)
 
-    def _prolong(self, session: Session, lock: float) -> float:
+    def _prolong(self, session: MessageSession, lock: float) -> float:
         session.until = self._clock.time() + lock
         self._alarm(session.until)
         return session.until
 
-    def release(self, consumer: Consumer) -> list[Session]:
+    def release(self, consumer: Consumer) -> list[MessageSession]:
         """The consumer is gone: what it held is free."""
         found = [session for session in self._sessions.values() if session.holder is consumer]
         for session in found:

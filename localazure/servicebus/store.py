@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from localazure.servicebus.amqp.encode import string
+from localazure.servicebus.content import with_application
 from localazure.servicebus.descriptions import Description, dump, load
 from localazure.storage import open_database, transaction
 
@@ -48,23 +50,37 @@ class Message:
     due: float | None = None
     deliveries: int = 0
     annotations: dict[str, Any] = field(default_factory=dict)
-    """What the sender set, such as a partition key, and where a dead letter came from."""
-    reason: str | None = None
-    description: str | None = None
+    """What the broker goes by: a partition key, where a dead letter came from."""
+    own: tuple[bytes, ...] = ()
+    """Annotations of the sender's own, encoded: key, value, key, value."""
+    durable: bool | None = None
+    priority: int | None = None
 
     def meta(self) -> str:
-        return json.dumps(
-            {
-                "message_id": self.message_id,
-                "session_id": self.session_id,
-                "enqueued": self.enqueued,
-                "expires": self.expires,
-                "due": self.due,
-                "annotations": self.annotations,
-                "reason": self.reason,
-                "description": self.description,
-            }
-        )
+        told: dict[str, Any] = {
+            "message_id": self.message_id,
+            "session_id": self.session_id,
+            "enqueued": self.enqueued,
+            "expires": self.expires,
+            "due": self.due,
+            "annotations": self.annotations,
+        }
+        if self.own:
+            told["own"] = [part.hex() for part in self.own]
+        if self.durable is not None or self.priority is not None:
+            told |= {"durable": self.durable, "priority": self.priority}
+        return json.dumps(told)
+
+
+def _message(seq: int, state: str, deliveries: int, meta: str, content: bytes) -> Message:
+    told = json.loads(meta)
+    told["own"] = tuple(bytes.fromhex(part) for part in told.get("own", ()))
+    # an older version kept a dead letter's reason beside its content
+    why = {"DeadLetterReason": told.pop("reason", None), "DeadLetterErrorDescription": told.pop("description", None)}
+    written = {name: string(text) for name, text in why.items() if text is not None}
+    if written:
+        content = with_application(content, written)
+    return Message(seq=seq, state=state, deliveries=deliveries, content=content, **told)
 
 
 class Store:
@@ -158,7 +174,7 @@ class Store:
             "SELECT seq, state, deliveries, meta, content FROM messages WHERE entity = ? ORDER BY seq", (entity,)
         )
         for seq, state, deliveries, meta, content in rows:
-            yield Message(seq=seq, state=state, deliveries=deliveries, content=content, **json.loads(meta))
+            yield _message(seq, state, deliveries, meta, content)
 
     def last_number(self, entity: str) -> int:
         row = self._db.execute("SELECT last FROM numbers WHERE entity = ?", (entity,)).fetchone()

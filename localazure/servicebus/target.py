@@ -8,12 +8,14 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from localazure.servicebus import content
+from localazure.servicebus.amqp.message import Parsed
 from localazure.servicebus.durations import FOREVER
-from localazure.servicebus.errors import EntityDisabled, MessageNotFound, NotAllowed
+from localazure.servicebus.errors import EntityDisabled, NotAllowed
 from localazure.servicebus.filters import Rule
+from localazure.servicebus.mailbox import NEVER
 from localazure.servicebus.operators import EvaluationError
 from localazure.servicebus.options import Options
-from localazure.servicebus.queue import NEVER, Queue
+from localazure.servicebus.queue import Queue
 from localazure.servicebus.sql import Properties
 from localazure.servicebus.store import Message, Store
 
@@ -23,7 +25,7 @@ _SETTABLE = {"sys.messageid": "message_id", "sys.sessionid": "session_id"}
 
 @dataclass(frozen=True)
 class Incoming:
-    """A message as a sender gives it. `properties` are what subscription rules look at."""
+    """A message as a sender gives it. `parsed` is its content taken apart, for rules, if it is known."""
 
     content: bytes
     message_id: str | None = None
@@ -31,7 +33,10 @@ class Incoming:
     ttl: float | None = None
     due: float | None = None
     annotations: Mapping[str, Any] = field(default_factory=dict)
-    properties: Properties = field(default_factory=dict)
+    own: tuple[bytes, ...] = ()
+    durable: bool | None = None
+    priority: int | None = None
+    parsed: Parsed | None = None
 
 
 class Target:
@@ -51,11 +56,11 @@ class Target:
         if any(self.needs_session(message.session_id) for message in messages):
             raise NotAllowed(f"{self.name} has sessions; a message needs a session id")
 
-    def accept(self, message: Incoming, now: float) -> int:
-        """Take a message in; its number if it is scheduled, 0 if it is handed out or known already."""
+    def accept(self, message: Incoming, now: float, number: int | None = None) -> None:
+        """Take a message in, under a number if one was reserved for it; a known one is passed over."""
         self.accessed = now
         if self.repeated(message.message_id, now):
-            return 0
+            return
         self.counts["sent"] += 1
         ttl = min(FOREVER if message.ttl is None else message.ttl, self.options.ttl)
         made = Message(
@@ -65,13 +70,17 @@ class Target:
             session_id=message.session_id,
             enqueued=now,
             expires=NEVER if ttl >= FOREVER else max(now, message.due or now) + ttl,
+            due=message.due,
             annotations=dict(message.annotations),
+            own=message.own,
+            durable=message.durable,
+            priority=message.priority,
         )
         if message.due is not None and message.due > now:
-            made.state, made.due = "scheduled", message.due
-            return self.waiting.add(made).seq
-        self.distribute(made, message.properties)
-        return 0
+            made.state = "scheduled"
+            self.waiting.add(made, number)
+        else:
+            self.distribute(made, message.parsed, number)
 
     def forwarded(self, message: Message) -> tuple[str, str] | None:
         """Take in what another entity forwards; reason and description if it cannot be taken."""
@@ -84,28 +93,30 @@ class Target:
         if not self.repeated(message.message_id, now):
             self.counts["sent"] += 1
             expires = message.expires if self.options.ttl >= FOREVER else min(message.expires, now + self.options.ttl)
-            self.distribute(replace(message, expires=expires, enqueued=now), None)
+            self.distribute(replace(message, expires=expires, enqueued=now))
         return None
 
     def needs_session(self, session_id: str | None) -> bool:
         """Whether a message with this session id has to be refused."""
         return False
 
-    def distribute(self, message: Message, properties: Properties | None) -> None:
-        """Put the message where it is received from; `properties` is read from the content if it is not given."""
+    def distribute(self, message: Message, parsed: Parsed | None = None, number: int | None = None) -> None:
+        """Put the message where it is received from; the content is read for rules if it is not given parsed."""
         raise NotImplementedError
 
     def pump(self) -> None:
         raise NotImplementedError
 
+    def check_scheduled(self, numbers: Sequence[int]) -> None:
+        """Raises MessageNotFound unless each is a scheduled message's."""
+        for number in numbers:
+            self.waiting.scheduled(number)
+
     def cancel_scheduled(self, numbers: Sequence[int]) -> None:
         """All of them, or none. Raises MessageNotFound."""
-        for number in numbers:
-            message = self.waiting.messages.get(number)
-            if message is None or message.state != "scheduled":
-                raise MessageNotFound(f"there is no scheduled message with the sequence number {number} in {self.name}")
-        for number in numbers:
-            self.waiting.cancel_scheduled(number)
+        self.check_scheduled(numbers)
+        for number in set(numbers):
+            self.waiting.remove(self.waiting.scheduled(number))
 
     def repeated(self, message_id: str | None, now: float) -> bool:
         """Whether duplicates are looked for and this is one; if not, it is remembered."""
@@ -133,29 +144,31 @@ class QueueTarget(Target):
     """A queue, as senders see it."""
 
     def needs_session(self, session_id: str | None) -> bool:
-        return self.options.sessions and not session_id
+        return self.options.sessions and session_id is None
 
-    def distribute(self, message: Message, properties: Properties | None) -> None:
-        self.waiting.add(message)
+    def distribute(self, message: Message, parsed: Parsed | None = None, number: int | None = None) -> None:
+        self.waiting.add(message, number)
 
     def pump(self) -> None:
         self.waiting.pump()
 
 
 class TopicTarget(Target):
-    """A topic. `subscriptions` is filled by who makes them: name in lower case → queue and rules."""
+    """A topic. `subscriptions` is filled by what makes them: name in lower case → queue and rules."""
 
     def __init__(self, name: str, options: Options, store: Store, waiting: Queue, now: Callable[[], float]) -> None:
         super().__init__(name, options, store, waiting, now)
         self.subscriptions: dict[str, tuple[Queue, tuple[Rule, ...]]] = {}
 
-    def distribute(self, message: Message, properties: Properties | None) -> None:
-        known = content.properties(message.content) if properties is None else properties
+    def distribute(self, message: Message, parsed: Parsed | None = None, number: int | None = None) -> None:
+        if not self.subscriptions:
+            return
+        known = content.properties(message.content) if parsed is None else content.properties_of(parsed)
         for queue, rules in self.subscriptions.values():
             ttl = queue.options.ttl
             own = message if ttl >= FOREVER else replace(message, expires=min(message.expires, message.enqueued + ttl))
             for copy in _copies(own, rules, known, queue):
-                if queue.options.sessions and not copy.session_id:
+                if queue.options.sessions and copy.session_id is None:
                     queue.bury(copy, "Session ID is null.", "Session enabled entity doesn't allow a message "
                                "whose session identifier is null.")  # fmt: skip
                 else:
@@ -164,10 +177,10 @@ class TopicTarget(Target):
     def publish_due(self) -> None:
         """What was scheduled and is due goes to the subscriptions as if it were sent now."""
         now = self._now()
-        due = [message for message in self.waiting.messages.values() if message.due is not None and message.due <= now]
+        due = [m for m in self.waiting.messages.values() if m.due is not None and m.due <= now]
         for message in due:
-            self.waiting.cancel_scheduled(message.seq)
-            self.distribute(replace(message, state="active", due=None, enqueued=now), None)
+            self.waiting.remove(message)
+            self.distribute(replace(message, state="active", enqueued=now))
 
     def pump(self) -> None:
         for queue, _ in list(self.subscriptions.values()):

@@ -10,26 +10,34 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from localazure.clock import Clock
+from localazure.servicebus.authorization import AuthorizationRule
 from localazure.servicebus.descriptions import Description
 from localazure.servicebus.durations import FOREVER
 from localazure.servicebus.entities import Namespace
 from localazure.servicebus.errors import BrokerError, EntityDisabled, EntityExists, EntityNotFound, NotAllowed
 from localazure.servicebus.filters import Rule
+from localazure.servicebus.mailbox import Alarm
 from localazure.servicebus.options import Kind, Options
-from localazure.servicebus.queue import Alarm, Forward, Queue
+from localazure.servicebus.queue import Forward, Queue
 from localazure.servicebus.store import Store
 from localazure.servicebus.target import QueueTarget, Target, TopicTarget
 
 DEAD_LETTERS = "/$DeadLetterQueue"
+TRANSFER_DEAD_LETTERS = "/$Transfer/$DeadLetterQueue"
 
 
 class Topology:
-    """`queues` are what can be received from, `targets` where can be sent to; both by path in lower case."""
+    """`queues` are what can be received from, `targets` where can be sent to; both by path in lower case.
+
+    `transfers` are the queues of messages that could not be sent on to another entity within a transaction. Here a
+    transaction sends to each entity itself: they exist and are empty.
+    """
 
     def __init__(self, store: Store, clock: Clock, alarm: Alarm, forward: Forward) -> None:
         self._store, self._clock, self._alarm, self._forward = store, clock, alarm, forward
         self.queues: dict[str, Queue] = {}
         self.targets: dict[str, Target] = {}
+        self.transfers: dict[str, Queue] = {}
         self._described: dict[str, Description] = {}
 
     def load(self, namespace: Namespace) -> None:
@@ -70,7 +78,7 @@ class Topology:
         if path.lower() in self._described:
             raise EntityExists(f"The messaging entity '{path}' already exists.")
         if kind == "subscription" and self.describe(path.rpartition("/Subscriptions/")[0]).kind != "topic":
-            raise EntityNotFound(f"There is no topic for the subscription '{path}'.")
+            raise EntityNotFound(f"The messaging entity '{path}' could not be found: its topic is a queue.")
         self._check_destinations(options)
         now = self._clock.time()
         described = Description(kind, path, options, now, now, rules)
@@ -118,11 +126,17 @@ class Topology:
         else:
             self._remove(self.queues.pop(path.lower()), gone)
             self._remove(self.queues.pop(f"{path}{DEAD_LETTERS}".lower()), gone)
+            self._remove(self.transfers.pop(f"{path}{TRANSFER_DEAD_LETTERS}".lower()), gone)
         if described.kind == "subscription":
             topic, _, name = path.lower().rpartition("/subscriptions/")
             topic_target = self.targets[topic]
             assert isinstance(topic_target, TopicTarget), "subscriptions are made under topics alone"
             del topic_target.subscriptions[name]
+
+    def authorization(self, name: str) -> list[tuple[str, AuthorizationRule]]:
+        """The authorization rules of a name, with the entities that have them."""
+        found = self._described.values()
+        return [(d.path, rule) for d in found for rule in d.options.authorization if rule.name == name]
 
     def delete_idle(self) -> list[float]:
         """Delete what has been idle for as long as its AutoDeleteOnIdle says; when to look again."""
@@ -165,6 +179,8 @@ class Topology:
             queue = self._queue(path, described.options, dead)
             self.queues[path.lower()] = queue
             self.queues[dead.name.lower()] = dead
+            transfer = self._queue(f"{path}{TRANSFER_DEAD_LETTERS}", _for_dead_letters(Options()), None)
+            self.transfers[transfer.name.lower()] = transfer
             if described.kind == "queue":
                 self.targets[path.lower()] = QueueTarget(path, described.options, self._store, queue, now)
             else:

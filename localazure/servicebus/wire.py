@@ -1,13 +1,13 @@
-"""The namespace on its ports: AMQP for clients, HTTPS for administration, counters over HTTP for benchmarks."""
+"""The namespace on its ports: each takes AMQP, TLS, HTTP and WebSockets. Counters and faults have their own."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
 import socket
-import ssl
 import tempfile
 from pathlib import Path
+from typing import cast
 
 from aiohttp import web
 
@@ -18,13 +18,16 @@ from localazure.servicebus.certificate import CERTIFICATE, server_context
 from localazure.servicebus.connection import Connection
 from localazure.servicebus.engine import Broker
 from localazure.servicebus.entities import Namespace, read
+from localazure.servicebus.errors import EntityNotFound
+from localazure.servicebus.listener import Listener
 from localazure.servicebus.tokens import Tokens
+from localazure.servicebus.websocket import PATHS, serve
 
 log = logging.getLogger("localazure.servicebus")
 
 
 class ServiceBusServer:
-    """The broker, listening. `certificate` is the file of the certificate that HTTPS clients have to trust."""
+    """The broker, listening. `certificate` is the file of the certificate that clients over TLS have to trust."""
 
     def __init__(self, config: Config) -> None:
         declared = config.options.get("entities")
@@ -32,9 +35,9 @@ class ServiceBusServer:
         self._config = config
         self._key = config.options.get("key") or EMULATOR_KEY
         self.broker = Broker(namespace, config.file("servicebus.db"), config.clock)
-        self.tokens = Tokens(KEY_NAME, self._key, config.clock)
+        self.tokens = Tokens(KEY_NAME, self._key, config.clock, self.broker.entities.authorization)
         self.connections: set[Connection] = set()
-        self._servers: list[asyncio.Server] = []
+        self._listeners: list[Listener] = []
         self._runners: list[web.AppRunner] = []
         self._temporary: tempfile.TemporaryDirectory[str] | None = None
         self.port = 0
@@ -54,7 +57,7 @@ class ServiceBusServer:
 
     @property
     def management_connection_string(self) -> str:
-        """What an administration client is given; it goes to this address over HTTPS."""
+        """What an administration client may be given; it goes to this address over HTTPS."""
         return f"Endpoint=sb://localhost:{self.management_port};{self._shared_key}"
 
     @property
@@ -62,50 +65,54 @@ class ServiceBusServer:
         return f"SharedAccessKeyName={KEY_NAME};SharedAccessKey={self._key}"
 
     async def start(self) -> None:
-        listening = socket.create_server((HOST, self._config.port), backlog=256)
-        self.port = int(listening.getsockname()[1])
-        self._servers.append(await asyncio.get_running_loop().create_server(self._connect, sock=listening))
-        local = [
-            web.get("/_local/counters", self._counters),
-            web.delete("/_local/counters", self._reset),
-            web.get("/_local/entities", self._entities),
-            web.post("/_local/drop-connections", self._drop),
-        ]
-        admin = socket.create_server((HOST, self._option_port("admin_port")))
-        self.admin_port = int(admin.getsockname()[1])
-        await self._run(local, admin, None)
-        await self._start_tls()
-        self.broker.tick()
-
-    async def _start_tls(self) -> None:
         directory = self._config.state
         if directory is None:
             self._temporary = tempfile.TemporaryDirectory(prefix="localazure-servicebus-")
             directory = Path(self._temporary.name)
         context = server_context(directory)
-        secure = socket.create_server((HOST, self._option_port("tls_port")), backlog=256)
-        self.tls_port = int(secure.getsockname()[1])
-        loop = asyncio.get_running_loop()
-        self._servers.append(await loop.create_server(self._connect, sock=secure, ssl=context))
         self.certificate = directory / CERTIFICATE
-        listening = socket.create_server((HOST, self._option_port("management_port")))
-        self.management_port = int(listening.getsockname()[1])
-        api = Administration(self.broker, self.tokens, f"https://localhost:{self.management_port}")
-        await self._run([web.route("*", "/{path:.*}", api.answer)], listening, context)
+        http = await self._http_protocols()
+        for name in ("port", "tls_port", "management_port"):
+            port = self._config.port if name == "port" else self._option_port(name)
+            listener = Listener(socket.create_server((HOST, port), backlog=256), context, self._connect, http)
+            setattr(self, name, listener.port)
+            listener.start()
+            self._listeners.append(listener)
+        await self._start_admin()
         log.info(
             "administration is at https://localhost:%s, with the certificate %s", self.management_port, self.certificate
         )
+        self.broker.tick()
+
+    async def _http_protocols(self) -> web.Server:
+        """Makes the protocol of a connection that speaks HTTP: administration, and WebSockets."""
+        app, api = web.Application(), Administration(self.broker, self.tokens)
+        app.add_routes([web.get(path, self._websocket) for path in PATHS])
+        app.add_routes([web.route("*", "/{path:.*}", api.answer)])
+        runner = await self._runner(app)
+        return cast(web.Server, runner.server)
+
+    async def _start_admin(self) -> None:
+        app = web.Application()
+        app.add_routes([
+            web.get("/_local/counters", self._counters),
+            web.delete("/_local/counters", self._reset),
+            web.get("/_local/entities", self._entities),
+            web.post("/_local/drop-connections", self._drop),
+            web.post("/_local/detach-idle", self._detach_idle),
+        ])  # fmt: skip
+        listening = socket.create_server((HOST, self._option_port("admin_port")))
+        self.admin_port = int(listening.getsockname()[1])
+        await web.SockSite(await self._runner(app), listening).start()
 
     def _option_port(self, name: str) -> int:
         return int(self._config.options.get(name) or 0)
 
-    async def _run(self, routes: list[web.RouteDef], listening: socket.socket, context: ssl.SSLContext | None) -> None:
-        app = web.Application()
-        app.add_routes(routes)
+    async def _runner(self, app: web.Application) -> web.AppRunner:
         runner = web.AppRunner(app, access_log=None, shutdown_timeout=1)
         await runner.setup()
         self._runners.append(runner)
-        await web.SockSite(runner, listening, ssl_context=context).start()
+        return runner
 
     async def stop(self) -> None:
         await self._close()
@@ -117,12 +124,10 @@ class ServiceBusServer:
         await self._close()
 
     async def _close(self) -> None:
-        for server in self._servers:
-            server.close()
+        for listener in self._listeners:
+            await listener.close()
         for connection in list(self.connections):
             connection.abort()
-        for server in self._servers:
-            await server.wait_closed()
         await asyncio.sleep(0)
         for runner in self._runners:
             for handler in runner.server.connections if runner.server is not None else ():
@@ -138,6 +143,9 @@ class ServiceBusServer:
         self.connections.add(connection)
         return connection
 
+    async def _websocket(self, request: web.Request) -> web.StreamResponse:
+        return await serve(request, self._connect)
+
     async def _counters(self, _: web.Request) -> web.Response:
         return web.json_response(self.broker.counters())
 
@@ -152,6 +160,13 @@ class ServiceBusServer:
         for connection in list(self.connections):
             connection.abort()
         return web.Response(status=204)
+
+    async def _detach_idle(self, request: web.Request) -> web.Response:
+        """The fault: receivers lose their links without an error, as the service does with idle ones."""
+        try:
+            return web.json_response({"detached": self.broker.detach_idle(request.query.get("entity"))})
+        except EntityNotFound as exc:
+            return web.json_response({"error": str(exc)}, status=404)
 
 
 async def start(config: Config) -> ServiceBusServer:

@@ -173,12 +173,17 @@ class Bus:
 
     async def line(self, **properties: Any) -> Line:
         """A queue of its own with open links; without properties one that is `PLAIN`."""
+        await self._keep_up()
         if properties:
             [line] = await self._open_lines(1, properties)
             return line
         if not self._lines:
             self._lines = await self._open_lines(_AHEAD, PLAIN)
         return self._lines.pop()
+
+    async def _keep_up(self) -> None:
+        """The clients go by the machine's clock: a lock of ours must not be over for them when it begins."""
+        await self.clock.advance(max(0.0, time.time() - self.clock.time()))
 
     async def _open_lines(self, count: int, properties: Mapping[str, Any]) -> list[Line]:
         client = self.client
@@ -208,6 +213,7 @@ class Bus:
     async def _target(
         self, pool: str, kind: Kind, properties: Mapping[str, Any], sender: Callable[[str], Any]
     ) -> tuple[str, Any]:
+        await self._keep_up()
         if not self._targets[pool]:
             made = [(name, sender(name)) for name in (self.create(kind, properties) for _ in range(_AHEAD))]
             await self.open(*(handler for _, handler in made))

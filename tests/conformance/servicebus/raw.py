@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import uuid
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any, NamedTuple
@@ -55,6 +56,10 @@ class Raw:
         found = Frame(int.from_bytes(head[6:8], "big"), performative.code, [*performative.value, *[None] * 14], payload)
         self.heard.append(found)
         return found
+
+    async def heartbeat(self) -> bytes:
+        """What comes next, when nothing is asked for."""
+        return await self._reader.readexactly(8)
 
     async def expect(self, code: int, channel: int | None = None) -> Frame:
         """The next frame of a kind; others before it are passed by."""
@@ -145,6 +150,11 @@ class Raw:
         return int(answer[0x74]["statusCode"]), answer.get(0x77)
 
 
+def token_of(delivery: Frame) -> uuid.UUID:
+    """The lock token of a delivery, as its tag says it."""
+    return uuid.UUID(bytes_le=delivery.fields[2])
+
+
 def source(address: str, filters: bytes = NULL) -> bytes:
     return described(0x28, list_(string(address), *(NULL,) * 6, filters))
 
@@ -165,14 +175,16 @@ def text_message(text: str, properties: bytes = b"", application: bytes = b"") -
 
 
 @asynccontextmanager
-async def connected(server: ServiceBusServer, authorized: bool = True) -> AsyncIterator[Raw]:
+async def connected(
+    server: ServiceBusServer, authorized: bool = True, largest_frame: int = 65_536, idle: int = 0
+) -> AsyncIterator[Raw]:
     """A connection with a session on channel 0 and, unless it is not wanted, a token for everything."""
     reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
     raw = Raw(reader, writer, server)
     raw.write(b"AMQP\x00\x01\x00\x00")
     async with asyncio.timeout(PATIENCE):
         assert await reader.readexactly(8) == b"AMQP\x00\x01\x00\x00"
-    raw.say(OPEN, string("raw"), NULL, uint(65_536), amqp.NULL)
+    raw.say(OPEN, string("raw"), NULL, uint(largest_frame), NULL, uint(idle) if idle else NULL)
     await raw.expect(OPEN)
     await raw.begin()
     if authorized:

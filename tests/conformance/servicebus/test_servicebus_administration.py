@@ -245,8 +245,6 @@ async def test_forwarding_begins_and_ends_with_an_update(bus: Bus) -> None:
 @pytest.mark.parametrize(
     ("properties", "named"),
     [
-        ({"enable_partitioning": True}, "EnablePartitioning is not supported"),
-        ({"enable_express": True}, "EnableExpress is not supported"),
         ({"max_message_size_in_kilobytes": 2048}, "MaxMessageSizeInKilobytes is not supported"),
         ({"lock_duration": "PT10M"}, "LockDuration is out of its range"),
         ({"lock_duration": "P1M"}, "is not an ISO 8601 duration"),

@@ -19,12 +19,12 @@ from azure.servicebus.exceptions import (
 
 from localazure.clock import ManualClock
 from localazure.part import Config
-from localazure.servicebus import PART, codec
+from localazure.servicebus import PART
 from localazure.servicebus.errors import Unauthorized
-from localazure.servicebus.management import Management
 from localazure.servicebus.tokens import Tokens
 from localazure.servicebus.wire import ServiceBusServer
 
+from . import amqp, raw
 from .bench import PATIENCE, Bus, both, drained, take, texts, until
 
 # The client leaves the socket of a connection that its peer broke to the garbage collector.
@@ -49,8 +49,8 @@ async def test_a_client_with_the_key_is_let_in_and_one_with_another_is_not(bus: 
         (("skn=Root", "skn=Other"), "no shared access key named OtherKey"),
         (("sig=", "sig=A"), "not made with the key"),
         (("sr=sb", "sr=st"), "not made with the key"),
-        (("SharedAccessSignature", "Bearer"), "no shared access signature"),
-        (("&se=", "&sx="), "no shared access signature"),
+        (("SharedAccessSignature", "Bearer"), "not a shared access signature"),
+        (("&se=", "&sx="), "not a shared access signature"),
         (("", ""), "expired"),
     ],
 )
@@ -135,23 +135,21 @@ async def test_a_link_whose_connection_is_cut_is_made_again(bus: Bus) -> None:
     gc.collect()
 
 
-async def test_what_is_no_amqp_is_told_so(server: ServiceBusServer) -> None:
+async def test_what_is_not_amqp_is_told_so(server: ServiceBusServer) -> None:
     reader, writer = await asyncio.open_connection("localhost", server.port)
-    writer.write(b"GET /$servicebus/websocket HTTP/1.1\r\n")
+    writer.write(b"AMQP\x02\x01\x00\x00")
     async with asyncio.timeout(PATIENCE):
         said = await reader.read()
-    assert b"AMQP over WebSockets is not spoken here" in said
+    assert b"amqp:decode-error" in said
+    assert b"the protocol header" in said
     writer.close()
 
 
-@pytest.mark.parametrize("operation", ["add-rule", "remove-rule", "enumerate-rules", "something-else"])
-async def test_an_operation_that_is_not_supported_is_refused_by_name(server: ServiceBusServer, operation: str) -> None:
-    request = codec.response(None, {"operation": codec.string(f"com.microsoft:{operation}")}, codec.map_({}))
-    answers: list[bytes] = []
-    Management(server.broker, "news/Subscriptions/all").answer(request, answers.append)
-    [answer] = [codec.parse(answer).application for answer in answers]
-    assert answer["statusCode"] == 501
-    assert f"'{operation}' is not supported" in answer["statusDescription"]
+async def test_an_operation_that_is_not_supported_is_refused_by_name(server: ServiceBusServer) -> None:
+    async with raw.connected(server) as client:
+        requests = await client.requester("plain/$management")
+        status, _ = await client.request(requests, "com.microsoft:something-else", amqp.map_())
+        assert status == 501
 
 
 async def test_what_was_accepted_is_there_after_the_broker_was_killed(

@@ -42,7 +42,7 @@ class Receiver:
         assert lock is not None
         self.held.append((message, lock))
 
-    def lost(self, error: BrokerError) -> None:
+    def lost(self, error: BrokerError | None) -> None:
         raise AssertionError(f"there are no sessions here: {error}")
 
 
@@ -80,7 +80,7 @@ async def test_no_message_is_lost_doubled_or_held_by_two(steps: list[tuple[str, 
                 continue
             message, lock = receiver.held.pop(int(value * len(receiver.held)))
             try:
-                arguments = (None, None) if step == "dead_letter" else ()
+                arguments: tuple[Any, ...] = ({},) if step == "dead_letter" else ()
                 getattr(queue, step)(lock.token, *arguments)
             except BrokerError:
                 assert lock.until <= clock.time()
@@ -103,7 +103,7 @@ async def test_no_message_is_lost_doubled_or_held_by_two(steps: list[tuple[str, 
 @pytest.mark.parametrize(
     ("change", "named"),
     [
-        ({"EnablePartitioning": True}, "EnablePartitioning"),
+        ({"MaxMessageSizeInKilobytes": 2048}, "MaxMessageSizeInKilobytes"),
         ({"LockDuration": "1 minute"}, "1 minute"),
     ],
 )
@@ -140,7 +140,8 @@ async def test_after_a_scheduled_message_of_a_topic_the_broker_rests() -> None:
     clock = ManualClock()
     broker = Broker(Namespace(topics={"t": Topic(Options(), {"s": Subscription()})}), None, clock)
     broker.send("t", [Incoming(b"", due=clock.time() + 60)], lambda: None)
-    [number] = broker.send("t", [Incoming(b"", due=clock.time() + 60)], lambda: None)
+    [number] = broker.reserve("t", 1)
+    broker.schedule("t", [Incoming(b"", due=clock.time() + 60)], [number])
     broker.cancel_scheduled("t", [number])
     await clock.advance(61)
     assert broker.queue("t/Subscriptions/s").depth()["active"] == 1
@@ -185,7 +186,7 @@ async def test_a_deleted_entity_leaves_nothing_behind(tmp_path: Path) -> None:
     for _ in range(2):
         broker.entities.create("topic", "t", Options(duplicates=True))
         broker.entities.create("subscription", "t/Subscriptions/s", Options(), (Rule("$Default"),))
-        broker.send("t", [Incoming(b"x", message_id="1")], lambda: None)
+        broker.send("t", [Incoming(b"", message_id="1")], lambda: None)
         [message] = broker.queue("t/Subscriptions/s").messages.values()
         assert message.seq == 1
         broker.entities.delete("T")

@@ -6,8 +6,9 @@ import time
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import aiohttp
 import pytest
-from azure.servicebus import ServiceBusMessage, ServiceBusReceiveMode
+from azure.servicebus import ServiceBusMessage, ServiceBusReceiveMode, ServiceBusSubQueue
 from azure.servicebus.amqp import AmqpAnnotatedMessage
 from azure.servicebus.exceptions import (
     MessageLockLostError,
@@ -274,6 +275,75 @@ async def test_a_scheduled_message_comes_at_its_time_unless_it_is_cancelled(bus:
     assert (str(message), message.state.name) == ("kept", "ACTIVE")
     assert message.sequence_number > kept  # it enters the queue as if it were sent now
     assert message.enqueued_time_utc.timestamp() == pytest.approx(bus.clock.time(), abs=2)
+
+
+@both
+async def test_a_message_that_is_scheduled_into_the_past_comes_at_once_with_its_number_and_time(bus: Bus) -> None:
+    moment = datetime.fromtimestamp(int(bus.clock.time()) - 60, UTC)
+    _, sender, receiver, _ = await bus.line()
+    await sender.send_messages(ServiceBusMessage("first"))
+    numbers = await sender.schedule_messages([ServiceBusMessage("a"), ServiceBusMessage("b")], moment)
+    first, *found = await take(receiver, 3)
+    assert (numbers, texts(found)) == ([2, 3], ["a", "b"])
+    assert [message.sequence_number for message in found] == numbers
+    assert {message.scheduled_enqueue_time_utc for message in found} == {moment}
+    assert first.scheduled_enqueue_time_utc is None
+
+
+@both
+async def test_a_message_that_was_scheduled_says_when(bus: Bus) -> None:
+    moment = datetime.fromtimestamp(int(bus.clock.time()) + 60, UTC)
+    _, sender, receiver, _ = await bus.line(DefaultMessageTimeToLive="PT10M")
+    await sender.schedule_messages(ServiceBusMessage("x"), moment)
+    [peeked] = await receiver.peek_messages(1)
+    await bus.clock.advance(61)
+    [message] = await take(receiver, 1)
+    assert (peeked.scheduled_enqueue_time_utc, message.scheduled_enqueue_time_utc) == (moment, moment)
+    assert message.enqueued_time_utc >= moment
+    assert peeked.time_to_live == timedelta(minutes=10)
+    assert message.time_to_live.total_seconds() == pytest.approx(600, abs=2)
+
+
+@both
+async def test_a_message_without_a_time_to_live_says_none(bus: Bus) -> None:
+    _, sender, receiver, _ = await bus.line()
+    await sender.send_messages(ServiceBusMessage("x"))
+    [message] = await take(receiver, 1)
+    assert (message.time_to_live, message.expires_at_utc) == (None, None)
+
+
+@both
+async def test_a_delivery_is_annotated_with_its_lock_token(bus: Bus) -> None:
+    name, sender, receiver, _ = await bus.line()
+    await sender.send_messages(ServiceBusMessage("x"))
+    [message] = await take(receiver, 1)
+    told = message.raw_amqp_message.delivery_annotations
+    assert told == {b"x-opt-lock-token": message.lock_token}
+    bus.broker.queue(name).held(message.lock_token)
+
+
+@both
+async def test_a_receiver_that_loses_its_link_without_an_error_goes_on(bus: Bus) -> None:
+    name = bus.queue()
+    client = bus.connect(bus.server.connection_string, retry_total=3, retry_backoff_factor=0.01)
+    sender, receiver = await bus.open(client.get_queue_sender(name), client.get_queue_receiver(name))
+    await sender.send_messages(ServiceBusMessage("before"))
+    [message] = await take(receiver, 1)
+    await receiver.complete_message(message)
+    base = f"http://localhost:{bus.server.admin_port}/_local"
+    async with aiohttp.ClientSession() as session:
+        async with session.post(f"{base}/detach-idle", params={"entity": name}) as answer:
+            assert await answer.json() == {"detached": 1}
+        async with session.post(f"{base}/detach-idle", params={"entity": "missing"}) as answer:
+            assert answer.status == 404
+    await sender.send_messages(ServiceBusMessage("after"))
+    assert texts(await take(receiver, 1)) == ["after"]
+
+
+@both
+async def test_there_is_a_transfer_dead_letter_queue_and_nothing_in_it(bus: Bus) -> None:
+    receiver = await bus.receiver(bus.queue(), sub_queue=ServiceBusSubQueue.TRANSFER_DEAD_LETTER)
+    assert await receiver.receive_messages(1, max_wait_time=NONE) == []
 
 
 @both

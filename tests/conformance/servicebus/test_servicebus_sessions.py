@@ -220,3 +220,13 @@ async def test_a_session_receiver_and_its_queue_have_to_agree(bus: Bus) -> None:
         assert named in str(error)
     with pytest.raises(ServiceBusError, match="needs a session id"):
         await sender.send_messages(ServiceBusMessage("x"))
+
+
+@both
+async def test_the_session_without_a_name_is_one(bus: Bus) -> None:
+    queue, sender = await bus.sessions()
+    await sender.send_messages([ServiceBusMessage("a", session_id="a"), ServiceBusMessage("empty", session_id="")])
+    receiver = await bus.receiver(queue, session_id="")
+    assert texts(await take(receiver, 1)) == ["empty"]
+    with pytest.raises(ServiceBusError, match="needs a session id"):
+        await sender.send_messages(ServiceBusMessage("none"))

@@ -228,8 +228,6 @@ async def test_what_cannot_be_forwarded_is_buried_where_it_came_from(bus: Bus) -
     ("properties", "named"),
     [
         ({"ForwardTo": "x", "RequiresSession": True}, "ForwardTo is not possible"),
-        ({"EnablePartitioning": True}, "EnablePartitioning is not supported"),
-        ({"EnableExpress": True}, "EnableExpress is not supported"),
         ({"MaxMessageSizeInKilobytes": 1024}, "MaxMessageSizeInKilobytes is not supported"),
         ({"LockDuration": "PT10M"}, "LockDuration is out of its range"),
         ({"LockDuration": "1 minute"}, "1 minute"),

@@ -1,0 +1,18 @@
+"""What entities and rules may be called."""
+
+from __future__ import annotations
+
+import re
+
+from localazure.servicebus.errors import NotAllowed
+
+_NAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._/~-]*[A-Za-z0-9_])?")
+_LONGEST = {"queue": 260, "topic": 260, "subscription": 50, "rule": 50}
+
+
+def check_name(kind: str, name: str) -> None:
+    """Raises NotAllowed."""
+    if not _NAME.fullmatch(name.removeprefix("$") if kind == "rule" else name) or len(name) > _LONGEST[kind]:
+        raise NotAllowed(
+            f"'{name}' is no name for a {kind}: up to {_LONGEST[kind]} letters, digits, periods, hyphens, underscores"
+        )
