@@ -19,10 +19,12 @@ from localazure.part import Config, Server
 ROOT = Path(__file__).parents[2]
 ANONYMOUS, USER, PARTNER, INTERNAL = 12, 13, 14, 15
 """Calls a minute."""
+WEBHOOK = 33
 PUBLIC_QUOTA, PARTNER_QUOTA, INTERNAL_QUOTA = 30, 22, 24
 CACHE_SECONDS = 10
 TIGHT = {
     "anonymous-calls-per-minute": ANONYMOUS,
+    "webhook-calls-per-minute": WEBHOOK,
     "user-calls-per-minute": USER,
     "partner-calls-per-minute": PARTNER,
     "internal-calls-per-minute": INTERNAL,

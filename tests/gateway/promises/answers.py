@@ -112,9 +112,9 @@ async def a_silent_backend_is_given_up(world: World) -> None:
 
 @case
 async def a_failing_backend_is_left_alone(world: World) -> None:
-    world.replies += [fine(500)] * 10
+    world.replies += [fine(504)] * 10
     for _ in range(10):
-        assert (await operate(world, "orders_list", token="shopper")).status == 500
+        assert (await operate(world, "orders_list", token="shopper")).status == 504
     answer = await operate(world, "orders_get", token="shopper2")
     assert (answer.status, answer.problem) == (503, "temporarily-unavailable")
     assert 1 <= int(answer.headers["retry-after"]) <= 5
@@ -125,8 +125,27 @@ async def a_failing_backend_is_left_alone(world: World) -> None:
 
 
 @case
+async def dead_processes_count_like_silence(world: World) -> None:
+    world.replies += [w.page(502)] * 10
+    for _ in range(10):
+        assert (await operate(world, "orders_cancel", token="shopper")).status == 502
+    assert (await operate(world, "orders_get", token="shopper2")).status == 503
+
+
+@case
+async def an_answer_that_a_caller_can_provoke_closes_no_service(world: World) -> None:
+    for status in (500, 501, 400, 404, 409, 422):
+        world.replies[:] = [fine(status)] * 12
+        for _ in range(12):
+            assert (await operate(world, "orders_place", token="shopper")).status == status
+            world.clock.ahead += 0.5
+        assert (await operate(world, "orders_get", token="shopper2")).status == 200
+        world.clock.ahead += 61
+
+
+@case
 async def failures_far_apart_do_not_count(world: World) -> None:
-    world.replies += [fine(500)] * 10
+    world.replies += [fine(504)] * 10
     for _ in range(10):
         await operate(world, "orders_list")
         world.clock.ahead += 2

@@ -69,6 +69,69 @@ async def the_rate_with_a_key_is_by_subscription(world: World) -> None:
     await _rate(world, w.INTERNAL, token="staff", key="internal")
 
 
+FORGED = "Bearer eyJhbGciOiJSUzI1NiIsImtpZCI6IngifQ.e30.AAAA"
+
+
+@case
+async def refused_calls_are_limited_by_address_and_use_up_no_quota(world: World) -> None:
+    for left in range(w.ANONYMOUS - 1, -1, -1):
+        answer = await operate(world, "orders_list", token=None, headers={"Authorization": FORGED})
+        assert answer.status == 401
+        assert left - 1 <= int(answer.headers["ratelimit-remaining"]) <= left + 1
+    answer = await operate(world, "orders_list", token=None, headers={"Authorization": FORGED})
+    assert (answer.status, answer.problem) == (429, "too-many-requests")
+    assert not world.seen
+    for _ in range(w.PUBLIC_QUOTA):
+        world.clock.ahead += 61
+        answer = await operate(world, "orders_list", token=None, headers={"Authorization": FORGED})
+        assert answer.status == 401
+    assert (await operate(world, "orders_list")).status == 200, "the address has its whole quota"
+
+
+@case
+async def calls_with_a_good_token_are_not_counted_by_address(world: World) -> None:
+    for user in ("shopper", "shopper2"):
+        for _ in range(w.USER - 3):
+            assert (await operate(world, "orders_list", token=user)).status == 200
+    assert (await operate(world, "products_get")).status == 200
+
+
+@case
+async def the_providers_webhooks_have_a_limit_of_their_own_and_no_quota(world: World) -> None:
+    for _ in range(w.ANONYMOUS):
+        assert (await operate(world, "products_get")).status == 200
+    assert (await operate(world, "products_get")).status == 429
+    for left in range(w.WEBHOOK - 1, -1, -1):
+        answer = await operate(world, "payments_webhook")
+        assert (answer.status, answer.headers["ratelimit-remaining"]) == (200, str(left))
+        assert answer.headers["ratelimit-limit"] == str(w.WEBHOOK)
+    assert (await operate(world, "payments_webhook")).status == 429
+    world.clock.ahead += 61
+    assert (await operate(world, "products_get")).status == 200, "a webhook is none of the address's calls"
+
+
+@case
+async def every_answer_tells_how_many_calls_are_left(world: World) -> None:
+    world.replies += [w.fine(404), w.page(500), w.fine(409)]
+    calls = [
+        await operate(world, "orders_list"),
+        await operate(world, "orders_get"),
+        await operate(world, "orders_get"),
+        await operate(world, "orders_list", token=None),
+        await operate(world, "orders_list", token=None, headers={"Authorization": FORGED}),
+        await operate(world, "orders_place", body={"no": "order"}),
+        await operate(world, "products_put", token="shopper"),
+        await operate(world, "orders_list", query="?surprise=1"),
+        await operate(world, "products_get"),
+        await operate(world, "products_get", headers={"If-None-Match": '"v1"'}),
+    ]
+    assert {200, 304, 400, 401, 403, 404} <= {answer.status for answer in calls}
+    for answer in calls:
+        assert answer.headers["ratelimit-limit"] in (str(w.USER), str(w.ANONYMOUS)), answer
+        assert 0 <= int(answer.headers["ratelimit-remaining"]) < w.USER, answer
+        assert answer.headers["x-content-type-options"] == "nosniff", answer
+
+
 @case
 async def the_window_slides(world: World) -> None:
     for _ in range(w.ANONYMOUS - 2):
