@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
+import re
 from typing import Any
 
+from tests.gateway import world as w
 from tests.gateway.promises.promise import ADDRESS, CART, OPERATIONS, PLACE, PRODUCT, case, operate
 from tests.gateway.world import World
 
@@ -64,6 +67,41 @@ async def a_body_must_fit_the_schema(world: World) -> None:
         assert (answer.status, answer.problem) == (400, "invalid-request"), (name, answer)
         assert "$" in answer.json["detail"]
     assert not world.seen
+
+
+@case
+async def an_undeclared_method_is_told_which_are_declared(world: World) -> None:
+    document = json.loads((w.ROOT / "apim" / "apis" / "commerce" / "specification.json").read_text())
+    for template, operations in document["paths"].items():
+        path = "/v1" + re.sub(r"\{[^}]+\}", "x1", template)
+        declared = {method.upper() for method in operations} & {"GET", "PUT", "POST", "DELETE", "PATCH", "HEAD"}
+        for method in {"GET", "PUT", "POST", "DELETE", "PATCH"} - declared:
+            answer = await world.call(method, path, token="shopper")
+            assert (answer.status, answer.problem) == (405, "method-not-allowed"), (method, path)
+            assert set(answer.headers["allow"].split(", ")) == declared, (method, path)
+    for path in ("/v1", "/v1/nothing", "/v1/orders/x/y/z", "/v2/orders", "/v1/products/a/b"):
+        assert (await world.call("PATCH", path, token="shopper")).problem == "no-such-operation", path
+    assert not world.seen
+
+
+MARK = "4242424242424242"
+
+
+@case
+async def no_refusal_repeats_a_value(world: World) -> None:
+    for name, (_, _, body, _, _) in OPERATIONS.items():
+        for field in body or {}:
+            for wrong in (MARK, {"card": MARK, "cvc": "123"}, [MARK], int(MARK), {MARK: 1}, f"\x00{MARK}"):
+                for sent in ({**body, field: wrong}, {**body, MARK: wrong}, {**body, f"at $.{MARK}": wrong}):
+                    answer = await operate(world, name, body=sent)
+                    assert MARK not in answer.body.decode() or answer.status == 200, answer
+                    assert "cvc" not in answer.body.decode(), answer
+        await world.reset()
+    for query in (f"?{MARK}=1", f"?limit={MARK}", f"?limit=x{MARK}", f"?q={MARK * 10}", f"?limit=1&limit={MARK}"):
+        answer = await operate(world, "products_list", query=query)
+        assert (answer.status, MARK in answer.body.decode()) == (400, False), answer
+    answer = await operate(world, "orders_place", headers={"Idempotency-Key": f"a {MARK}"})
+    assert (answer.status, MARK in answer.body.decode()) == (400, False), answer
 
 
 @case
