@@ -8,7 +8,7 @@ import time
 import uuid
 from collections import Counter, defaultdict
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 from azure.functions.meta import Datum
@@ -51,23 +51,49 @@ class Invocation:
     retry: RetryContext = NO_POLICY
     client_binding: str = ""
     """The JSON of durableClient parameters."""
+    inputs: Mapping[str, Datum | None] = field(default_factory=dict)
+    """What the input bindings found, by their names."""
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a function returned, and what it set of its outputs, by their names."""
+
+    value: Datum | None = None
+    outputs: Mapping[str, Datum | None] = field(default_factory=dict)
+
+
+NO_RESULT = Result()
 
 
 class Worker(Protocol):
     """Where the app's code runs."""
 
-    async def call(self, invocation: Invocation) -> Datum | None:
-        """The function's return value. Raises what the function raises, and TimeoutError past the time limit."""
+    async def call(self, invocation: Invocation) -> Result:
+        """What the function gave. Raises what the function raises, and TimeoutError past the time limit."""
         ...
 
     async def stop(self) -> None: ...
 
 
+class DataBindings(Protocol):
+    """What reads the functions' input bindings, and writes their output bindings."""
+
+    async def read(
+        self, function: Function, data: Datum, metadata: Mapping[str, Datum]
+    ) -> Mapping[str, Datum | None]: ...
+
+    async def write(self, function: Function, data: Datum, metadata: Mapping[str, Datum], result: Result) -> None: ...
+
+    async def close(self) -> None: ...
+
+
 class Invoker:
     """Has functions run, counts them, and knows when all have ended."""
 
-    def __init__(self, worker: Worker) -> None:
+    def __init__(self, worker: Worker, bindings: DataBindings | None = None) -> None:
         self._worker = worker
+        self._bindings = bindings
         self._running = 0
         self._idle = asyncio.Event()
         self._idle.set()
@@ -86,16 +112,22 @@ class Invoker:
         retry: RetryContext = NO_POLICY,
         invocation_id: str = "",
     ) -> Datum | None:
-        """Call the function, under an id of its own unless one is given; its return value as a worker sends it.
+        """Call the function, under an id of its own unless one is given; its answer to HTTP, else its return value.
 
-        Raises what `Worker.call` raises."""
+        Raises what `Worker.call` raises, and what a binding raises that cannot be read or written."""
         self._begin()
         started = time.perf_counter()
         try:
             identifier = invocation_id or str(uuid.uuid4())
-            return await self._worker.call(
-                Invocation(function.name, data, identifier, metadata or {}, traceparent, retry, self.client_binding)
+            invocation = Invocation(
+                function.name, data, identifier, metadata or {}, traceparent, retry, self.client_binding
             )
+            if self._bindings is None or not function.data_bindings:
+                return answer_of(function, await self._worker.call(invocation))
+            inputs = await self._bindings.read(function, data, invocation.metadata)
+            result = await self._worker.call(replace(invocation, inputs=inputs))
+            await self._bindings.write(function, data, invocation.metadata, result)
+            return answer_of(function, result)
         except BaseException:
             self.failures[function.name] += 1
             raise
@@ -111,6 +143,8 @@ class Invoker:
         except TimeoutError:
             log.warning("%d invocations did not end within %g s", self._running, seconds)
         await self._worker.stop()
+        if self._bindings is not None:
+            await self._bindings.close()
 
     def _begin(self) -> None:
         self._running += 1
@@ -120,3 +154,9 @@ class Invoker:
         self._running -= 1
         if not self._running:
             self._idle.set()
+
+
+def answer_of(function: Function, result: Result) -> Datum | None:
+    """The answer to HTTP may be an output by name; everything else that a trigger waits for is the return value."""
+    name = function.http_output
+    return result.outputs.get(name) if name else result.value

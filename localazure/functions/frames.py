@@ -11,10 +11,8 @@ import struct
 from dataclasses import dataclass
 from typing import Any
 
-from azure.functions.meta import Datum
-
 from localazure.durable.failure import Raised
-from localazure.functions.engine import Invocation
+from localazure.functions.engine import NO_RESULT, Invocation, Result
 
 _LENGTH = struct.Struct(">Q")
 
@@ -45,7 +43,7 @@ class Answer:
     """Worker to host: what became of the call. Number 0 says that the worker is ready."""
 
     number: int
-    value: Datum | None = None
+    result: Result = NO_RESULT
     failure: Failure | None = None
 
 

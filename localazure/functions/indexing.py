@@ -12,15 +12,16 @@ import logging
 import os
 import re
 import sys
-import typing
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 import azure.functions as func
 
+from localazure.functions.annotations import RETURN, Signature, signature_of
 from localazure.functions.errors import HostError, InvalidApp, InvalidFunction, Unsupported
 from localazure.functions.settings import resolve
 
@@ -44,8 +45,9 @@ RETRIED_YET = frozenset({"httpTrigger", "serviceBusTrigger"})
 _NAME = re.compile(r"[a-z][a-z0-9_\-]{0,127}", re.IGNORECASE | re.ASCII)
 _BINDING_NAME = re.compile(r"[a-zA-Z][a-zA-Z0-9]{0,127}|\$return")
 _SCRIPT = re.compile(r"[A-Za-z0-9_]+\.py")
-INPUTS = frozenset({"durableClient"})
-OUTPUTS = frozenset({"http"})
+DATA: frozenset[str] = frozenset()
+INPUTS = frozenset({"durableClient"}) | DATA
+OUTPUTS = frozenset({"http"}) | DATA
 
 
 @dataclass(frozen=True)
@@ -71,17 +73,22 @@ class Function:
     trigger: Binding
     inputs: tuple[Binding, ...]
     outputs: tuple[Binding, ...]
-    parameters: frozenset[str]
+    signature: Signature
     is_async: bool
     directory: Path
     retry: dict[str, str] | None
-    annotations: dict[str, Any] = field(default_factory=dict)
     disabled: bool = False
 
-    @property
-    def wants_context(self) -> bool:
-        """Whether it has a parameter `context` that no binding fills."""
-        return "context" in self.parameters and self.trigger.name != "context"
+    @cached_property
+    def data_bindings(self) -> tuple[Binding, ...]:
+        """What the host reads before the call, and writes after it."""
+        return tuple(binding for binding in (*self.inputs, *self.outputs) if binding.type in DATA)
+
+    @cached_property
+    def http_output(self) -> str:
+        """The name of the output that answers HTTP, where that is not the return value."""
+        names = [binding.name for binding in self.outputs if binding.type == "http" and binding.name != RETURN]
+        return names[0] if names else ""
 
     def flag(self, option: str, default: bool = False) -> bool:
         """A yes or no of the trigger, which may be written as text. Raises InvalidFunction, and SettingMissing."""
@@ -121,7 +128,7 @@ def load(app: Path) -> list[Function]:
         raise InvalidApp(f"the functions of {app} cannot be indexed: {exc}") from exc
     functions: dict[str, Function] = {}
     for item in found:
-        function = _index(item, app)
+        function = _index(item)
         if function.name.lower() in functions:
             raise InvalidFunction(function.name, "another function has the same name")
         functions[function.name.lower()] = function
@@ -153,7 +160,7 @@ def _import(app: Path) -> ModuleType:
     return module
 
 
-def _index(item: Any, app: Path) -> Function:
+def _index(item: Any) -> Function:
     name = str(item.get_function_name())
     bindings = [_binding(json.loads(raw)) for raw in item.get_raw_bindings()]
     _check_names(name, bindings)
@@ -163,22 +170,19 @@ def _index(item: Any, app: Path) -> Function:
     for binding in bindings:
         _check_kind(name, binding)
     call = item.get_user_function()
-    parameters = inspect.signature(call).parameters
     function = Function(
         name=name,
         call=call,
         trigger=triggers[0],
         inputs=tuple(binding for binding in bindings if not binding.out and binding is not triggers[0]),
         outputs=tuple(binding for binding in bindings if binding.out),
-        parameters=frozenset(parameters),
+        signature=signature_of(name, call, bindings),
         is_async=inspect.iscoroutinefunction(call),
-        directory=app,
+        directory=_directory(name, call),
         retry=item.get_settings_dict("retry_policy") or None,
-        annotations=_annotations(name, call),
         disabled=_disabled(name),
     )
     _check_retry(function)
-    _check_parameters(function)
     return function
 
 
@@ -218,6 +222,10 @@ def _binding(document: dict[str, Any]) -> Binding:
 
 
 def _check_kind(name: str, binding: Binding) -> None:
+    if str(binding.options["direction"]).upper() == "INOUT":
+        raise InvalidFunction(name, f"'{binding.name}' is an input and an output at once, which Python has not")
+    if binding.name == RETURN and not binding.out:
+        raise InvalidFunction(name, f"{RETURN} is an output, and is bound as an input")
     known = OUTPUTS if binding.out else TRIGGERS | INPUTS
     if binding.type not in known:
         raise Unsupported(
@@ -225,30 +233,11 @@ def _check_kind(name: str, binding: Binding) -> None:
         )
 
 
-def _annotations(name: str, call: Callable[..., Any]) -> dict[str, Any]:
+def _directory(name: str, call: Callable[..., Any]) -> Path:
     try:
-        return typing.get_type_hints(call)
-    except Exception as exc:
-        raise InvalidFunction(name, f"its annotations cannot be read: {exc}") from exc
-
-
-def _check_parameters(function: Function) -> None:
-    bound = {binding.name for binding in (function.trigger, *function.inputs, *function.outputs)} - {"$return"}
-    if missing := bound - function.parameters:
-        raise InvalidFunction(function.name, f"bindings without a parameter: {', '.join(sorted(missing))}")
-    if unbound := function.parameters - bound - {"context"}:
-        raise InvalidFunction(function.name, f"parameters without a binding: {', '.join(sorted(unbound))}")
-    registry: Any = func.get_binding_registry()  # type: ignore[no-untyped-call]  # untyped in the package
-    for binding in (function.trigger, *function.inputs):
-        annotation = function.annotations.get(binding.name)
-        if annotation is None:
-            continue
-        if not isinstance(annotation, type) and typing.get_origin(annotation) not in (list,):
-            raise InvalidFunction(function.name, f"the annotation of '{binding.name}' is not a type: {annotation}")
-        if not registry.get(binding.type).check_input_type_annotation(annotation):
-            raise InvalidFunction(
-                function.name, f"'{binding.name}' is annotated as {annotation}, which {binding.type} cannot provide"
-            )
+        return Path(inspect.getfile(call)).parent
+    except TypeError as exc:
+        raise InvalidFunction(name, f"it has no source file: {exc}") from exc
 
 
 def connection_settings(function: Function) -> list[str]:

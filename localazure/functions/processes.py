@@ -16,9 +16,7 @@ import time
 from contextlib import suppress
 from pathlib import Path
 
-from azure.functions.meta import Datum
-
-from localazure.functions.engine import Invocation
+from localazure.functions.engine import Invocation, Result
 from localazure.functions.errors import InvalidApp
 from localazure.functions.frames import Answer, Call, Failure, pack, unpack
 
@@ -77,7 +75,7 @@ class Process:
         self.began = time.monotonic()
         self._limit = None if timeout == float("inf") else timeout + _GRACE
         self._numbers = itertools.count(1)
-        self._waiting: dict[int, asyncio.Future[Datum | None]] = {}
+        self._waiting: dict[int, asyncio.Future[Result]] = {}
         self._reader: asyncio.StreamReader | None = None
         self._writer: asyncio.StreamWriter | None = None
 
@@ -94,11 +92,11 @@ class Process:
         self._reader, self._writer = await asyncio.open_unix_connection(sock=self._socket)
         return await unpack(self._reader) is not None
 
-    async def call(self, invocation: Invocation) -> Datum | None:
+    async def call(self, invocation: Invocation) -> Result:
         """Raises WorkerExited, TimeoutError, or FunctionFailed for anything that the function raises."""
         assert self._writer is not None, "it was ready"
         number = next(self._numbers)
-        answer: asyncio.Future[Datum | None] = asyncio.get_running_loop().create_future()
+        answer: asyncio.Future[Result] = asyncio.get_running_loop().create_future()
         self._waiting[number] = answer
         try:
             self._writer.write(pack(Call(number, invocation)))
@@ -149,7 +147,7 @@ class Process:
         if waiting is None or waiting.done():
             return
         if answer.failure is None:
-            waiting.set_result(answer.value)
+            waiting.set_result(answer.result)
         elif answer.failure.timed_out:
             waiting.set_exception(TimeoutError(answer.failure.text))
         else:
@@ -180,7 +178,7 @@ class Processes:
         loop = asyncio.get_running_loop()
         self._keepers = [loop.create_task(self._keep(place)) for place in range(len(self._processes))]
 
-    async def call(self, invocation: Invocation) -> Datum | None:
+    async def call(self, invocation: Invocation) -> Result:
         """Raises WorkerExited, TimeoutError, or FunctionFailed for anything that the function raises."""
         if not self._ready:
             async with self._some:

@@ -1,69 +1,23 @@
-"""What the Python worker does: arguments decoded by its own converters, a context, a time limit, an encoded answer."""
+"""What the Python worker does: arguments decoded by its own converters, a context, a time limit, encoded answers."""
 
 from __future__ import annotations
 
 import asyncio
 import contextvars
-import threading
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
 from typing import Any
 
 import azure.functions as func
 from azure.functions.meta import Datum
 
-from localazure.functions.engine import Invocation
+from localazure.functions.annotations import RETURN
+from localazure.functions.context import context_of, local
+from localazure.functions.converters import decode, encode
+from localazure.functions.engine import Invocation, Result
 from localazure.functions.indexing import Function
 
 THREADS = 32
-_ENCODED = {"httpTrigger": "http", "activityTrigger": "activityTrigger"}
-"""Trigger → the binding type whose converter encodes the return value."""
-_TEXT = frozenset({"orchestrationTrigger", "entityTrigger"})
-
-
-class Context(func.Context):
-    """What a function's `context` parameter is."""
-
-    def __init__(self, function: Function, invocation: Invocation) -> None:
-        self._function = function
-        self._invocation_id = invocation.id
-        self._trace = TraceContext(invocation.traceparent)
-        self._retry = invocation.retry
-        self._local = threading.local()
-
-    @property
-    def invocation_id(self) -> str:
-        return self._invocation_id
-
-    @property
-    def thread_local_storage(self) -> Any:
-        return self._local
-
-    @property
-    def function_name(self) -> str:
-        return self._function.name
-
-    @property
-    def function_directory(self) -> str:
-        return str(self._function.directory)
-
-    @property
-    def trace_context(self) -> Any:
-        return self._trace
-
-    @property
-    def retry_context(self) -> Any:
-        return self._retry
-
-
-@dataclass(frozen=True)
-class TraceContext:
-    """Where the invocation stands in a distributed trace."""
-
-    trace_parent: str
-    trace_state: str = ""
-    attributes: Mapping[str, str] = field(default_factory=dict)
 
 
 class _Out(func.Out[Any]):
@@ -84,42 +38,60 @@ class AppWorker:
         self._functions = {function.name: function for function in functions}
         self._limit = None if timeout == float("inf") else timeout
         self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="function")
-        self._registry: Any = func.get_binding_registry()  # type: ignore[no-untyped-call]  # untyped in the package
 
-    async def call(self, invocation: Invocation) -> Datum | None:
-        """The function's return value. Raises what the function raises, and TimeoutError past the time limit."""
+    async def call(self, invocation: Invocation) -> Result:
+        """What the function returned and set. Raises what it raises, and TimeoutError past the time limit."""
         function = self._functions[invocation.function]
-        arguments = self._arguments(function, invocation)
+        arguments = _arguments(function, invocation)
         async with asyncio.timeout(self._limit):
-            value = await self._run(function, arguments)
-        return self._encode(function.trigger.type, value)
+            value = await self._run(function, arguments, invocation.id)
+        return _result(function, value, arguments)
 
     async def stop(self) -> None:
         self._threads.shutdown(wait=False, cancel_futures=True)
 
-    def _arguments(self, function: Function, invocation: Invocation) -> dict[str, Any]:
-        trigger = self._registry.get(function.trigger.type)
-        arguments = {function.trigger.name: trigger.decode(invocation.data, trigger_metadata=invocation.metadata)}
-        for binding in function.inputs:
-            arguments[binding.name] = self._registry.get(binding.type).decode(
-                Datum(invocation.client_binding, "string"), trigger_metadata={}
-            )
-        if function.wants_context:
-            arguments["context"] = Context(function, invocation)
-        return arguments | {binding.name: _Out() for binding in function.outputs if binding.name != "$return"}
-
-    async def _run(self, function: Function, arguments: dict[str, Any]) -> Any:
+    async def _run(self, function: Function, arguments: dict[str, Any], invocation_id: str) -> Any:
+        local.invocation_id = invocation_id
         if function.is_async:
             return await function.call(**arguments)
         if function.trigger.type == "orchestrationTrigger":
             return function.call(**arguments)
         run = contextvars.copy_context().run
-        return await asyncio.get_running_loop().run_in_executor(self._threads, lambda: run(function.call, **arguments))
+        return await asyncio.get_running_loop().run_in_executor(
+            self._threads, run, _in_thread, function, arguments, invocation_id
+        )
 
-    def _encode(self, trigger: str, value: Any) -> Datum | None:
-        if trigger in _TEXT:
-            return Datum(str(value), "string")
-        if trigger not in _ENCODED:
-            return None
-        datum: Datum | None = self._registry.get(_ENCODED[trigger]).encode(value, expected_type=None)
-        return datum
+
+def _in_thread(function: Function, arguments: dict[str, Any], invocation_id: str) -> Any:
+    local.invocation_id = invocation_id
+    try:
+        return function.call(**arguments)
+    finally:
+        local.invocation_id = None
+
+
+def _arguments(function: Function, invocation: Invocation) -> dict[str, Any]:
+    converters, trigger = function.signature.inputs, function.trigger.name
+    arguments = {trigger: decode(converters[trigger], invocation.data, invocation.metadata)}
+    for binding in function.inputs:
+        data = invocation.inputs.get(binding.name)
+        if binding.type == "durableClient":
+            data = Datum(invocation.client_binding, "string")
+        arguments[binding.name] = decode(converters[binding.name], data, {})
+    if function.signature.wants_context:
+        arguments["context"] = context_of(function, invocation)
+    for name in function.signature.outputs:
+        arguments[name] = _Out()
+    return arguments
+
+
+def _result(function: Function, value: Any, arguments: dict[str, Any]) -> Result:
+    signature = function.signature
+    if value is not None and signature.returns is None:
+        raise RuntimeError(f"function '{function.name}' has no {RETURN} binding, and returned a {type(value).__name__}")
+    outputs = {
+        name: encode(kind, arguments[name].value)
+        for name, kind in signature.outputs.items()
+        if arguments[name].value is not None
+    }
+    return Result(None if signature.returns is None else encode(signature.returns, value), outputs)

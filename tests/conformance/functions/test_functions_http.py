@@ -203,27 +203,6 @@ async def test_synchronous_functions_do_not_hold_each_other_up(app: App, http: a
     assert await asyncio.gather(*(call() for _ in range(4))) == ["met"] * 4
 
 
-async def test_the_context_tells_which_function_and_which_invocation_it_is(
-    app: App, http: aiohttp.ClientSession
-) -> None:
-    trace = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
-    app.write("""
-        @app.function_name("teller")
-        @app.route("tell")
-        async def tell(req: func.HttpRequest, context: func.Context) -> str:
-            trace = context.trace_context.trace_parent.split("-")[1]
-            return "|".join([context.function_name, context.function_directory, context.invocation_id, trace])
-    """)
-    host = await app.start()
-    told = []
-    for _ in range(2):
-        async with http.get(f"{host.url}/api/tell", headers={"traceparent": trace}) as answer:
-            told.append((await answer.text()).split("|"))
-    assert told[0][:2] == ["teller", str(app.directory)]
-    assert told[0][2] != told[1][2]
-    assert {item[3] for item in told} == {"0af7651916cd43dd8448eb211c80319c"}
-
-
 async def test_function_and_admin_levels_want_a_key_that_only_its_owner_can_read(
     app: App, http: aiohttp.ClientSession
 ) -> None:

@@ -58,7 +58,6 @@ DIFFERENT: dict[str, str] = {
     "admin-015": _TO_COME,
     "admin-post-001": _TO_COME,
     "admin-ping-post-001": _TO_COME,
-    "context-001": _TO_COME,
     "api_k_function-h-master-001": _TO_COME,
     "api_k_function-h-function-001": _TO_COME,
     "api_k_function-both-001": _TO_COME,
