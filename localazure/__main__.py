@@ -17,6 +17,8 @@ from localazure.serve import run
 from localazure.supervisor import Launch, StartFailed, Supervisor
 
 STATE = Path(os.environ.get("LOCALAZURE_STATE") or ".local")
+OWN_FILES = 0o077
+"""The umask of every part: its files hold a signing key, addresses and logs, and are for nobody else on the machine."""
 USAGE = 2  # the exit code of a command that cannot be understood
 
 
@@ -26,6 +28,7 @@ def main(arguments: Sequence[str]) -> int:
         print(overview())
         return 0 if arguments else USAGE
     command, rest = arguments[0], arguments[1:]
+    os.umask(OWN_FILES)
     try:
         if command == "up":
             return _up(rest)

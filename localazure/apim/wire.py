@@ -17,6 +17,7 @@ from localazure.apim.engine import Gateway
 from localazure.apim.errors import ArtifactError, Failure, GatewayError
 from localazure.apim.services import Services
 from localazure.apim.tokens import Identity, ManagedIdentity, Verifier
+from localazure.origins import own_machine
 from localazure.part import HOST, Config
 
 LARGEST_HEADER = 32_768
@@ -54,7 +55,7 @@ class GatewayServer:
         except ArtifactError:
             await self._session.close()
             raise
-        application = web.Application(client_max_size=0)
+        application = web.Application(client_max_size=0, middlewares=[own_machine])
         application.on_response_prepare.append(_without_server)
         application.router.add_get("/_local/metrics", self._metrics)
         application.router.add_get("/_local/breakers", self._breakers)

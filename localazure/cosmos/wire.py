@@ -27,6 +27,7 @@ from localazure.cosmos.resources import Resources
 from localazure.cosmos.service import Handler, Routes, Service
 from localazure.cosmos.signing import Signatures
 from localazure.cosmos.throughput import Throughput
+from localazure.origins import own_machine
 from localazure.part import HOST, Config
 
 PURGE_INTERVAL = 30.0
@@ -82,7 +83,7 @@ class CosmosServer:
         return f"http://localhost:{self.port}"
 
     async def start(self) -> None:
-        app = web.Application(client_max_size=LARGEST_REQUEST)
+        app = web.Application(client_max_size=LARGEST_REQUEST, middlewares=[own_machine])
         for method, path, handler in routes(self._service):
             ending = "" if path == "/" else "{_:/?}"
             app.router.add_route(method, f"{path}{ending}", self._guarded(handler))

@@ -24,6 +24,7 @@ from localazure.entra.keys import KeyRing
 from localazure.entra.minting import Mint, Order
 from localazure.entra.refusals import oauth_errors
 from localazure.entra.sessions import RefreshTokens
+from localazure.origins import own_machine
 from localazure.part import HOST, Config, Server
 from localazure.storage import open_database
 
@@ -93,7 +94,7 @@ def _token_seconds(config: Config) -> int:
 
 def _application(engine: Engine, authorizer: Authorizer, base: str, clock: Clock) -> web.Application:
     cross_origin = CrossOrigin({DISCOVERY, KEYS}, {TOKEN}, engine.directory.is_browser_origin)
-    application = web.Application(middlewares=[oauth_errors(clock), cross_origin.guard()])
+    application = web.Application(middlewares=[own_machine, oauth_errors(clock), cross_origin.guard()])
     application.on_response_prepare.append(cross_origin.reveal)
     routes = Routes(engine, base)
     interactive = InteractiveRoutes(authorizer, routes.check_tenant, clock)

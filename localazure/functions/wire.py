@@ -32,6 +32,7 @@ from localazure.functions.servicebus import Listener
 from localazure.functions.settings import HostOptions, connection, read_host_file, read_settings_file, worker_processes
 from localazure.functions.timer import Timer
 from localazure.functions.worker import AppWorker
+from localazure.origins import own_machine
 from localazure.part import HOST, Config
 
 log = logging.getLogger("localazure.functions")
@@ -163,7 +164,7 @@ class Host:
                 return None
 
     async def _open(self) -> None:
-        app = web.Application(client_max_size=LARGEST_BODY)
+        app = web.Application(client_max_size=LARGEST_BODY, middlewares=[own_machine])
         app.add_routes(
             [
                 web.get("/", self._home),

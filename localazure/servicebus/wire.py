@@ -11,6 +11,7 @@ from typing import cast
 
 from aiohttp import web
 
+from localazure.origins import own_machine
 from localazure.part import HOST, Config
 from localazure.servicebus import EMULATOR_KEY, KEY_NAME
 from localazure.servicebus.administration import Administration
@@ -93,7 +94,7 @@ class ServiceBusServer:
         return cast(web.Server, runner.server)
 
     async def _start_admin(self) -> None:
-        app = web.Application()
+        app = web.Application(middlewares=[own_machine])
         app.add_routes([
             web.get("/_local/counters", self._counters),
             web.delete("/_local/counters", self._reset),

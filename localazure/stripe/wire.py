@@ -11,6 +11,7 @@ from pathlib import Path
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
+from localazure.origins import own_machine
 from localazure.part import HOST, Config, Server
 from localazure.storage import open_database
 from localazure.stripe import representation, webhooks
@@ -88,7 +89,7 @@ class StripeServer:
         self._store.close()
 
     def _application(self) -> web.Application:
-        application = web.Application(middlewares=[_errors])
+        application = web.Application(middlewares=[own_machine, _errors])
         for route in self._api.routes():
             application.router.add_route(route.method, route.path, partial(self._call, route))
         application.router.add_post("/_local/faults", self._order_fault)
