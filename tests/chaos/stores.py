@@ -15,7 +15,7 @@ from typing import Any
 import aiohttp
 from azure.cosmos.aio import CosmosClient
 
-from localazure.functions.cosmos_feed import Account, FeedError
+from localazure.functions.cosmos_leases import RANGE, Account, FeedError, physical_ranges
 
 Document = dict[str, Any]
 Key = tuple[str, str]
@@ -81,11 +81,11 @@ class Stores:
         if busy:
             return f"messages: {busy}"
         async with _opened(self._connection) as client:
-            tokens = {key: await _place(client, key) for key in FEEDS}
+            places = {key: await _places(client, key) for key in FEEDS}
             orders = client.get_database_client("orders").get_container_client("orders")
             query = "SELECT VALUE c.id FROM c WHERE c.kind = 'order' AND c.status = 'placed'"
             placed = [order async for order in orders.query_items(query)]
-        unread = [key for key, token in tokens.items() if not await self._is_end(key, token)]
+        unread = [key for key, tokens in places.items() if not await self._are_ends(key, tokens)]
         if unread:
             return f"changes that nobody has dealt with: {unread}"
         return f"orders without an end: {placed}" if placed else ""
@@ -126,19 +126,15 @@ class Stores:
                 found[topic].add(message_id)
         return {topic: frozenset(ids) for topic, ids in found.items()}
 
-    async def _is_end(self, key: Key, token: str | None) -> bool:
-        """Whether the change feed has nothing behind `token`."""
+    async def _are_ends(self, key: Key, tokens: Mapping[str, str | None]) -> bool:
+        """Whether the change feed of every physical range has nothing behind its token."""
         path = f"dbs/{key[0]}/colls/{key[1]}"
-        headers = {"A-IM": "Incremental Feed", "x-ms-documentdb-partitionkeyrangeid": "0"}
-        if token is not None:
-            headers["If-None-Match"] = token
         async with aiohttp.ClientSession() as session:
-            status, _, answer = await Account(self._connection, session).call(
-                "GET", "docs", path, f"{path}/docs", headers
-            )
-        if status not in (200, 304):
-            raise FeedError(f"{path}: {status} {answer}")
-        return status == 304
+            account = Account(self._connection, session)
+            names = [each["id"] for each in await physical_ranges(account, path)]
+            if not tokens.keys() >= set(names):
+                return False
+            return all([await _is_end(account, path, name, tokens[name]) for name in names])
 
     @staticmethod
     async def _json(url: str) -> Any:
@@ -158,11 +154,22 @@ async def _opened(connection: str) -> AsyncIterator[CosmosClient]:
         await client.close()
 
 
-async def _place(client: CosmosClient, key: Key) -> str | None:
-    """Where the trigger of this container's change feed has got to, by its lease."""
+async def _places(client: CosmosClient, key: Key) -> dict[str, str | None]:
+    """Where the trigger of this container's change feed has got to in each physical range, by its leases."""
     leases = client.get_database_client(key[0]).get_container_client("leases")
-    found = [lease async for lease in leases.read_all_items() if key[1] in lease["id"]]
-    return found[0]["ContinuationToken"] if found else None
+    stem = f"_colls_{key[1]}.."
+    found = [lease async for lease in leases.read_all_items() if stem in lease["id"]]
+    return {lease["LeaseToken"]: lease["ContinuationToken"] for lease in found}
+
+
+async def _is_end(account: Account, path: str, name: str, token: str | None) -> bool:
+    headers = {"A-IM": "Incremental Feed", RANGE: name}
+    if token is not None:
+        headers["If-None-Match"] = token
+    status, _, answer = await account.call("GET", "docs", path, f"{path}/docs", headers)
+    if status not in (200, 304):
+        raise FeedError(f"{path}: {status} {answer}")
+    return status == 304
 
 
 def _subscriptions(queues: Mapping[str, Mapping[str, int]]) -> Iterator[tuple[str, Mapping[str, int]]]:

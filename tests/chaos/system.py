@@ -110,8 +110,8 @@ class System:
 
 
 @asynccontextmanager
-async def running(folder: Path, lock: str = LOCK) -> AsyncIterator[System]:
-    """A fresh system in `folder`, started; everything is killed at the end."""
+async def running(folder: Path, lock: str = LOCK, ranges: int = 1) -> AsyncIterator[System]:
+    """A fresh system in `folder`, started; everything is killed at the end. Containers have so many physical ranges."""
     (folder / "state" / "logs").mkdir(parents=True)
     shutil.copy(ROOT / "local.settings.sample.json", folder / "settings.json")
     entities = folder / "servicebus.json"
@@ -119,6 +119,7 @@ async def running(folder: Path, lock: str = LOCK) -> AsyncIterator[System]:
     admin_port = _free_port()
     options = {
         "functions": {"settings": str(folder / "settings.json"), "app": str(ROOT)},
+        "cosmos": {"ranges": str(ranges)},
         "servicebus": {"entities": str(entities), "admin_port": str(admin_port)},
     }
     environment = {name: value for name, value in os.environ.items() if not name.startswith("LOCALAZURE_")}

@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
+import aiohttp
 import pytest
 from azure.cosmos import CosmosClient as BlockingClient
 from azure.cosmos import PartitionKey
@@ -315,3 +316,41 @@ async def test_a_client_of_the_same_account_can_read_the_lease(app: App, cosmos:
         leases = [item async for item in container.read_all_items()]
     assert [lease["id"].startswith("mine-") for lease in leases] == [True]
     assert leases[0]["ContinuationToken"]
+
+
+async def _split(cosmos: Cosmos) -> None:
+    assert cosmos.server is not None
+    order = {"database": "shop", "container": "things"}
+    async with (
+        aiohttp.ClientSession() as session,
+        session.post(f"{cosmos.server.url}/_local/splits", json=order) as answer,
+    ):
+        assert answer.status == 200
+
+
+async def test_every_physical_range_is_read_and_splits_lose_nothing(app: App, cosmos: Cosmos) -> None:
+    app.write(TRIGGER.format(FROM_THE_START) + RECORD)
+    await app.start()
+    written: list[str] = []
+    for number in range(5):
+        names = [f"{number}-{place}" for place in range(8)]
+        await cosmos.write(*names)
+        written += names
+        await _split(cosmos)
+    found = await _collected(app, len(written))
+    assert sorted(found) == sorted(written)
+    assert await cosmos.leases() == 6
+
+
+async def test_a_split_while_the_host_is_away_loses_nothing(app: App, cosmos: Cosmos) -> None:
+    app.write(TRIGGER.format(FROM_THE_START) + RECORD)
+    await cosmos.write("before")
+    await app.start()
+    assert await _collected(app, 1) == ["before"]
+    await app.stop()
+    await cosmos.write(*"abcdef")
+    await _split(cosmos)
+    await _split(cosmos)
+    await cosmos.write(*"ghij")
+    await app.start()
+    assert sorted(await _collected(app, 10)) == list("abcdefghij")
