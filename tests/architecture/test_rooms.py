@@ -1,0 +1,58 @@
+"""The rooms of the local Cosmos DB: none needs one that needs it, each can be read, engines know no protocol."""
+
+from __future__ import annotations
+
+from functools import cache
+from graphlib import CycleError, TopologicalSorter
+from pathlib import Path
+
+import pytest
+
+from tests.architecture.test_imports import ROOT, ids, imports, within
+
+LONGEST = 400
+"""Lines."""
+COSMOS = ROOT / "localazure" / "cosmos"
+WIRE = {"answers", "access", "batches", "documents", "feeds", "local", "metrics", "requests", "resources", "service"}
+WIRE |= {"throughput", "wire"}
+"""What speaks HTTP; all else of Cosmos DB is rules and data."""
+
+
+@cache
+def name_of(path: Path) -> str:
+    parts = path.relative_to(ROOT).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+def test_no_module_needs_one_that_needs_it() -> None:
+    modules = {name_of(path): path for path in COSMOS.rglob("*.py")}
+    graph = {
+        name: {needed for needed in imports(path, top_level_only=True) if needed in modules and needed != name}
+        for name, path in modules.items()
+    }
+    try:
+        TopologicalSorter(graph).prepare()
+    except CycleError as exc:
+        pytest.fail(f"modules that need one another: {' ← '.join(exc.args[1])}")
+
+
+@pytest.mark.parametrize("path", sorted(COSMOS.rglob("*.py")), ids=ids)
+def test_a_module_can_be_read_at_one_sitting(path: Path) -> None:
+    assert len(path.read_text(encoding="utf-8").splitlines()) <= LONGEST
+
+
+@pytest.mark.parametrize("path", [path for path in sorted(COSMOS.glob("*.py")) if path.stem not in WIRE], ids=ids)
+def test_the_engine_knows_no_protocol(path: Path) -> None:
+    rooms = {f"localazure.cosmos.{name}" for name in WIRE}
+    assert not [
+        name
+        for name in imports(path, top_level_only=True)
+        if within(name, "aiohttp") or any(within(name, room) for room in rooms)
+    ]
+
+
+@pytest.mark.parametrize("path", sorted((COSMOS / "sql").glob("*.py")), ids=ids)
+def test_the_language_knows_no_engine(path: Path) -> None:
+    outside = {"localazure.cosmos.engine", "localazure.cosmos.store", "localazure.cosmos.changes", "aiohttp"}
+    outside |= {f"localazure.cosmos.{name}" for name in WIRE}
+    assert not [name for name in imports(path) if any(within(name, other) for other in outside)]
