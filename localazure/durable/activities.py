@@ -9,7 +9,7 @@ from localazure.durable.actions import HTTP_ACTIVITY
 from localazure.durable.core import Core
 from localazure.durable.failure import FunctionRaised
 from localazure.durable.http_call import HttpCallFailed
-from localazure.durable.model import EventType, event
+from localazure.durable.model import EventType, HistoryEvent, event
 from localazure.durable.store import Activity
 
 
@@ -28,16 +28,7 @@ class Activities:
         async with self._places:
             if not core.open:
                 return
-            try:
-                result = await self._result(activity)
-            except HttpCallFailed as exc:
-                message = event(EventType.TASK_FAILED, core.now(), Reason=str(exc), Details=exc.details)
-            except Exception as exc:  # whatever the activity's own code raised
-                raised = exc.raised if isinstance(exc, FunctionRaised) else failure.raised(exc)
-                told = {"Reason": failure.reason(activity.name, raised), "Details": failure.details(raised)}
-                message = event(EventType.TASK_FAILED, core.now(), **told)
-            else:
-                message = event(EventType.TASK_COMPLETED, core.now(), Result=result)
+            message = await self._ended(activity)
         core.counts["activities"] += 1
         message["TaskScheduledId"] = activity.task_id
         with core.store.transaction():
@@ -45,6 +36,22 @@ class Activities:
                 return
             core.store.put_message(activity.instance_id, message)
         core.wake(activity.instance_id)
+
+    async def _ended(self, activity: Activity) -> HistoryEvent:
+        """How it ended, as an event."""
+        core, name = self._core, activity.name
+        if name != HTTP_ACTIVITY and not core.has("activity", name):
+            reason, details = failure.missing(name)
+            return event(EventType.TASK_FAILED, core.now(), Reason=reason, Details=details)
+        try:
+            result = await self._result(activity)
+        except HttpCallFailed as exc:
+            return event(EventType.TASK_FAILED, core.now(), Reason=str(exc), Details=exc.details)
+        except Exception as exc:  # whatever the activity's own code raised
+            raised = exc.raised if isinstance(exc, FunctionRaised) else failure.raised(exc)
+            reason, details = failure.reason(name, raised), failure.details(raised)
+            return event(EventType.TASK_FAILED, core.now(), Reason=reason, Details=details)
+        return event(EventType.TASK_COMPLETED, core.now(), Result=result)
 
     async def _result(self, activity: Activity) -> str:
         payload = activity.input or "null"

@@ -68,6 +68,17 @@ RESTARTING = (
     f"Boolean useOptions) in {_SOURCE}/HttpApiHandler.cs:line 1116",
 )
 """Who looks for the instance that is to be restarted."""
+SUSPENDING, RESUMING = (
+    (
+        f"{_EXTENSION}.DurableClient.{_EXTENSION}.IDurableOrchestrationClient.{method}Async(String instanceId, String "
+        f"reason) in {_SOURCE}/ContextImplementations/DurableClient.cs:line {line}",
+        f"{_EXTENSION}.HttpApiHandler.Handle{method}InstanceRequestAsync"
+        "(HttpRequestMessage request, String instanceId)",
+        f"{_EXTENSION}.HttpApiHandler.HandleRequestAsync(HttpRequestMessage request)",
+    )
+    for method, line in (("Suspend", 429), ("Resume", 450))
+)
+"""Who looks at the instance's state. The lines are not recorded: they are what the source and recorded ones tell."""
 HANDLING = (f"{_EXTENSION}.HttpApiHandler.HandleRequestAsync(HttpRequestMessage request)",)
 """Who answers any request."""
 
@@ -96,6 +107,12 @@ def exception(message: str, status: int, told: str, kind: str, stack: tuple[str,
     trace = "\n".join(f"   at {frame}" for frame in stack)
     body = {"Message": message, "ExceptionMessage": told, "ExceptionType": kind, "StackTrace": trace}
     return document(body, status)
+
+
+def failed(told: str, stack: tuple[str, ...]) -> web.Response:
+    """What the extension takes for an error of its own: the instance's state does not allow what is asked."""
+    message = "Something went wrong while processing your request"
+    return exception(message, 500, told, "System.InvalidOperationException", stack)
 
 
 def argument(told: str) -> web.Response:

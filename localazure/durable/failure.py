@@ -57,6 +57,7 @@ _INVOKED = (
     f"CancellationToken cancellationToken) in {_EXECUTOR}:line 315",
 )
 """The host's own frames around a call to the worker."""
+_EXTENSION = "Microsoft.Azure.WebJobs.Extensions.DurableTask"
 _HRESULT = -2146233088
 """COR_E_EXCEPTION: an exception with no code of its own."""
 
@@ -114,9 +115,13 @@ def details(failure: Raised) -> str:
     return newtonsoft.written(_exception("System.Exception", failure.message, rpc))
 
 
-def plain_details(kind: str, message: str) -> str:
-    """An exception of the extension's own, as JSON."""
-    return newtonsoft.written(_exception(kind, message, None))
+def missing(name: str) -> tuple[str, str]:
+    """Reason and details of an activity that was scheduled and whose function is gone."""
+    message = f"Activity function '{name}' does not exist."
+    failed = _exception(f"{_EXTENSION}.FunctionFailedException", message, None)
+    return f"Activity function '{name}' failed: {message}", newtonsoft.written(
+        failed | {"$type": f"{failed['ClassName']}, {_EXTENSION}"}
+    )
 
 
 def _exception(kind: str, message: str, inner: dict[str, object] | None) -> dict[str, object]:

@@ -31,9 +31,8 @@ def guarded(handler: Handler) -> Handler:
             return answers.empty(410)
         except InstanceRunning as exc:
             return answers.error(str(exc), 409)
-        except WrongState as exc:  # the extension takes it for an error of its own
-            message = "Something went wrong while processing your request"
-            return answers.exception(message, 500, str(exc), "System.InvalidOperationException", answers.HANDLING)
+        except WrongState as exc:
+            return answers.failed(str(exc), answers.HANDLING)
         except Unsupported as exc:
             return answers.error(str(exc), 501)
         except (DurableError, ValueError) as exc:

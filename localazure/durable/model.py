@@ -6,7 +6,7 @@ Names and numbers of the events are those of the Durable Task Framework, as azur
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import Any, Literal
 
@@ -167,9 +167,11 @@ class Instance:
         return next((task for task in self.tasks if task.open and task.request_id == request_id), None)
 
     def record(self) -> dict[str, Any]:
-        """Everything but the history, as plain data."""
-        document = asdict(self)
+        """Everything but the history, as plain data that is not to be changed: it is the instance's own."""
+        document = dict(vars(self))
         del document["history"]
+        document["parent"] = None if self.parent is None else vars(self.parent)
+        document["tasks"] = [vars(task) for task in self.tasks]
         return document
 
 

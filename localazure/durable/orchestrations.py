@@ -89,7 +89,8 @@ class Orchestrations:
         with self._store.transaction():
             for rewound, again in plan:
                 self._store.save(rewound, rewound.history, afresh=True)
-                self._store.put_message(rewound.id, revival(reason, rewound.updated))
+                if not again.children:  # else it is their answers that make it go on
+                    self._store.put_message(rewound.id, revival(reason, rewound.updated))
                 for activity in again.activities:
                     self._store.put_activity(activity)
                 for parent, child in again.lost_children:

@@ -16,7 +16,7 @@ from aiohttp import web
 
 from localazure.durable import answers, newtonsoft, queries, representation
 from localazure.durable.engine import TaskHub
-from localazure.durable.errors import InstanceRunning, UnknownInstance
+from localazure.durable.errors import InstanceRunning, UnknownInstance, WrongState
 from localazure.durable.guard import guarded
 from localazure.durable.links import PREFIX, client_binding, links
 from localazure.durable.queries import Query
@@ -160,6 +160,8 @@ class _Api:
         if unfinished := sorted(set(named) - set(queries.finished_only(named))):
             # the extension drops them, and where none is left it deletes the instances of every status
             raise ValueError(f"instances that are {', '.join(unfinished)} are not purged by the local task hub")
+        if not named and query.text("runtimeStatus"):
+            return answers.empty(404)  # words that name no status are no reason to delete what they did not mean
         deleted = self._hub.purge_many(query.instances())
         return answers.document({"instancesDeleted": deleted}) if deleted else answers.empty(404)
 
@@ -180,11 +182,17 @@ class _Api:
         return answers.empty(202)
 
     async def _suspend(self, identifier: str, query: Query) -> web.Response:
-        self._hub.suspend(identifier, query.text("reason"))
+        try:
+            self._hub.suspend(identifier, query.text("reason"))
+        except WrongState as exc:
+            return answers.failed(str(exc), answers.SUSPENDING)
         return answers.empty(202)
 
     async def _resume(self, identifier: str, query: Query) -> web.Response:
-        self._hub.resume(identifier, query.text("reason"))
+        try:
+            self._hub.resume(identifier, query.text("reason"))
+        except WrongState as exc:
+            return answers.failed(str(exc), answers.RESUMING)
         return answers.empty(202)
 
     async def _rewind(self, identifier: str, query: Query) -> web.Response:

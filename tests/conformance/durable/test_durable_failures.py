@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from typing import Any
 
@@ -65,6 +66,25 @@ async def test_a_terminated_child_brings_the_reason_given(client: Client) -> Non
     await until(client, "one-child", lambda status: status.runtime_status.name == "Running")
     await client.terminate("one-child", "kid")
     assert (await finished(client, "one")).output == "kid \n None"
+
+
+async def test_an_activity_whose_function_is_gone_after_a_restart_fails(
+    hosts: Hosts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hub = (await hosts.start())._hub
+    assert hub is not None
+    with hub._store.transaction():  # as a host leaves it that dies with the activity under way
+        hub._orchestrations.create("catches", "one", json.dumps('["unsteady", "x"]'), None)
+    monkeypatch.setattr(hub._activities, "start", lambda activity: None)
+    hub._wake("one")
+    while not hub._store.activities():  # noqa: ASYNC110 - the hub has no event for this
+        await asyncio.sleep(0)
+    await hosts.stop()
+    monkeypatch.setenv("AzureWebJobs.unsteady.Disabled", "true")
+    client = client_of(await hosts.start())
+    assert (await finished(client, "one")).output.startswith("Non-Deterministic workflow detected")
+    _, task, _ = (await client.get_status("one", show_history=True)).historyEvents
+    assert task["Reason"] == "Activity function 'unsteady' failed: Activity function 'unsteady' does not exist."
 
 
 @pytest.mark.parametrize("kind", ["activity", "orchestrator"])

@@ -25,6 +25,20 @@ class Server:
         headers = [("X-Many", "a"), ("X-Many", "b"), ("X-One", "c")]
         return web.json_response({"ok": True}, headers=headers, status=int(request.query.get("status", "200")))
 
+    async def odd(self, request: web.Request) -> web.StreamResponse:
+        """What a server may say that knows little of HTTP."""
+        status = request.query["status"]
+        assert request.transport is not None
+        request.transport.write(
+            f"HTTP/1.1 {status} So\r\nServer: BaseHTTP/0.6 Python/3.11.7 (a note)\r\nVary: a, b\r\nX-One: a, b\r\n"
+            "Content-Length: 4\r\nConnection: close\r\n\r\nbody".encode()
+        )
+        request.transport.close()
+        return web.Response()
+
+    async def moved(self, request: web.Request) -> web.Response:
+        return web.Response(status=int(request.query["status"]), headers={"Location": "/echo"})
+
     async def job(self, request: web.Request) -> web.Response:
         self.seen.append((request.method, request.path, {}, ""))
         if len(self.seen) == 4:
@@ -35,7 +49,8 @@ class Server:
 @pytest.fixture
 async def server() -> AsyncIterator[Server]:
     server, app = Server(), web.Application()
-    app.add_routes([web.route("*", "/echo", server.echo), web.route("*", "/job", server.job)])
+    for name in ("echo", "job", "odd", "moved"):
+        app.router.add_route("*", f"/{name}", getattr(server, name))
     runner = web.AppRunner(app, shutdown_timeout=1)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()
@@ -70,6 +85,41 @@ async def test_content_without_a_type_is_plain_text(client: Client, server: Serv
     await output(client, "fetches", {"method": "POST", "uri": f"{server.url}/echo", "content": "words"})
     [(_, _, sent, body)] = server.seen
     assert (sent["Content-Type"], body) == ("text/plain", '"words"')
+
+
+async def test_a_request_has_nothing_but_what_dotnet_says_of_itself(client: Client, server: Server) -> None:
+    await output(client, "fetches", {"method": "GET", "uri": f"{server.url}/echo"})
+    [(_, _, sent, _)] = server.seen
+    assert sent == {
+        "Host": server.url.removeprefix("http://"),
+        "User-Agent": "Microsoft.Azure.WebJobs.Extensions.DurableTask/3.19.0",
+    }
+
+
+async def test_values_that_dotnet_tells_apart_are_lists(client: Client, server: Server) -> None:
+    answer = await output(client, "fetches", {"method": "GET", "uri": f"{server.url}/odd?status=200"})
+    assert answer["headers"]["Server"] == ["BaseHTTP/0.6", "Python/3.11.7", "(a note)"]
+    assert (answer["headers"]["Vary"], answer["headers"]["X-One"]) == (["a", "b"], "a, b")
+
+
+async def test_a_body_where_none_may_be_is_passed_over(client: Client, server: Server) -> None:
+    answer = await output(client, "fetches", {"method": "GET", "uri": f"{server.url}/odd?status=204"})
+    assert (answer["statusCode"], answer["content"]) == (204, "")
+
+
+@pytest.mark.parametrize(
+    ("status", "asked"),
+    [(301, ("GET", "")), (303, ("GET", "")), (307, ("POST", '"words"')), (304, ("POST", '"words"'))],
+)
+async def test_the_call_goes_where_it_is_sent(
+    client: Client, server: Server, status: int, asked: tuple[str, str]
+) -> None:
+    request = {"method": "POST", "uri": f"{server.url}/moved?status={status}", "content": "words"}
+    answer = await output(client, "fetches", request)
+    assert answer["statusCode"] == (304 if status == 304 else 200)
+    if status != 304:
+        [(method, _, _, body)] = server.seen
+        assert (method, body) == asked
 
 
 async def test_an_error_status_is_an_answer(client: Client, server: Server) -> None:

@@ -259,6 +259,8 @@ async def test_a_purge_that_finds_nothing_says_nothing(host: Host, client: Clien
     assert (reply.status, reply.text) == (404, "")
     await client.terminate("one", "x")
     await finished(client, "one")
+    reply = await ask(host, "DELETE", "instances?createdTimeFrom=2000-01-01&runtimeStatus=Nope")
+    assert (reply.status, reply.text) == (404, "")
     reply = await ask(host, "DELETE", "instances?createdTimeFrom=2000-01-01&runtimeStatus=Nope,Terminated")
     assert (reply.status, reply.document) == (200, {"instancesDeleted": 1})
 

@@ -139,6 +139,18 @@ async def test_tasks_that_were_retried_cannot_be_rewound_and_the_refusal_says_so
     assert (await client.get_status("one")).runtime_status.name == "Failed"
 
 
+async def test_the_parent_of_a_rewound_child_goes_on_with_its_answer_alone(client: Client, module: Any) -> None:
+    module.broken.add("b")
+    await failed(client, "family", [[], ["b"]], "one")
+    module.broken.clear()
+    await client.rewind("one", "mended")
+    await output(client, "one")
+    history = (await client.get_status("one", show_history=True)).historyEvents
+    assert [item["EventType"] for item in history] == [
+        "ExecutionStarted", "GenericEvent", "GenericEvent", "SubOrchestrationInstanceCompleted", "ExecutionCompleted",
+    ]  # fmt: skip
+
+
 async def test_only_what_failed_can_be_rewound(client: Client) -> None:
     await client.start_new("all_at_once", "one", ["a"])
     await output(client, "one")
