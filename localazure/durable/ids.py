@@ -19,6 +19,8 @@ def check_instance(identifier: str) -> None:
     """Raises InvalidId."""
     if is_entity(identifier):
         raise InvalidId(f"'{identifier}' is the id of an entity, which no orchestration can have.")
+    if any(unicodedata.category(character) == "Cc" for character in identifier):
+        raise InvalidId("Orchestration instance ids must not contain control characters.")
     if len(identifier) > _LONGEST:
         raise InvalidId(f"Instance ID lengths must not exceed {_LONGEST} characters.")
 

@@ -29,6 +29,8 @@ Check = Callable[[web.Request], web.StreamResponse | None]
 
 _PAGE, _LARGEST_PAGE = 100, 1000
 """Rows, unless the caller says how many; rows that Azure Table storage gives at most."""
+_SHORTEST_PAUSE, _LONGEST_PAUSE = 0.01, 5.0
+"""Seconds between two looks at an instance whose end a caller waits for."""
 _UNDER_WAY = frozenset({"Pending", "Running", "Suspended"})
 
 
@@ -37,7 +39,7 @@ def routes(
 ) -> list[web.RouteDef]:
     """What the functions host mounts: `code` is the key in the links that are given out."""
     api = _Api(hub, len(prefix), code, check)
-    path = "/{_:(?i:" + re.escape(prefix.strip("/")) + ")}{tail:(?:/.*)?}"
+    path = "/{_:(?i:" + re.escape(prefix.strip("/")) + ")}{tail:(?s:/.*)?}"
     return [web.route("*", path, guarded(api.answer))]
 
 
@@ -226,7 +228,7 @@ class _Api:
             if interval > timeout:
                 told = f"Total timeout {timeout:g} should be bigger than retry timeout {interval:g}"
                 return answers.argument(told)
-            if await self._ends(identifier, timeout, interval):
+            if await self._ends(request, identifier, timeout, interval):
                 instance = self._hub.get(identifier)
                 if instance.status == "Completed":
                     return answers.document(representation.loaded(instance.output))
@@ -236,15 +238,15 @@ class _Api:
         headers = {"Location": found["statusQueryGetUri"], "Retry-After": "10"}
         return answers.document(found, 202, headers)
 
-    async def _ends(self, identifier: str, timeout: float, interval: float) -> bool:
-        """Look every so often, and once more at the end, whether the instance has finished."""
+    async def _ends(self, request: web.Request, identifier: str, timeout: float, interval: float) -> bool:
+        """Look every so often whether the instance has finished, until the time is over or the caller gone."""
         loop = asyncio.get_running_loop()
         end = loop.time() + timeout
         while not self._hub.get(identifier).finished:
             left = end - loop.time()
-            if left <= 0:
+            if left <= 0 or request.transport is None or request.transport.is_closing():
                 return False
-            await asyncio.sleep(min(max(interval, 0.01), left))
+            await asyncio.sleep(min(max(interval, _SHORTEST_PAUSE), _LONGEST_PAUSE, left))
         return True
 
 

@@ -189,7 +189,7 @@ async def test_a_history_shows_why_a_task_failed(client: Client) -> None:
     assert completed["OrchestrationStatus"] == "Failed"
 
 
-@pytest.mark.parametrize("identifier", ["@counter@x", "x" * 513])
+@pytest.mark.parametrize("identifier", ["@counter@x", "x" * 513, "a%0Ab"])
 async def test_an_id_that_no_instance_can_have_is_refused(host: Host, identifier: str) -> None:
     url = f"{host.url}/runtime/webhooks/durabletask/orchestrators/picky/{identifier}"
     async with aiohttp.ClientSession() as session, session.post(URL(url, encoded=True)) as answer:

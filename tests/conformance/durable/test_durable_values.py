@@ -127,6 +127,24 @@ def test_what_newtonsoft_forgives_is_read(text: str, value: Any) -> None:
     assert newtonsoft.read(text) == value
 
 
+def test_a_long_text_that_is_no_json_is_refused_at_once() -> None:
+    with pytest.raises(newtonsoft.JsonReaderException, match="too long to be forgiven"):
+        newtonsoft.read("'" + "a" * 300_000 + "'")
+    assert newtonsoft.read("'" + "a" * 200_000 + "\\n'") == "a" * 200_000 + "\n"
+
+
+@pytest.mark.parametrize(("levels", "fits"), [(64, True), (65, False), (100_000, False)])
+def test_sixty_four_levels_are_read_however_many_brackets_there_are(levels: int, fits: bool) -> None:
+    many = "[" + ",".join(["{}"] * 100) + "]"
+    text = "[" * (levels - 2) + many + "]" * (levels - 2)
+    if fits:
+        assert newtonsoft.read(text) == json.loads(text)
+    else:
+        with pytest.raises(newtonsoft.JsonReaderException, match="MaxDepth"):
+            newtonsoft.read(text)
+    assert newtonsoft.read(json.dumps(text)) == text
+
+
 def test_numbers_beyond_json_are_written_as_texts() -> None:
     assert (
         newtonsoft.written([float("inf"), {"a": float("nan")}, -float("inf")]) == '["Infinity",{"a":"NaN"},"-Infinity"]'
