@@ -119,6 +119,8 @@ class Request:
     ip: str
     body: Body | None
     matched: Mapping[str, str] = field(default_factory=dict)
+    wrong: str = ""
+    """What no policy and no backend can be given; empty for a request that is well formed."""
 
 
 @dataclass

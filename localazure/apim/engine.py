@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from urllib.parse import unquote
 
@@ -69,15 +70,20 @@ class Gateway:
         pipeline = self._pipelines.bare
         try:
             try:
+                if request.wrong:
+                    raise GatewayError(400, Failure("request", "Bad request", request.wrong))
                 pipeline = self._route(context)
                 await self._run(pipeline, context)
-            except GatewayError as exc:
+            except (GatewayError, ReturnResponse):
+                raise
+            except Exception as exc:
+                log.exception("a policy of %s failed unexpectedly", context.operation.id if context.operation else "?")
+                raise GatewayError(500, Failure("gateway", "InternalError", "Internal server error")) from exc
+        except GatewayError as exc:
+            with suppress(ReturnResponse):
                 await self._on_error(pipeline, context, exc)
         except ReturnResponse:
             pass
-        except Exception:
-            log.exception("a policy of %s failed unexpectedly", context.operation.id if context.operation else "?")
-            context.response = _plain(500, "Internal server error")
         return self._finish(context)
 
     # finding
@@ -167,8 +173,10 @@ class Gateway:
         context.response = _plain(error.status, error.failure.message, error.headers)
         try:
             await run_steps(pipeline.on_error, context)
-        except GatewayError as exc:
-            log.error("on-error failed: %s", exc.failure)
+        except ReturnResponse:
+            raise
+        except Exception as exc:
+            log.error("on-error failed: %s", exc.failure if isinstance(exc, GatewayError) else type(exc).__name__)
             context.response = _plain(500, "Internal server error")
 
     def _finish(self, context: Context) -> Response:

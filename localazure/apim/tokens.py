@@ -21,8 +21,9 @@ log = logging.getLogger("localazure.apim")
 ALGORITHMS = ("RS256", "RS512", "PS256")
 KEPT = 3600.0
 """Seconds that an issuer's configuration is kept."""
-RETRY = 300.0
-"""Seconds between two readings that an unknown key causes."""
+RETRY = 3.0
+"""Seconds between the end of one reading and the next. Azure's gateway waits minutes; here a rotation is seen in
+seconds, and forged key ids cause no more load than one reading each time."""
 MARGIN = 300.0
 """Seconds before its end at which the gateway's own token is renewed."""
 
@@ -49,7 +50,7 @@ class Verifier:
         self._session, self._clock = session, clock
         self._configurations: dict[str, _Configuration] = {}
         self._tried: dict[str, float] = {}
-        self._reading = asyncio.Lock()
+        self._readings: dict[str, asyncio.Task[None]] = {}
 
     async def verify(
         self,
@@ -63,10 +64,12 @@ class Verifier:
         """Claims and header of a valid token. Raises InvalidToken."""
         try:
             header = jwt.get_unverified_header(token)
-        except jwt.PyJWTError as exc:
-            raise InvalidToken("JwtInvalid", str(exc)) from exc
-        if header.get("alg") not in ALGORITHMS:
-            raise InvalidToken("JwtInvalid", f"The algorithm {header.get('alg')} is not supported.")
+            if header.get("alg") not in ALGORITHMS:
+                raise InvalidToken("JwtInvalid", f"The algorithm is not one of {', '.join(ALGORITHMS)}.")
+        except InvalidToken:
+            raise
+        except Exception as exc:  # a made-up token may make the package raise anything
+            raise InvalidToken("JwtInvalid", "The token cannot be read.") from exc
         key, own = await self._key(str(header.get("kid", "")), documents)
         try:
             claims: dict[str, Any] = jwt.decode(
@@ -86,8 +89,8 @@ class Verifier:
             raise InvalidToken("TokenAudienceNotAllowed", f"{exc}.") from exc
         except jwt.InvalidSignatureError as exc:
             raise InvalidToken("TokenSignatureInvalid", f"{exc}.") from exc
-        except jwt.PyJWTError as exc:
-            raise InvalidToken("JwtInvalid", f"{exc}.") from exc
+        except Exception as exc:  # see above
+            raise InvalidToken("JwtInvalid", "The token is not valid.") from exc
         self._check_times(claims, leeway)
         if claims.get("iss") not in (list(issuers) or own):
             raise InvalidToken("TokenIssuerNotAllowed", "Invalid issuer.")
@@ -115,24 +118,25 @@ class Verifier:
         raise InvalidToken("TokenSignatureKeyNotFound", "The signature key was not found.")
 
     async def _configuration(self, document: str, kid: str) -> _Configuration | None:
-        if self._fresh(document, kid):
-            return self._configurations.get(document)
-        async with self._reading:
-            if not self._fresh(document, kid):
-                self._tried[document] = self._clock.time()
-                try:
-                    self._configurations[document] = await self._read(document)
-                except (aiohttp.ClientError, TimeoutError, ValueError, LookupError, jwt.PyJWTError) as exc:
-                    log.warning("the configuration %s cannot be read: %r", document, exc)
+        """What is known of an issuer. A configuration that is at hand serves while a newer one is read."""
+        held, now = self._configurations.get(document), self._clock.time()
+        known = held is not None and kid in held.keys
+        stale = held is None or not known or now - held.read_at >= KEPT
+        if stale and now - self._tried.get(document, float("-inf")) >= RETRY and document not in self._readings:
+            self._readings[document] = asyncio.get_running_loop().create_task(self._refresh(document))
+        reading = self._readings.get(document)
+        if not known and reading is not None:
+            await asyncio.shield(reading)  # a caller who goes away does not take the reading from the others
         return self._configurations.get(document)
 
-    def _fresh(self, document: str, kid: str) -> bool:
-        held, now = self._configurations.get(document), self._clock.time()
-        if held is None:
-            return False  # also while the first reading is under way: whoever comes then waits for it
-        if kid in held.keys and now - held.read_at < KEPT:
-            return True
-        return now - self._tried.get(document, float("-inf")) < RETRY
+    async def _refresh(self, document: str) -> None:
+        try:
+            self._configurations[document] = await self._read(document)
+        except Exception as exc:  # whatever the issuer answers, what is known stays good
+            log.warning("the configuration %s cannot be read: %s", document, type(exc).__name__)
+        finally:
+            self._tried[document] = self._clock.time()
+            del self._readings[document]
 
     async def _read(self, document: str) -> _Configuration:
         timeout = aiohttp.ClientTimeout(total=5)

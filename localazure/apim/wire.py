@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import zlib
 from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 
@@ -68,6 +69,7 @@ class GatewayServer:
             max_line_size=LARGEST_HEADER,
             max_field_size=LARGEST_HEADER,
             shutdown_timeout=5,
+            auto_decompress=False,
         )
         await self._runner.setup()
         await web.TCPSite(self._runner, HOST, self._bound, backlog=1024).start()
@@ -147,28 +149,59 @@ def _texts(options: Mapping[str, str], name: str) -> dict[str, str]:
         raise ArtifactError(f"the option {name} must be a JSON object of texts: {exc}") from exc
 
 
+DECODED = {"gzip": (31,), "deflate": (15, -15)}
+"""Content encodings that a body is freed of before a policy or the backend sees it → zlib's names of their formats.
+What calls itself `deflate` comes with zlib's header and without."""
+
+
 def _request(request: web.Request) -> Request:
-    headers = Headers()
+    headers, wrong = Headers(), ""
     for name, value in request.headers.items():
+        if not value.isprintable() and not value.replace("\t", " ").isprintable():
+            wrong = "A header holds bytes that are not text."
         headers.add(name, value)
+    if headers.get("Content-Encoding").lower() in DECODED:
+        headers.remove("Content-Encoding")  # the body is decoded as it is read
     path, _, query = request.raw_path.partition("?")
     host, _, port = request.host.partition(":")
-    number = int(port) if port.isdecimal() else 443 if request.scheme == "https" else 80
+    if port and not (port.isascii() and port.isdecimal() and len(port) <= 5):
+        wrong, port = "The port of the Host is not a port.", ""
+    number = int(port) if port else 443 if request.scheme == "https" else 80
     url = Url.of(request.scheme, host, number, path, query)
     body = Body(reader=_reader(request)) if request.body_exists else None
-    return Request(
-        request.method, url, Url.of(request.scheme, host, number, path, query), headers, request.remote or HOST, body
-    )
+    original = Url.of(request.scheme, host, number, path, query)
+    return Request(request.method, url, original, headers, request.remote or HOST, body, wrong=wrong)
 
 
 def _reader(request: web.Request) -> Callable[[int], Awaitable[bytes]]:
+    encoding = request.headers.get("Content-Encoding", "").lower()
+
     async def read(limit: int) -> bytes:
         content = bytearray()
         async for chunk in request.content.iter_any():
             content += chunk
             if len(content) > limit:
-                message = f"Request's body exceeds the limit of {limit} bytes."
-                raise GatewayError(413, Failure("request-body", "BodyTooLarge", message))
-        return bytes(content)
+                raise _too_large(limit)
+        return _decoded(bytes(content), DECODED[encoding], limit) if encoding in DECODED else bytes(content)
 
     return read
+
+
+def _decoded(content: bytes, windows: tuple[int, ...], limit: int) -> bytes:
+    """The content freed of its encoding; never more than `limit` bytes of it are made."""
+    for window in windows:
+        decoder = zlib.decompressobj(window)
+        try:
+            found = decoder.decompress(content, limit + 1)
+        except zlib.error:
+            continue
+        if len(found) > limit:
+            raise _too_large(limit)
+        if decoder.eof:
+            return found
+    raise GatewayError(400, Failure("request", "Bad request", "The body is not what its headers say."))
+
+
+def _too_large(limit: int) -> GatewayError:
+    message = f"Request's body exceeds the limit of {limit} bytes."
+    return GatewayError(413, Failure("request-body", "BodyTooLarge", message))

@@ -18,6 +18,8 @@ from localazure.apim.schemas import Schemas, problem
 ACTIONS = "ignore prevent detect"
 LARGEST = 102_400
 """Bytes: the largest max-size that API Management takes without its support raising it."""
+DEEPEST = 64
+"""Levels of JSON: what Newtonsoft.Json and System.Text.Json read unless they are told otherwise."""
 CONCEALED = "The request could not be processed due to an internal error. Contact the API owner."
 
 
@@ -84,7 +86,7 @@ def validate_content(element: Element, builder: Builder) -> Run:
             f"content type {media}."
         )
         try:
-            value = json.loads(content)
+            value = _json(content)
         except (ValueError, RecursionError) as exc:
             errors.found(context, action, f"{start} It is not valid JSON ({type(exc).__name__}).")
             return
@@ -105,6 +107,24 @@ def validate_content(element: Element, builder: Builder) -> Run:
             check(context, context.response.body, context.response.headers.get("Content-Type"))
 
     return request if inbound else response
+
+
+def _json(content: bytes) -> Any:
+    """The value. Raises ValueError for what .NET's readers refuse, too: more than 64 levels, half a surrogate pair."""
+    value = json.loads(content)
+    if content.count(b"[") + content.count(b"{") > DEEPEST and _depth(value) > DEEPEST:
+        raise ValueError("too deep")
+    if b"\\u" in content:
+        json.dumps(value, ensure_ascii=False).encode()
+    return value
+
+
+def _depth(value: Any) -> int:
+    level, depth = [value], 0
+    while level := [item for item in level if isinstance(item, dict | list)]:
+        depth += 1
+        level = [inner for item in level for inner in (item.values() if isinstance(item, dict) else item)]
+    return depth
 
 
 _Definition = Callable[[Context, str], tuple[str, Any]]
