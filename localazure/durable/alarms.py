@@ -1,4 +1,4 @@
-"""Timers: nothing is polled, one alarm waits for the next of them."""
+"""Timers: nothing is polled, one alarm waits for the next of them, at the host that runs their instances."""
 
 from __future__ import annotations
 
@@ -46,9 +46,11 @@ class Alarms:
 
     def _fire(self, timer: Timer) -> None:
         core = self._core
+        if not core.leases.reads(timer.instance_id):
+            return  # the host that runs the instance has it, too
         with core.store.transaction():
             if not core.store.take_timer(timer.instance_id, timer.execution_id, timer.task_id):
                 return
             message = event(EventType.TIMER_FIRED, core.now(), TimerId=timer.task_id, FireAt=written(timer.due))
-            core.store.put_message(timer.instance_id, message)
+            core.post(timer.instance_id, message)
         core.wake(timer.instance_id)

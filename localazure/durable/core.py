@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Iterator, Mapping
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any, Literal, Protocol
 
 from localazure.clock import Clock, utc
+from localazure.durable.leases import Leases, Reactions
+from localazure.durable.partitions import Provider
 from localazure.durable.store import Store
+from localazure.presence import Presence
 
 FunctionKind = Literal["orchestrator", "activity", "entity"]
 
@@ -35,17 +39,44 @@ def written(moment: datetime | float) -> str:
 
 
 class Core:
-    """Holds no rules. `wake` makes whoever has that id read its inbox, unless it is at it already."""
+    """Holds no rules."""
 
-    def __init__(self, store: Store, invoker: Invoker, clock: Clock, wake: Callable[[str], None]) -> None:
+    def __init__(
+        self,
+        store: Store,
+        invoker: Invoker,
+        clock: Clock,
+        presence: Presence,
+        provider: Provider,
+        reactions: Reactions,
+    ) -> None:
         self.store = store
         self.invoker = invoker
         self.clock = clock
-        self.wake = wake
+        self.leases = Leases(store, clock, presence, provider, reactions)
+        self._read: Callable[[str], None] = reactions.wake
         self.open = False
         """Whether new work may begin."""
         self.counts: Counter[str] = Counter()
         self._work: set[asyncio.Task[None]] = set()
+
+    def wake(self, identifier: str) -> None:
+        """Let the instance or entity read its messages, here or at the host that runs it."""
+        if self.leases.reads(identifier):
+            self._read(identifier)
+        else:
+            self.leases.tell(identifier)
+
+    def post(self, receiver: str, message: dict[str, Any]) -> None:
+        """Within a transaction: put a message into an inbox, to be read from now on."""
+        self.store.put_message(receiver, message, self.clock.time())
+
+    @contextmanager
+    def committing(self, identifier: str, grip: int) -> Iterator[None]:
+        """A transaction of what was done for an instance or entity. Raises LeaseLost where another host runs it."""
+        with self.store.transaction():
+            self.leases.check(identifier, grip)
+            yield
 
     def has(self, kind: FunctionKind, name: str) -> bool:
         return name.lower() in self.invoker.names(kind)

@@ -1,7 +1,8 @@
 """The task hub: event-sourced orchestrations that go on where they were when the process died.
 
 Everything that happens to an instance is a message in its inbox. Nothing is polled: a message wakes its instance,
-and one alarm waits for the next timer. Who reads the messages is in `orchestrations.py`.
+and one alarm waits for the next timer. Who reads the messages is in `orchestrations.py`, at which of several hosts in
+`partitions.py`.
 """
 
 from __future__ import annotations
@@ -22,20 +23,33 @@ from localazure.durable.errors import (
     WrongState,
 )
 from localazure.durable.ids import check_instance
+from localazure.durable.leases import Reactions
 from localazure.durable.model import EventType, HistoryEvent, Instance, event
 from localazure.durable.orchestrations import Orchestrations
+from localazure.durable.partitions import Provider
 from localazure.durable.store import Filter, Store
+from localazure.presence import Presence
 
 
 class TaskHub:
     """All instances and entities of one hub, in the SQLite file at `path` (`None`: in memory)."""
 
     def __init__(
-        self, path: Path | None, invoker: Invoker, clock: Clock, name: str = "TaskHub", *, activities_at_once: int = 100
+        self,
+        path: Path | None,
+        invoker: Invoker,
+        clock: Clock,
+        name: str = "TaskHub",
+        *,
+        activities_at_once: int = 100,
+        presence: Presence | None = None,
+        provider: Provider | None = None,
     ) -> None:
         self.name = name
         self._store = Store(path)
-        self._core = Core(self._store, invoker, clock, self._wake)
+        reactions = Reactions(self._gained, self._look, self._busy, self._read)
+        presence = presence or Presence(None, uuid.uuid4().hex)
+        self._core = Core(self._store, invoker, clock, presence, provider or Provider(), reactions)
         self._alarms = Alarms(self._core)
         self._activities = Activities(self._core, activities_at_once)
         self._entities = Entities(self._core)
@@ -44,17 +58,16 @@ class TaskHub:
     async def start(self) -> None:
         """Take up what was under way: unread messages, activities without an answer, timers."""
         self._core.open = True
-        self._alarms.add(self._store.timers())
-        for activity in self._store.activities():
-            self._activities.start(activity)
-        for identifier in self._store.waiting():
-            self._wake(identifier)
+        await self._core.leases.start()
+        self._activities.fetch()
 
     async def stop(self) -> None:
-        """Let episodes and activities that are running end, start no more, close the file."""
+        """Let episodes and activities that are running end, start no more, give the leases back, close the file."""
         self._core.open = False
         self._alarms.stop()
+        await self._core.leases.cease()
         await self._core.drain()
+        await self._core.leases.stop()
         self._store.close()
 
     def create(self, name: str, instance_id: str | None, input_: str | None, version: str | None = None) -> str:
@@ -64,13 +77,13 @@ class TaskHub:
         """
         identifier = instance_id or uuid.uuid4().hex
         check_instance(identifier)
-        existing = self._orchestrations.find(identifier)
-        if existing is not None and not existing.finished:
-            raise InstanceRunning(f"An Orchestration instance with the status {existing.status} already exists.")
-        generation = 0 if existing is None else (existing.generation or 0) + 1
         with self._store.transaction():
+            existing = self._orchestrations.find(identifier)
+            if existing is not None and not existing.finished:
+                raise InstanceRunning(f"An Orchestration instance with the status {existing.status} already exists.")
+            generation = 0 if existing is None else (existing.generation or 0) + 1
             self._orchestrations.create(name, identifier, input_, version, generation=generation)
-        self._wake(identifier)
+        self._core.wake(identifier)
         return identifier
 
     def check_open(self, instance_id: str) -> None:
@@ -128,7 +141,7 @@ class TaskHub:
 
     def unread(self, instance_id: str) -> list[HistoryEvent]:
         """The messages that wait for an instance."""
-        return [message for _, message in self._store.messages(instance_id)]
+        return [message for _, message in self._store.messages(instance_id, self._core.clock.time())]
 
     def find(self, wanted: Filter, first: str = "", most: int = -1) -> list[Instance | Entity]:
         """Instances without their history, and entities, which are always Running, in the order of their ids.
@@ -152,15 +165,15 @@ class TaskHub:
 
     def purge(self, instance_id: str) -> None:
         """Forget a finished instance. Raises UnknownInstance, InstanceRunning."""
-        if not self.get(instance_id).finished:
-            raise InstanceRunning(f"instance '{instance_id}' has not finished")
         with self._store.transaction():
+            if not self.get(instance_id).finished:
+                raise InstanceRunning(f"instance '{instance_id}' has not finished")
             self._store.delete(instance_id)
 
     def purge_many(self, wanted: Filter) -> int:
         """Forget the finished ones among the instances meant; answers how many there were."""
-        doomed = [instance.id for instance in self._store.instances(wanted) if instance.finished]
         with self._store.transaction():
+            doomed = [instance.id for instance in self._store.instances(wanted) if instance.finished]
             for instance_id in doomed:
                 self._store.delete(instance_id)
         return len(doomed)
@@ -184,9 +197,24 @@ class TaskHub:
         """Episodes, activities, operations of entities, history events and bytes since the hub was made."""
         return dict(self._core.counts)
 
-    def _wake(self, identifier: str) -> None:
+    def _read(self, identifier: str) -> None:
         readers = self._entities if is_entity(identifier) else self._orchestrations
         readers.wake(identifier)
+
+    def _gained(self, partitions: frozenset[int]) -> None:
+        self._orchestrations.forget(partitions)
+        number = self._core.leases.number
+        self._alarms.add(timer for timer in self._store.timers() if number(timer.instance_id) in partitions)
+        self._look()
+
+    def _look(self) -> None:
+        for identifier in self._store.waiting(self._core.clock.time()):
+            if self._core.leases.reads(identifier):
+                self._read(identifier)
+        self._activities.fetch()
+
+    def _busy(self, partition: int) -> bool:
+        return self._orchestrations.busy(partition) or self._entities.busy(partition)
 
     def _check_state(self, instance_id: str, what: str, *, wanted: bool) -> None:
         self.check_open(instance_id)
@@ -197,7 +225,7 @@ class TaskHub:
             )
 
     def _send(self, instance_id: str, message: HistoryEvent) -> None:
-        self.check_open(instance_id)
         with self._store.transaction():
-            self._store.put_message(instance_id, message)
-        self._wake(instance_id)
+            self.check_open(instance_id)
+            self._core.post(instance_id, message)
+        self._core.wake(instance_id)

@@ -15,6 +15,7 @@ from localazure.durable.core import Core
 from localazure.durable.entity import Answer, Caller, Entity, EntityId, Request
 from localazure.durable.errors import UnknownEntity
 from localazure.durable.ids import check_entity
+from localazure.durable.leases import LeaseLost
 from localazure.durable.model import EventType, HistoryEvent, event
 from localazure.durable.store import Store
 
@@ -39,7 +40,7 @@ class Entities:
             raise UnknownEntity(self._core.unknown("entity", target.name))
         request = entity.request(str(uuid.uuid4()), operation, input_, None, signal=True)
         with self._store.transaction():
-            self._store.put_message(str(target), request)
+            self._core.post(str(target), request)
         self._core.wake(str(target))
 
     def wake(self, identifier: str) -> None:
@@ -48,10 +49,16 @@ class Entities:
             self._busy.add(identifier)
             self._core.spawn(self._run(identifier))
 
+    def busy(self, partition: int) -> bool:
+        """Whether an entity of that partition is reading its messages."""
+        return any(self._core.leases.number(identifier) == partition for identifier in self._busy)
+
     async def _run(self, identifier: str) -> None:
         try:
             while self._core.open and await self._batch(identifier):
                 pass
+        except LeaseLost as exc:
+            log.warning("%s", exc)
         except Exception:
             log.exception("entity %s cannot go on", identifier)
         finally:
@@ -59,7 +66,10 @@ class Entities:
 
     async def _batch(self, identifier: str) -> bool:
         """Do what has been asked. False: nothing had."""
-        messages = self._store.messages(identifier, LARGEST_BATCH)
+        if not self._core.leases.reads(identifier):
+            return False
+        grip = self._core.leases.grip(identifier)
+        messages = self._store.messages(identifier, self._core.clock.time(), LARGEST_BATCH)
         if not messages:
             return False
         now = self._core.now()
@@ -68,13 +78,13 @@ class Entities:
         state, answers = await self._answers(before, requests)
         self._core.counts["entity_operations"] += len(requests)
         answered: list[Caller] = []
-        with self._store.transaction():
+        with self._core.committing(identifier, grip):
             self._store.take_messages(seq for seq, _ in messages)
             self._store.save_entity(Entity(before.id, state, now))
             for request, answer in zip(requests, answers, strict=True):
                 caller = entity.caller(request)
                 if caller is not None and self._store.execution(caller.instance_id) == caller.execution_id:
-                    self._store.put_message(caller.instance_id, _answered(request, answer, now))
+                    self._core.post(caller.instance_id, _answered(request, answer, now))
                     answered.append(caller)
         for caller in answered:
             self._core.wake(caller.instance_id)

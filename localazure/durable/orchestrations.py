@@ -20,7 +20,8 @@ from localazure.durable.determinism import NonDeterminism
 from localazure.durable.entity import EntityId
 from localazure.durable.episode import Episode, Outcome, completed
 from localazure.durable.errors import Unsupported
-from localazure.durable.model import EventType, HistoryEvent, Instance, Parent, Task, event
+from localazure.durable.leases import LeaseLost
+from localazure.durable.model import NAMES, EventType, HistoryEvent, Instance, Parent, Task, event
 from localazure.durable.rewind import Rewound, revival, rewind
 
 log = logging.getLogger("localazure.durable")
@@ -42,12 +43,23 @@ class Orchestrations:
         self._busy: set[str] = set()
 
     def find(self, instance_id: str) -> Instance | None:
+        if not self._core.leases.reads(instance_id):
+            return self._store.load(instance_id)
         instance = self._live.get(instance_id)
         if instance is None:
             instance = self._store.load(instance_id)
             if instance is not None and not instance.finished:
                 self._live[instance_id] = instance
         return instance
+
+    def forget(self, partitions: frozenset[int]) -> None:
+        """Other hosts have run the instances of these partitions: what is known of them is old."""
+        for instance_id in [item for item in self._live if self._core.leases.number(item) in partitions]:
+            del self._live[instance_id]
+
+    def busy(self, partition: int) -> bool:
+        """Whether an instance of that partition is reading its messages."""
+        return any(self._core.leases.number(instance_id) == partition for instance_id in self._busy)
 
     def create(
         self,
@@ -67,8 +79,9 @@ class Orchestrations:
         )  # fmt: skip
         self._store.delete(identifier)
         self._store.save(instance, [])
-        self._store.put_message(identifier, _execution_started(instance, now))
-        self._live[identifier] = instance
+        self._core.post(identifier, _execution_started(instance, now))
+        if self._core.leases.reads(identifier):
+            self._live[identifier] = instance
 
     def wake(self, instance_id: str) -> None:
         """Let the instance read its messages, unless it is at it."""
@@ -85,19 +98,18 @@ class Orchestrations:
         Raises Unsupported, and then nothing has changed.
         """
         plan: list[tuple[Instance, Rewound]] = []
-        self._plan_rewind(instance, plan)
         with self._store.transaction():
+            self._plan_rewind(instance, plan)
             for rewound, again in plan:
                 self._store.save(rewound, rewound.history, afresh=True)
                 if not again.children:  # else it is their answers that make it go on
-                    self._store.put_message(rewound.id, revival(reason, rewound.updated))
-                for activity in again.activities:
-                    self._store.put_activity(activity)
+                    self._core.post(rewound.id, revival(reason, rewound.updated))
+            self._activities.put([activity for _, again in plan for activity in again.activities])
+            for _, again in plan:
                 for parent, child in again.lost_children:
                     self._start_child(parent, child)
+        self._activities.start([activity for _, again in plan for activity in again.activities])
         for rewound, again in plan:
-            for activity in again.activities:
-                self._activities.start(activity)
             for _, child in again.lost_children:
                 self._core.wake(child.child_id or "")
             self._core.wake(rewound.id)
@@ -117,20 +129,26 @@ class Orchestrations:
         try:
             while self._core.open and await self._episode(instance_id):
                 pass
+        except LeaseLost as exc:
+            log.warning("%s", exc)
+            self._live.pop(instance_id, None)
         except Exception:
             log.exception("instance %s cannot go on", instance_id)
             self._live.pop(instance_id, None)
         finally:
             self._busy.discard(instance_id)
-            instance = self._live.get(instance_id)
-            if instance is not None and instance.finished:
-                del self._live[instance_id]
 
     async def _episode(self, instance_id: str) -> bool:
         """Read what has come in. False: nothing had, or nothing may be read now."""
+        if not self._core.leases.reads(instance_id):
+            return False
+        grip = self._core.leases.grip(instance_id)
         instance = self.find(instance_id)
-        messages = self._store.messages(instance_id)
+        messages = self._store.messages(instance_id, self._core.clock.time())
         if instance is None or not messages:
+            return False
+        if instance.status == "Pending" and not instance.history and not any(map(_is_start, messages)):
+            self._discard(instance_id, messages)
             return False
         control = [(seq, message) for seq, message in messages if message["EventType"] in _CONTROL]
         if instance.finished:
@@ -142,16 +160,30 @@ class Orchestrations:
             earlier = [item for item in messages if item[0] < number]
             if message["EventType"] == EventType.EXECUTION_RESUMED and earlier and _may_read_all(instance):
                 instance.output = message["Reason"]
-                await self._replay(instance, [*earlier, control[0]])
+                await self._replay(instance, grip, [*earlier, control[0]])
             else:
-                self._control(instance, number, message)
+                self._control(instance, grip, number, message)
+            self._forget_finished(instance)
             return True
         if instance.status == "Suspended":
             return False
-        await self._replay(instance, _portion(instance, messages))
+        await self._replay(instance, grip, _portion(instance, messages))
+        self._forget_finished(instance)
         return True
 
-    async def _replay(self, instance: Instance, portion: list[tuple[int, HistoryEvent]]) -> None:
+    def _forget_finished(self, instance: Instance) -> None:
+        """Any host may replace, purge or rewind it from now on."""
+        if instance.finished:
+            self._live.pop(instance.id, None)
+
+    def _discard(self, instance_id: str, messages: list[tuple[int, HistoryEvent]]) -> None:
+        """The start was fetched by a host that died before it wrote a history: until it comes back, nobody hears."""
+        names = ", ".join(NAMES[EventType(message["EventType"])] for _, message in messages)
+        log.warning("instance %s: discarding %s: No such instance", instance_id, names)
+        with self._store.transaction():
+            self._store.take_messages(seq for seq, _ in messages)
+
+    async def _replay(self, instance: Instance, grip: int, portion: list[tuple[int, HistoryEvent]]) -> None:
         episode = Episode(instance, [message for _, message in portion], self._core.now(), self._core.clock.time())
         if not episode.news:
             with self._store.transaction():
@@ -163,7 +195,7 @@ class Orchestrations:
         if not outcome.continued:
             unread = set()
             instance.carried += outcome.unread
-        with self._store.transaction():
+        with self._core.committing(instance.id, grip):
             self._store.take_messages(seq for seq, message in portion if id(message) not in unread)
             self._write(instance, outcome)
         self._set_going(instance, outcome)
@@ -278,10 +310,9 @@ class Orchestrations:
             self._store.take_timer(instance.id, instance.execution_id, number)
         for timer in outcome.timers:
             self._store.put_timer(timer)
-        for activity in outcome.activities:
-            self._store.put_activity(activity)
+        self._activities.put(outcome.activities)
         for target, request in outcome.sent:
-            self._store.put_message(target, request)
+            self._core.post(target, request)
         for child in outcome.children:
             parent = Parent(instance.id, instance.execution_id, child.id)
             self._start_child(parent, child)
@@ -309,10 +340,9 @@ class Orchestrations:
             self._answer(instance.parent, EventType.SUB_ORCHESTRATION_FAILED, Reason=reason, Details=None)
 
     def _answer(self, parent: Parent, kind: EventType, **fields: Any) -> None:
-        waiting = self.find(parent.instance_id)
-        if waiting is not None and waiting.execution_id == parent.execution_id:
+        if self._store.execution(parent.instance_id) == parent.execution_id:
             message = event(kind, self._core.now(), TaskScheduledId=parent.task_id, **fields)
-            self._store.put_message(parent.instance_id, message)
+            self._core.post(parent.instance_id, message)
 
     def _continue_as_new(self, instance: Instance, outcome: Outcome) -> None:
         self._store.forget_work(instance.id)
@@ -322,14 +352,14 @@ class Orchestrations:
         )  # fmt: skip
         self._live[instance.id] = fresh
         self._store.save(fresh, [], afresh=True)
-        self._store.put_message(instance.id, _execution_started(fresh, self._core.now()))
+        # on Azure the next execution goes on within the work item, so that its start is never fetched and lost
+        self._store.put_message(instance.id, _execution_started(fresh, self._core.now()), 0.0)
         for message in instance.carried:
-            self._store.put_message(instance.id, message)
+            self._core.post(instance.id, message)
 
     def _set_going(self, instance: Instance, outcome: Outcome) -> None:
         self._alarms.add(outcome.timers)
-        for activity in outcome.activities:
-            self._activities.start(activity)
+        self._activities.start(outcome.activities)
         for target, _ in outcome.sent:
             self._core.wake(target)
         for child in outcome.children:
@@ -337,7 +367,7 @@ class Orchestrations:
         if instance.finished and instance.parent is not None:
             self._core.wake(instance.parent.instance_id)
 
-    def _control(self, instance: Instance, number: int, message: HistoryEvent) -> None:
+    def _control(self, instance: Instance, grip: int, number: int, message: HistoryEvent) -> None:
         kind = message["EventType"]
         instance.updated = self._core.now()
         added = [message]
@@ -348,13 +378,17 @@ class Orchestrations:
             instance.status = "Suspended" if kind == EventType.EXECUTION_SUSPENDED else "Running"
             instance.output = message["Reason"]
         instance.history += added
-        with self._store.transaction():
+        with self._core.committing(instance.id, grip):
             self._store.take_messages([number])
             self._store.save(instance, added)
             if instance.finished:
                 self._end(instance)
         if instance.finished and instance.parent is not None:
             self._core.wake(instance.parent.instance_id)
+
+
+def _is_start(message: tuple[int, HistoryEvent]) -> bool:
+    return bool(message[1]["EventType"] == EventType.EXECUTION_STARTED)
 
 
 def _execution_started(instance: Instance, now: str) -> HistoryEvent:

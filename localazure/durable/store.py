@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from localazure.durable import membership
 from localazure.durable.entity import Entity, EntityId
 from localazure.durable.model import HistoryEvent, Instance, instance_of
 from localazure.storage import open_database, transaction
@@ -24,7 +25,8 @@ CREATE TABLE IF NOT EXISTS history (
     instance_id TEXT NOT NULL, seq INTEGER NOT NULL, event TEXT NOT NULL, PRIMARY KEY (instance_id, seq)
 ) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS inbox (
-    seq INTEGER PRIMARY KEY AUTOINCREMENT, instance_id TEXT NOT NULL, event TEXT NOT NULL
+    seq INTEGER PRIMARY KEY AUTOINCREMENT, instance_id TEXT NOT NULL, event TEXT NOT NULL,
+    visible REAL NOT NULL DEFAULT 0
 );
 CREATE INDEX IF NOT EXISTS inbox_by_instance ON inbox (instance_id);
 CREATE TABLE IF NOT EXISTS entities (
@@ -32,13 +34,20 @@ CREATE TABLE IF NOT EXISTS entities (
 ) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS activities (
     instance_id TEXT NOT NULL, execution_id TEXT NOT NULL, task_id INTEGER NOT NULL, name TEXT NOT NULL, input TEXT,
-    PRIMARY KEY (instance_id, execution_id, task_id)
+    run TEXT NOT NULL DEFAULT '', visible REAL NOT NULL DEFAULT 0, PRIMARY KEY (instance_id, execution_id, task_id)
 ) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS timers (
     instance_id TEXT NOT NULL, execution_id TEXT NOT NULL, task_id INTEGER NOT NULL, due REAL NOT NULL,
     PRIMARY KEY (instance_id, execution_id, task_id)
 ) WITHOUT ROWID;
 """
+_ADDED: Sequence[tuple[str, str, str]] = (
+    ("inbox", "visible", "REAL NOT NULL DEFAULT 0"),
+    ("activities", "run", "TEXT NOT NULL DEFAULT ''"),
+    ("activities", "visible", "REAL NOT NULL DEFAULT 0"),
+)
+"""Columns that a file of an earlier version does not have."""
+_ACTIVITY = "instance_id, execution_id, task_id, name, input"
 
 
 @dataclass(frozen=True)
@@ -76,7 +85,12 @@ class Store:
     """Plain reads and writes; the caller says where a transaction begins and ends."""
 
     def __init__(self, path: Path | None) -> None:
-        self._db: sqlite3.Connection = open_database(path, _SCHEMA)
+        self._db: sqlite3.Connection = open_database(path, _SCHEMA + membership.SCHEMA)
+        self.membership = membership.Membership(self._db)
+        with self.transaction():
+            for table, column, kind in _ADDED:
+                if column not in {row[1] for row in self._db.execute(f"PRAGMA table_info({table})")}:
+                    self._db.execute(f"ALTER TABLE {table} ADD COLUMN {column} {kind}")
 
     def close(self) -> None:
         self._db.close()
@@ -166,27 +180,59 @@ class Store:
             (str(entity.id), entity.id.name, entity.id.key, entity.state, entity.updated),
         )
 
-    def put_message(self, receiver: str, message: dict[str, Any]) -> None:
-        """`receiver` is an instance's id, its message an event; or an entity's, its message a request."""
-        self._db.execute("INSERT INTO inbox (instance_id, event) VALUES (?, ?)", (receiver, json.dumps(message)))
+    def put_message(self, receiver: str, message: dict[str, Any], visible: float) -> None:
+        """`receiver` is an instance's id, its message an event; or an entity's, its message a request.
 
-    def messages(self, receiver: str, most: int = -1) -> list[tuple[int, dict[str, Any]]]:
-        """In the order in which they came, each with the number that takes it away; -1: all."""
-        query = "SELECT seq, event FROM inbox WHERE instance_id = ? ORDER BY seq LIMIT ?"
-        return [(seq, json.loads(message)) for seq, message in self._db.execute(query, (receiver, most))]
+        `visible` is when it may be read, in seconds since the epoch; 0: whatever becomes of who has fetched it.
+        """
+        self._db.execute(
+            "INSERT INTO inbox (instance_id, event, visible) VALUES (?, ?, ?)", (receiver, json.dumps(message), visible)
+        )
+
+    def messages(self, receiver: str, now: float, most: int = -1) -> list[tuple[int, dict[str, Any]]]:
+        """What may be read, in the order in which it came, each with the number that takes it away; -1: all."""
+        query = "SELECT seq, event FROM inbox WHERE instance_id = ? AND visible <= ? ORDER BY seq LIMIT ?"
+        return [(seq, json.loads(message)) for seq, message in self._db.execute(query, (receiver, now, most))]
 
     def take_messages(self, sequence_numbers: Iterable[int]) -> None:
         self._db.executemany("DELETE FROM inbox WHERE seq = ?", [(seq,) for seq in sequence_numbers])
 
-    def waiting(self) -> list[str]:
-        """Who has messages unread."""
-        return [row[0] for row in self._db.execute("SELECT DISTINCT instance_id FROM inbox")]
+    def waiting(self, now: float) -> list[str]:
+        """Who has messages unread that may be read."""
+        query = "SELECT DISTINCT instance_id FROM inbox WHERE visible <= ?"
+        return [row[0] for row in self._db.execute(query, (now,))]
 
-    def put_activity(self, activity: Activity) -> None:
+    def next_visible(self, now: float) -> float | None:
+        """When the next message or activity comes back that a dead host had fetched."""
+        query = """
+            SELECT min(visible) FROM (
+                SELECT visible FROM inbox WHERE visible > ? UNION ALL SELECT visible FROM activities WHERE visible > ?
+            )
+        """
+        (found,) = self._db.execute(query, (now, now)).fetchone()
+        return None if found is None else float(found)
+
+    def put_activity(self, activity: Activity, run: str, now: float) -> None:
+        """`run` is the host's that has fetched it with that; empty: nobody's, and anybody may."""
         self._db.execute(
-            "INSERT INTO activities VALUES (?, ?, ?, ?, ?)",
-            (activity.instance_id, activity.execution_id, activity.task_id, activity.name, activity.input),
+            f"INSERT INTO activities ({_ACTIVITY}, run, visible) VALUES (?, ?, ?, ?, ?, ?, ?)",  # noqa: S608
+            (activity.instance_id, activity.execution_id, activity.task_id, activity.name, activity.input, run, now),
         )
+
+    def has_unfetched(self, now: float) -> bool:
+        """Whether there are activities that nobody has fetched."""
+        query = "SELECT EXISTS (SELECT 1 FROM activities WHERE run = '' AND visible <= ?)"
+        return bool(self._db.execute(query, (now,)).fetchone()[0])
+
+    def fetch_activities(self, run: str, now: float, most: int) -> list[Activity]:
+        """Activities that nobody has fetched, from now on fetched by `run`; within a transaction."""
+        query = f"SELECT {_ACTIVITY} FROM activities WHERE run = '' AND visible <= ? LIMIT ?"  # noqa: S608
+        found = [Activity(*row) for row in self._db.execute(query, (now, most))]
+        self._db.executemany(
+            "UPDATE activities SET run = ?, visible = ? WHERE instance_id = ? AND execution_id = ? AND task_id = ?",
+            [(run, now, activity.instance_id, activity.execution_id, activity.task_id) for activity in found],
+        )
+        return found
 
     def take_activity(self, activity: Activity) -> bool:
         """False if the activity is not wanted any more: its answer came before, or its instance is gone."""
@@ -195,9 +241,6 @@ class Store:
             (activity.instance_id, activity.execution_id, activity.task_id),
         )
         return found.rowcount == 1
-
-    def activities(self) -> list[Activity]:
-        return [Activity(*row) for row in self._db.execute("SELECT * FROM activities")]
 
     def put_timer(self, timer: Timer) -> None:
         self._db.execute(

@@ -19,5 +19,9 @@ PART = Part(
     options={
         "app": "directory of function_app.py and host.json (default: the current directory)",
         "settings": "the settings file (default: local.settings.json in the app's directory)",
+        "instance": "the name of this instance of the app, where several run on the same files (default: 1)",
+        "share_port": "yes: the other instances of the app listen on the same port",
+        "recovery": "azure (default): what a killed host held is taken until its time-outs are over; "
+        "fast, for tests: it is free at once",
     },
 )

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from localazure.durable.partitions import Provider
 from localazure.functions import hostconfig, newtonsoft, timespan
 from localazure.functions.errors import InvalidApp, SettingMissing
 
@@ -38,6 +39,7 @@ class HostOptions:
     timeout: float = 1800.0
     hub_name: str = "TestHubName"
     activities_at_once: int = 100
+    storage: Provider = field(default_factory=Provider)
     service_bus: ServiceBusOptions = field(default_factory=ServiceBusOptions)
     only: frozenset[str] = frozenset()
     """The functions to serve, in lower case; empty: all of them."""
@@ -62,6 +64,7 @@ def read_host_file(app: Path) -> HostOptions:
             timeout=_timeout(given),
             hub_name=durable.text("hubName", "TestHubName"),
             activities_at_once=durable.whole("maxConcurrentActivityFunctions", 100, least=1),
+            storage=_storage(durable.section("storageProvider")),
             service_bus=_service_bus(bus),
             only=frozenset(name.lower() for name in given.texts("functions")),
             headers=http.section("customHeaders").pairs(),
@@ -94,6 +97,19 @@ def _timeout(given: hostconfig.Section) -> float:
     if limit < 1.0:
         raise ValueError(f"FunctionTimeout must be greater than 00:00:01 and less than {timespan.LONGEST}.")
     return limit
+
+
+def _storage(given: hostconfig.Section) -> Provider:
+    """Raises ValueError in the extension's words."""
+    kind = given.text("type", "AzureStorage")
+    if kind.lower() not in ("azurestorage", "azure_storage"):
+        raise ValueError(f"the storage provider '{kind}' is not supported; the local task hub is as Azure Storage's")
+    return Provider(
+        partitions=given.whole("partitionCount", 4, least=-(2**31)),
+        control_visibility=given.span("controlQueueVisibilityTimeout", 300.0),
+        work_visibility=given.span("workItemQueueVisibilityTimeout", 300.0),
+        longest_poll=given.span("maxQueuePollingInterval", 30.0),
+    )
 
 
 def _service_bus(bus: hostconfig.Section) -> ServiceBusOptions:

@@ -34,6 +34,7 @@ from localazure.functions.timer import Timer
 from localazure.functions.worker import AppWorker
 from localazure.origins import own_machine
 from localazure.part import HOST, Config
+from localazure.presence import Presence, presence_of
 
 log = logging.getLogger("localazure.functions")
 
@@ -81,6 +82,9 @@ class Host:
         self._endpoint: Endpoint | None = None
         self._session: aiohttp.ClientSession | None = None
         self._runner: web.AppRunner | None = None
+        self._site: web.SockSite | None = None
+        self._shares_port = config.options.get("share_port") == "yes"
+        self._presence: Presence | None = None
         self._state = "Initialized"
         self._loudness: tuple[int, int] | None = None
         self.port = 0
@@ -92,6 +96,7 @@ class Host:
     async def start(self) -> None:
         """Open the port, then start what listens: a function may be called as soon as this returns."""
         self._quieten(self._options.log_level)
+        self._presence = presence_of(self._config.options, self._config.file("functions/instances"))
         if self._processes is not None:
             await self._processes.start()
         durable = [function for function in self._enabled if function.trigger.type in DURABLE_TRIGGERS]
@@ -106,6 +111,8 @@ class Host:
                 self._config.clock,
                 self._options.hub_name,
                 activities_at_once=self._options.activities_at_once,
+                presence=self._presence,
+                provider=self._options.storage,
             )
         await self._open()
         if self._hub is not None:
@@ -127,6 +134,8 @@ class Host:
     async def stop(self) -> None:
         """Listen no more, let what runs end, close."""
         self._state = "Stopping"
+        if self._site is not None and self._shares_port:
+            await self._site.stop()  # the other instances take the calls that come
         if self._loudness is not None:
             for logger, before in zip(
                 (logging.getLogger(), logging.getLogger("localazure")), self._loudness, strict=True
@@ -142,6 +151,8 @@ class Host:
             await self._runner.cleanup()
         if self._session is not None:
             await self._session.close()
+        if self._presence is not None:
+            self._presence.close()
 
     def _quieten(self, level: int | None) -> None:
         """Let the app log from `level` on; this program's own log stays as it is."""
@@ -186,9 +197,10 @@ class Host:
             app, access_log=None, shutdown_timeout=GRACE, max_line_size=LARGEST_HEADER, max_field_size=LARGEST_HEADER
         )
         await self._runner.setup()
-        listening = socket.create_server((HOST, self._config.port), backlog=1024)
+        listening = socket.create_server((HOST, self._config.port), backlog=1024, reuse_port=self._shares_port)
         self.port = int(listening.getsockname()[1])
-        await web.SockSite(self._runner, listening).start()
+        self._site = web.SockSite(self._runner, listening)
+        await self._site.start()
 
     async def _add_headers(self, _: web.Request, answer: web.StreamResponse) -> None:
         for name, value in self._options.headers.items():

@@ -110,15 +110,19 @@ class System:
 
 
 @asynccontextmanager
-async def running(folder: Path, lock: str = LOCK, ranges: int = 1) -> AsyncIterator[System]:
-    """A fresh system in `folder`, started; everything is killed at the end. Containers have so many physical ranges."""
+async def running(folder: Path, lock: str = LOCK, ranges: int = 1, recovery: str = "fast") -> AsyncIterator[System]:
+    """A fresh system in `folder`, started; everything is killed at the end. Containers have so many physical ranges.
+
+    With fast recovery a host that is started again need not wait for what the dead one held, which most tests would
+    otherwise spend their time with.
+    """
     (folder / "state" / "logs").mkdir(parents=True)
     shutil.copy(ROOT / "local.settings.sample.json", folder / "settings.json")
     entities = folder / "servicebus.json"
     entities.write_text(_with_locks(json.loads((ROOT / "infra" / "servicebus.json").read_text()), lock))
     admin_port = _free_port()
     options = {
-        "functions": {"settings": str(folder / "settings.json"), "app": str(ROOT)},
+        "functions": {"settings": str(folder / "settings.json"), "app": str(ROOT), "recovery": recovery},
         "cosmos": {"ranges": str(ranges)},
         "servicebus": {"entities": str(entities), "admin_port": str(admin_port)},
     }

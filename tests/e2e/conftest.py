@@ -82,7 +82,7 @@ def started(folder: Path, *more: str, deadline: int = DEADLINE) -> Iterator[Syst
     overrides = {"ORDER_DEADLINE_SECONDS": str(deadline), "STRIPE_TIMEOUT_SECONDS": "2", "PRODUCT_CACHE_SECONDS": "1"}
     command = [sys.executable, "-m", "localazure", "up", "--state", str(state), "--port", "all=0"]
     process = subprocess.Popen(
-        [*command, "--set", f"functions.settings={settings}", *more],
+        [*command, "--set", f"functions.settings={settings}", "--set", "functions.recovery=fast", *more],
         cwd=ROOT,
         env={**os.environ, **overrides},
         stdout=subprocess.PIPE,

@@ -28,6 +28,7 @@ from localazure.durable.wire import PREFIX, client_binding, routes
 from localazure.functions import PART
 from localazure.functions.wire import Host
 from localazure.part import Config
+from localazure.presence import Presence
 from tests.conformance.functions.conftest import process  # noqa: F401 - a fixture
 
 APP = Path(__file__).parent / "app"
@@ -86,10 +87,15 @@ class Hubs:
         self.path = path
         self.killed: TaskHub | None = None
         self._open: list[TaskHub] = []
+        self._presences: dict[TaskHub, Presence] = {}
 
-    async def start(self, functions: Functions, clock: Clock | None = None) -> TaskHub:
-        hub = TaskHub(self.path, functions, clock or SystemClock())
+    async def start(
+        self, functions: Functions, clock: Clock | None = None, name: str = "1", *, fast: bool = True, **more: Any
+    ) -> TaskHub:
+        presence = Presence(self.path.parent / "instances", name, fast=fast)
+        hub = TaskHub(self.path, functions, clock or SystemClock(), presence=presence, **more)
         await hub.start()
+        self._presences[hub] = presence
         self._open.append(hub)
         return hub
 
@@ -100,12 +106,22 @@ class Hubs:
         hub._core.open = False
         for task in hub._core._work:
             task.cancel()
+        if hub._core.leases._task is not None:
+            hub._core.leases._task.cancel()
+        hub._core.leases._nudges.close()
         hub._store.close()
+        self._presences[hub].close()
         self._open.remove(hub)
 
+    async def leave(self, hub: TaskHub) -> None:
+        """A clean end."""
+        self._open.remove(hub)
+        await hub.stop()
+        self._presences[hub].close()
+
     async def stop(self) -> None:
-        for hub in self._open:
-            await hub.stop()
+        for hub in [*self._open]:
+            await self.leave(hub)
 
 
 @pytest.fixture
@@ -149,7 +165,7 @@ class Hosts:
         self._open: list[Host] = []
 
     async def start(self, clock: Clock | None = None) -> Host:
-        config = Config(state=self._state, options={"app": str(APP)}, clock=clock or SystemClock())
+        config = Config(state=self._state, options={"app": str(APP), "recovery": "fast"}, clock=clock or SystemClock())
         host = cast(Host, await PART.start(config))
         self._open.append(host)
         return host

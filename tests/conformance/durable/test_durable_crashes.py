@@ -96,6 +96,7 @@ async def start(state: Path, lethal: Path) -> tuple[asyncio.subprocess.Process, 
     """The functions host as a process of its own, and the official client for it."""
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-m", "localazure", "functions", "--port", "0", "--state", str(state), "--option", f"app={APP}",
+        "--option", "recovery=fast",
         env=os.environ | {"LETHAL": str(lethal)}, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT,
     )  # fmt: skip
     assert process.stdout is not None

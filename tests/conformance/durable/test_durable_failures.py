@@ -76,8 +76,8 @@ async def test_an_activity_whose_function_is_gone_after_a_restart_fails(
     with hub._store.transaction():  # as a host leaves it that dies with the activity under way
         hub._orchestrations.create("catches", "one", json.dumps('["unsteady", "x"]'), None)
     monkeypatch.setattr(hub._activities, "start", lambda activity: None)
-    hub._wake("one")
-    while not hub._store.activities():  # noqa: ASYNC110 - the hub has no event for this
+    hub._core.wake("one")
+    while not hub._store._db.execute("SELECT 1 FROM activities").fetchone():
         await asyncio.sleep(0)
     await hosts.stop()
     monkeypatch.setenv("AzureWebJobs.unsteady.Disabled", "true")

@@ -54,7 +54,7 @@ class App:
             (self.directory / "host.json").write_text(text, encoding="utf-8")
         settings = {"IsEncrypted": False, "Values": self.settings}
         (self.directory / "local.settings.json").write_text(json.dumps(settings), encoding="utf-8")
-        options = {"app": str(self.directory)}
+        options = {"app": str(self.directory), "recovery": "fast"}
         config = Config(state=self.directory / "state", options=options, clock=clock or SystemClock())
         host = cast(Host, await PART.start(config))
         self._hosts.append(host)

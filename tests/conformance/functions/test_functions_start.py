@@ -186,6 +186,29 @@ async def test_a_host_file_that_azure_refuses_is_refused_in_its_words(app: App, 
 @pytest.mark.parametrize(
     ("options", "reason"),
     [
+        (
+            {"controlQueueVisibilityTimeout": "00:00:59"},
+            "ControlQueueVisibilityTimeout must be between 1 and 60 minutes.",
+        ),
+        ({"workItemQueueVisibilityTimeout": "01:00:01"}, "WorkItemQueueVisibilityTimeout must be between 1 and 60"),
+        ({"maxQueuePollingInterval": "00:00:00"}, "MaxQueuePollingInterval must be non-negative."),
+        ({"partitionCount": 17}, "PartitionCount must be an integer value between 1 and 16."),
+        ({"partitionCount": 0}, "PartitionCount must be an integer value between 1 and 16."),
+        ({"type": "mssql"}, "the storage provider 'mssql' is not supported"),
+    ],
+)
+async def test_a_storage_provider_that_the_extension_refuses_is_refused(
+    app: App, options: dict[str, object], reason: str
+) -> None:
+    app.write("")
+    app.host_file["extensions"] = {"durableTask": {"storageProvider": options}}
+    with pytest.raises(HostError, match=re.escape(reason)):
+        await app.start()
+
+
+@pytest.mark.parametrize(
+    ("options", "reason"),
+    [
         ({"maxConcurrentCalls": "many"}, "serviceBus:MaxConcurrentCalls' to type 'System.Int32'. many is not a valid"),
         ({"maxConcurrentCalls": 0}, "greater than or equal to 1. (Parameter 'maxConcurrentCalls')"),
         ({"prefetchCount": -1}, "greater than or equal to 0. (Parameter 'prefetchCount')"),
