@@ -77,7 +77,7 @@ async def test_an_activity_whose_function_is_gone_after_a_restart_fails(
         hub._orchestrations.create("catches", "one", json.dumps('["unsteady", "x"]'), None)
     monkeypatch.setattr(hub._activities, "start", lambda activity: None)
     hub._core.wake("one")
-    while not hub._store._db.execute("SELECT 1 FROM activities").fetchone():
+    while not hub._store._db.execute("SELECT 1 FROM activities").fetchone():  # noqa: ASYNC110 - as above, no event
         await asyncio.sleep(0)
     await hosts.stop()
     monkeypatch.setenv("AzureWebJobs.unsteady.Disabled", "true")
