@@ -1,8 +1,9 @@
 """Cosmos DB change-feed triggers, over the REST API: leases in a container, a checkpoint after each good batch.
 
-One host owns all leases here: they keep the place in the feed, not who reads it. A feed that has nothing new is
-asked again after `feedPollDelay`; the local Cosmos DB server instead holds the question (`x-localazure-wait-ms`)
-until something changes, which the real service would ignore. Physical ranges are read side by side, each in order.
+A lease says which host reads a physical range and how far it has come; hosts share them as the change feed processor
+does (`cosmos_leases.py`). A feed that has nothing new is asked again after `feedPollDelay`; the local Cosmos DB server
+instead holds the question (`x-localazure-wait-ms`) until something changes, which the real service would ignore.
+Physical ranges are read side by side, each in order.
 Source: "List Documents" (change feed) in the REST reference.
 """
 
@@ -12,8 +13,7 @@ import asyncio
 import contextlib
 import json
 import logging
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Iterable
 from datetime import UTC, datetime
 from email.utils import formatdate
 
@@ -22,12 +22,14 @@ from azure.functions.meta import Datum
 
 from localazure.clock import Clock
 from localazure.functions import newtonsoft
-from localazure.functions.cosmos_leases import RANGE, Account, FeedError, Lease, Leases, physical_ranges
+from localazure.functions.cosmos_account import RANGE, Account, FeedError
+from localazure.functions.cosmos_leases import Intervals, Lease, LeaseLost, Leases, to_take
 from localazure.functions.engine import Invoker
 from localazure.functions.errors import InvalidFunction
 from localazure.functions.indexing import Function
 from localazure.functions.retry import Interrupted, policy_of, succeeds
 from localazure.functions.settings import connection
+from localazure.presence import Presence
 
 log = logging.getLogger("localazure.functions")
 
@@ -37,25 +39,32 @@ _FIRST_PAUSE = 0.1
 _LONGEST_PAUSE = 5.0
 _GONE = 410
 _GRACE = 20.0
-
+_WHILE_ANOTHER_PREPARES = 0.5
+"""Seconds; the extension waits 15."""
 
 GATHER = 0.05
 """Seconds between the beginnings of two batches: what changes meanwhile comes in one, with one checkpoint. Azure's
 trigger looks every feedPollDelay, and gathers far more."""
 
 
-@dataclass(frozen=True)
 class _Reader:
-    """What follows one physical range; it holds the lock while it handles a batch."""
+    """What follows one physical range while this host owns its lease."""
 
-    task: asyncio.Task[None]
-    batch: asyncio.Lock
+    def __init__(self, lease: Lease) -> None:
+        self.lease = lease
+        self.batch = asyncio.Lock()
+        """Held while a batch is handled."""
+        self.writing = asyncio.Lock()
+        """Held while the lease is written, which a batch's end and the renewal both do."""
+        self.task: asyncio.Task[None] | None = None
 
 
 class Feed:
     """One function's change feed."""
 
-    def __init__(self, function: Function, invoker: Invoker, clock: Clock, session: aiohttp.ClientSession) -> None:
+    def __init__(
+        self, function: Function, invoker: Invoker, clock: Clock, session: aiohttp.ClientSession, presence: Presence
+    ) -> None:
         trigger = function.trigger
         self._function, self._invoker, self._clock = function, invoker, clock
         self._policy = policy_of(function)
@@ -66,9 +75,17 @@ class Feed:
         self._container = f"dbs/{database}/colls/{trigger.text('containerName')}"
         lease_database = f"dbs/{trigger.text('leaseDatabaseName', database)}"
         leases = trigger.text("leaseContainerName", "leases")
-        stem = f"{trigger.text('leaseContainerPrefix')}{self._container.replace('/', '_')}"
-        make = function.flag("createLeaseContainerIfNotExists")
-        self._leases = Leases(lease_account, lease_database, leases, stem, make)
+        self._intervals = _intervals(function)
+        self._leases = Leases(
+            lease_account,
+            lease_database,
+            leases,
+            trigger.text("leaseContainerPrefix"),
+            clock,
+            presence,
+            self._intervals.expiration,
+            make=function.flag("createLeaseContainerIfNotExists"),
+        )
         self._delay = function.number("feedPollDelay", 5000) / 1000
         self._most = function.number("maxItemsPerInvocation", 100)
         self._from_beginning = function.flag("startFromBeginning")
@@ -81,76 +98,118 @@ class Feed:
             )
         self._stopping = asyncio.Event()
         self._readers: dict[str, _Reader] = {}
+        self._ready = False
         self._task: asyncio.Task[None] | None = None
 
     def start(self) -> None:
         self._task = asyncio.get_running_loop().create_task(self._run())
 
     async def stop(self) -> None:
-        """Read no further; batches that are being handled may end."""
+        """Read no further; batches that are being handled may end. The leases are given back."""
         self._stopping.set()
         if self._task is None:
             return
+        readers = list(self._readers.values())
         try:
             async with asyncio.timeout(_GRACE), contextlib.AsyncExitStack() as batches:
-                for reader in self._readers.values():
+                for reader in readers:
                     await batches.enter_async_context(reader.batch)
                 self._task.cancel()
         except TimeoutError:
             self._task.cancel()
         await asyncio.gather(self._task, return_exceptions=True)
+        await asyncio.gather(*(self._leases.release(reader.lease) for reader in readers), return_exceptions=True)
 
     async def _run(self) -> None:
-        """Follow every physical range, and when one has been split, the ranges that replace it."""
+        """Take leases and give them up, until the host stops."""
         try:
             while not self._stopping.is_set():
-                await self._until_it_succeeds(self._begin)
-                tasks = [reader.task for reader in self._readers.values()]
-                if tasks:
-                    await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-                self._readers = {name: reader for name, reader in self._readers.items() if not reader.task.done()}
+                await self._until_it_succeeds(self._balance)
+                await self._clock.sleep(self._intervals.acquire)
         finally:
-            for reader in self._readers.values():
-                reader.task.cancel()
-            await asyncio.gather(*(reader.task for reader in self._readers.values()), return_exceptions=True)
+            tasks = [reader.task for reader in self._readers.values() if reader.task is not None]
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
 
-    async def _begin(self) -> None:
-        """Have a lease for each range there is, and follow those that are not followed yet.
+    async def _balance(self) -> None:
+        while not self._ready:
+            self._ready = await self._leases.prepare(self._account, self._container)
+            if not self._ready:
+                await self._clock.sleep(_WHILE_ANOTHER_PREPARES)
+        leases = await self._leases.all()
+        await self._take(to_take(leases, self._leases.owner, self._leases.expired))
 
-        One that comes from a range which is still read waits until that reader knows that it was split.
-        """
-        ranges = await physical_ranges(self._account, self._container)
-        leases = await self._leases.of(each for each in ranges if self._readers.keys().isdisjoint(each["parents"]))
-        for name in leases:
-            if name not in self._readers:
-                batch = asyncio.Lock()
-                self._readers[name] = _Reader(asyncio.create_task(self._follow(name, batch)), batch)
+    async def _take(self, leases: Iterable[Lease]) -> None:
+        for lease in leases:
+            try:
+                owned = await self._leases.acquire(lease)
+            except LeaseLost as exc:
+                log.info("the change feed of '%s': %s", self._function.name, exc)
+                continue
+            reader = self._readers[owned["LeaseToken"]] = _Reader(owned)
+            reader.task = asyncio.create_task(self._follow(reader))
 
-    async def _follow(self, name: str, batch: asyncio.Lock) -> None:
-        """Read one physical range until it is there no more."""
-        lease: Lease | None = None
+    async def _follow(self, reader: _Reader) -> None:
+        """Read one physical range while its lease is this host's."""
+        name = reader.lease["LeaseToken"]
+        reading, renewing = asyncio.create_task(self._read(reader)), asyncio.create_task(self._renew(reader))
+        try:
+            await asyncio.wait({reading, renewing}, return_when=asyncio.FIRST_COMPLETED)
+            if renewing.done():
+                async with reader.batch:  # a batch that is under way may end, and may be given again elsewhere
+                    reading.cancel()
+            for task in (reading, renewing):
+                task.cancel()
+            for ended in await asyncio.gather(reading, renewing, return_exceptions=True):
+                if isinstance(ended, LeaseLost):
+                    log.warning("the change feed of '%s': %s", self._function.name, ended)
+                elif isinstance(ended, Exception):
+                    log.error("the change feed of '%s' failed", self._function.name, exc_info=ended)
+        finally:
+            for task in (reading, renewing):
+                task.cancel()
+            await asyncio.gather(reading, renewing, return_exceptions=True)
+            if not self._stopping.is_set() and self._readers.get(name) is reader:
+                del self._readers[name]
+
+    async def _renew(self, reader: _Reader) -> None:
+        await self._clock.sleep(self._intervals.renew / 2)
+        while True:
+            try:
+                async with reader.writing:
+                    reader.lease = await self._leases.renew(reader.lease)
+            except FeedError as exc:
+                log.warning("the change feed of '%s' cannot renew its lease: %s", self._function.name, exc)
+            await self._clock.sleep(self._intervals.renew)
+
+    async def _read(self, reader: _Reader) -> None:
+        """Read on until the range is split, whose parts are then read instead."""
+        gone = False
 
         async def step() -> None:
-            nonlocal lease
-            before = lease or await self._leases.read(name)
-            began = self._clock.time()
-            lease = None  # unless all goes well, it is read again
-            lease = None if before is None else await self._step(name, before, batch)
-            if lease is not before:
+            nonlocal gone
+            began, before = self._clock.time(), reader.lease["ContinuationToken"]
+            gone = not await self._step(reader)
+            if not gone and reader.lease["ContinuationToken"] != before:
                 await self._clock.sleep(GATHER - (self._clock.time() - began))
+
+        async def split() -> None:
+            await self._take(await self._leases.split(reader.lease, self._account, self._container))
 
         while not self._stopping.is_set():
             await self._until_it_succeeds(step)
-            if lease is None:
-                return
+            if gone:
+                return await self._until_it_succeeds(split)
+        return None
 
     async def _until_it_succeeds(self, action: Callable[[], Awaitable[None]]) -> None:
         pause = _FIRST_PAUSE
         while not self._stopping.is_set():
             try:
                 return await action()
-            except Interrupted:
-                return None
+            except (Interrupted, LeaseLost):
+                raise
             except FeedError as exc:
                 log.warning("the change feed of '%s' waits for Cosmos DB: %s", self._function.name, exc)
                 await self._clock.sleep(pause)
@@ -160,28 +219,33 @@ class Feed:
                 await self._clock.sleep(_LONGEST_PAUSE)
         return None
 
-    async def _step(self, name: str, lease: Lease, batch: asyncio.Lock) -> Lease | None:
-        """Read and handle one page; the lease as it then is, `None` if the range is there no more."""
-        from_now = lease["ContinuationToken"] is None and not self._from_beginning and self._from_time is None
-        headers = {RANGE: name, **self._feed_headers(lease["ContinuationToken"])}
+    async def _step(self, reader: _Reader) -> bool:
+        """Read and handle one page; False if the range is there no more. Raises LeaseLost, FeedError, Interrupted."""
+        place = reader.lease["ContinuationToken"]
+        from_now = place is None and not self._from_beginning and self._from_time is None
+        headers = {RANGE: reader.lease["LeaseToken"], **self._feed_headers(place)}
         status, found, document = await self._account.call(
             "GET", "docs", self._container, f"{self._container}/docs", headers
         )
         if status == _GONE:
-            return None
+            return False
         if status not in (200, 304):
             raise FeedError(f"{self._container}: {status} {document}")
-        async with batch:
+        async with reader.batch:
             if status == 200 and document["Documents"]:
                 # the trigger's .NET half reads the documents and writes them again
                 given = Datum(newtonsoft.dates_rewritten(json.dumps(document["Documents"])), "json")
                 await succeeds(self._invoker, self._clock, self._function, self._policy, given, self._stopping)
             token = found.get("etag")
-            if token and token != lease["ContinuationToken"] and not (self._stopping.is_set() and status == 304):
-                lease = await self._leases.checkpoint(lease, token)
+            if token and token != place and not (self._stopping.is_set() and status == 304):
+                await self._checkpoint(reader, token)
         if status == 304 and not from_now and "x-localazure-waited" not in found:
             await self._clock.sleep(self._delay)
-        return lease
+        return True
+
+    async def _checkpoint(self, reader: _Reader, token: str) -> None:
+        async with reader.writing:
+            reader.lease = await self._leases.checkpoint(reader.lease, token)
 
     def _feed_headers(self, token: str | None) -> dict[str, str]:
         headers = {"A-IM": "Incremental Feed", "x-ms-max-item-count": str(self._most)}
@@ -194,6 +258,23 @@ class Feed:
         if token is not None:
             headers["If-None-Match"] = token
         return headers
+
+
+def _intervals(function: Function) -> Intervals:
+    """Raises InvalidFunction."""
+    default = Intervals()
+    given = Intervals(
+        function.number("leaseAcquireInterval", int(default.acquire * 1000)) / 1000,
+        function.number("leaseRenewInterval", int(default.renew * 1000)) / 1000,
+        function.number("leaseExpirationInterval", int(default.expiration * 1000)) / 1000,
+    )
+    if given.renew >= given.expiration:
+        raise InvalidFunction(
+            function.name,
+            f"its leases are renewed every {given.renew:g} s and expire after {given.expiration:g} s: two hosts would "
+            "take them from each other for ever",
+        )
+    return given
 
 
 def _start_time(function: Function, from_beginning: bool) -> float | None:

@@ -1,148 +1,230 @@
-"""What a change-feed trigger asks of Cosmos DB besides the feed: the physical ranges, and a lease for each.
+"""The leases of a change feed, as the change feed processor of the .NET SDK has them: one document a physical range.
 
-A lease says how far its range has been read. A range that was split has its lease's place taken over by the leases of
-the ranges that replace it, and loses its own once they are all written: whenever the host dies, nothing is left out.
-Sources: "Access control on Azure Cosmos DB resources" (REST reference); "Change feed processor in Azure Cosmos DB".
+Who owns a lease reads its range, and writes into it how far. Each write names the ETag it knows, so of two hosts that
+want a lease one gets it; a lease that was not renewed for a while is anybody's.
+Sources: `DocumentServiceLeaseCore`, `DocumentServiceLeaseManagerCosmos`, `DocumentServiceLeaseStoreCosmos`,
+`EqualPartitionsBalancingStrategy` and `PartitionSynchronizerCore` of azure-cosmos-dotnet-v3.
 """
 
 from __future__ import annotations
 
 import base64
-import hashlib
-import hmac
-import json
-from collections.abc import Iterable, Mapping
-from email.utils import formatdate
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
-from urllib.parse import quote
 
-import aiohttp
+from localazure.clock import Clock, utc
+from localazure.functions.cosmos_account import Account, FeedError, partition, physical_ranges, queried, rid
+from localazure.presence import Presence
 
 Lease = dict[str, Any]
-RANGE = "x-ms-documentdb-partitionkeyrangeid"
-VERSION = "2020-07-15"
+LOCK = 30.0
+"""Seconds that the first host may take to write the leases."""
+_CONFLICTS = 5
 
 
-class FeedError(Exception):
-    """Cosmos DB did not answer as hoped; trying again makes sense."""
+class LeaseLost(Exception):
+    """Another host owns the lease, or it is there no more."""
 
 
-class Account:
-    """A Cosmos DB account by its connection string, signed with its key."""
+@dataclass(frozen=True)
+class Intervals:
+    """The trigger's, in seconds, with the extension's defaults."""
 
-    def __init__(self, text: str, session: aiohttp.ClientSession) -> None:
-        parts = dict(part.split("=", 1) for part in text.split(";") if "=" in part)
-        self._endpoint = parts["AccountEndpoint"].rstrip("/")
-        self._key = base64.b64decode(parts["AccountKey"])
-        self._session = session
-
-    def same(self, other: Account) -> bool:
-        """Whether both are one account."""
-        return self._endpoint == other._endpoint
-
-    async def call(
-        self, method: str, kind: str, link: str, path: str, headers: Mapping[str, str], body: Any = None
-    ) -> tuple[int, Mapping[str, str], Any]:
-        """One signed request: `kind` and `link` are what is signed. Raises FeedError from status 429 and 500 up."""
-        date = formatdate(usegmt=True)
-        signed = f"{method.lower()}\n{kind}\n{link}\n{date.lower()}\n\n".encode()
-        signature = base64.b64encode(hmac.new(self._key, signed, hashlib.sha256).digest()).decode()
-        token = quote(f"type=master&ver=1.0&sig={signature}", safe="")
-        sent = {"authorization": token, "x-ms-date": date, "x-ms-version": VERSION, **headers}
-        data = None if body is None else json.dumps(body)
-        try:
-            async with self._session.request(method, f"{self._endpoint}/{path}", data=data, headers=sent) as answer:
-                text = await answer.text()
-                if answer.status == 429 or answer.status >= 500:
-                    raise FeedError(f"{method} {path}: {answer.status}")
-                return answer.status, answer.headers, json.loads(text) if text else None
-        except (aiohttp.ClientError, TimeoutError, OSError) as exc:
-            raise FeedError(f"{method} {path}: {exc!r}") from exc
+    acquire: float = 13.0
+    renew: float = 17.0
+    expiration: float = 60.0
 
 
 class Leases:
-    """The leases of one function's feed: documents in the container `link` of `account`.
+    """The leases of one function's feed, for one host: documents in a container of `account`."""
 
-    `stem` is what their ids begin with, and `make` says whether the container is made if it is not there.
-    """
-
-    def __init__(self, account: Account, database: str, container: str, stem: str, make: bool) -> None:
+    def __init__(
+        self,
+        account: Account,
+        database: str,
+        container: str,
+        prefix: str,
+        clock: Clock,
+        presence: Presence,
+        expiration: float,
+        *,
+        make: bool,
+    ) -> None:
         self._account, self._database, self._container = account, database, container
         self._link = f"{database}/colls/{container}"
-        self._stem, self._make = stem, make
+        self._prefix, self._make = prefix, make
+        self._stem = ""
+        self._clock, self._presence, self._expiration = clock, presence, expiration
 
-    async def of(self, ranges: Iterable[Mapping[str, Any]]) -> dict[str, Lease]:
-        """A lease for each of the ranges, by its id; those of ranges that were split are taken over."""
-        found: dict[str, Lease] = {}
-        gone: dict[str, Lease] = {}
-        for each in ranges:
-            name = str(each["id"])
-            lease = await self.read(name)
-            if lease is None:
-                former = await self._former(each["parents"], gone)
-                place = None if former is None else former["ContinuationToken"]
-                lease = await self._put(
-                    {"id": self._id(name), "LeaseToken": name, "ContinuationToken": place, "Owner": "localazure"}
-                )
-            found[name] = lease
-        for lease in gone.values():
-            await self._drop(lease)
-        return found
+    @property
+    def owner(self) -> str:
+        """What this host is called in the leases."""
+        return self._presence.run
 
-    async def _former(self, parents: list[str], known: dict[str, Lease]) -> Lease | None:
-        """The lease of the nearest of the ranges, oldest first, that a range came from; also put into `known`."""
-        for name in reversed(parents):
-            lease = known.get(name) or await self.read(name)
-            if lease is not None:
-                known[name] = lease
-                return lease
-        return None
+    async def prepare(self, monitored: Account, container: str) -> bool:
+        """See to it that there are leases for the ranges of the monitored container, by its link.
 
-    async def read(self, name: str) -> Lease | None:
-        """The lease of a range; `None` for none. Raises FeedError."""
-        identifier = self._id(name)
+        False where another host is writing them at the moment. Raises FeedError.
+        """
+        found = await rid(monitored, container)
+        self._stem = f"{self._prefix}{monitored.host}_{_database_of(found)}_{found}"
+        if await self._read(f"{self._stem}.info") is not None:
+            return True
+        lock: Lease = {"id": f"{self._stem}.lock", "ttl": int(LOCK)}
+        if await self._create(lock) is None and not await self._lock_again(lock):
+            return False
+        try:
+            ranges = await physical_ranges(monitored, container)
+            known = {lease["LeaseToken"] for lease in await self.all()}
+            for each in ranges:
+                if each["id"] not in known:
+                    await self.create(each, await self._place_of_old(container, str(each["id"])))
+            await self._create({"id": f"{self._stem}.info"})
+        finally:
+            await self._drop(lock["id"])
+        return True
+
+    async def all(self) -> list[Lease]:
+        """Raises FeedError."""
+        query = "SELECT * FROM c WHERE STARTSWITH(c.id, @stem)"
+        return await queried(self._account, self._link, query, {"@stem": f"{self._stem}.."})
+
+    async def create(self, physical: Mapping[str, Any], token: str | None) -> Lease | None:
+        """A lease for a physical range that nobody owns yet; `None` where there is one. Raises FeedError."""
+        span = {"min": physical["minInclusive"], "max": physical["maxExclusive"]}
+        return await self._create(
+            {
+                "id": f"{self._stem}..{physical['id']}",
+                "version": 0,
+                "LeaseToken": str(physical["id"]),
+                "FeedRange": {"Range": span},
+                "Owner": None,
+                "ContinuationToken": token,
+                "properties": {},
+                "timestamp": None,
+                "Mode": "Incremental Feed",
+            }
+        )
+
+    def expired(self, lease: Lease) -> bool:
+        """Whether its owner has not renewed it in time."""
+        if not lease["Owner"]:
+            return True
+        text = lease.get("timestamp")
+        renewed = datetime.fromisoformat(text).timestamp() if text else float(lease["_ts"])
+        return renewed + self._expiration < self._clock.time() or self._presence.gone(lease["Owner"])
+
+    async def acquire(self, lease: Lease) -> Lease:
+        """Own it. Raises LeaseLost where another host was faster, FeedError."""
+        before = lease["Owner"]
+        return await self._update(lease, before, lambda found: {**found, "Owner": self.owner})
+
+    async def renew(self, lease: Lease) -> Lease:
+        """Raises LeaseLost, FeedError."""
+        return await self._update(lease, self.owner, lambda found: found)
+
+    async def checkpoint(self, lease: Lease, token: str) -> Lease:
+        """Write how far the range has been read. Raises LeaseLost, FeedError."""
+        return await self._update(lease, self.owner, lambda found: {**found, "ContinuationToken": token})
+
+    async def release(self, lease: Lease) -> None:
+        """Raises LeaseLost, FeedError."""
+        await self._update(lease, self.owner, lambda found: {**found, "Owner": None})
+
+    async def split(self, lease: Lease, monitored: Account, container: str) -> list[Lease]:
+        """Leases for the ranges that have replaced this one's, which has none any more. Raises FeedError."""
+        span = lease["FeedRange"]["Range"]
+        made = []
+        for each in await physical_ranges(monitored, container):
+            if each["minInclusive"] < span["max"] and span["min"] < each["maxExclusive"]:
+                made.append(await self.create(each, lease["ContinuationToken"]))
+        await self._drop(lease["id"])
+        return [child for child in made if child is not None]
+
+    async def _update(self, lease: Lease, owner: str | None, change: Callable[[Lease], Lease]) -> Lease:
+        for _ in range(_CONFLICTS):
+            if lease["Owner"] != owner:
+                raise LeaseLost(f"the lease {lease['id']} was taken by {lease['Owner']}")
+            path = f"{self._link}/docs/{lease['id']}"
+            headers = {"If-Match": lease["_etag"], **partition(lease["id"])}
+            wanted = {**change(lease), "timestamp": _written(utc(self._clock))}
+            status, _, document = await self._account.call("PUT", "docs", path, path, headers, wanted)
+            if status == 200:
+                return dict(document)
+            if status not in (404, 412):
+                raise FeedError(f"the lease {lease['id']} cannot be written: {status} {document}")
+            found = None if status == 404 else await self._read(lease["id"])
+            if found is None:
+                raise LeaseLost(f"the lease {lease['id']} is there no more")
+            lease = found
+        raise LeaseLost(f"the lease {lease['id']} is written by others all the time")
+
+    async def _lock_again(self, lock: Mapping[str, Any]) -> bool:
+        """Take the lock of a host that died with it: a container without a time to live keeps it for ever."""
+        found = await self._read(lock["id"])
+        limit = 1.0 if self._presence.fast else LOCK
+        if found is not None and found["_ts"] + limit > self._clock.time():
+            return False
+        if found is not None:
+            await self._drop(lock["id"])
+        return await self._create(lock) is not None
+
+    async def _place_of_old(self, container: str, name: str) -> str | None:
+        """How far a lease in the form of version 0.1 says that the range has been read."""
+        found = await self._read(f"{self._prefix}{container.replace('/', '_')}..{name}")
+        return None if found is None else found["ContinuationToken"]
+
+    async def _read(self, identifier: str) -> Lease | None:
         path = f"{self._link}/docs/{identifier}"
-        status, _, document = await self._account.call("GET", "docs", path, path, _partition(identifier))
+        status, _, document = await self._account.call("GET", "docs", path, path, partition(identifier))
         if status == 200:
             return dict(document)
         if status != 404:
             raise FeedError(f"the lease container: {status} {document}")
         return None
 
-    async def checkpoint(self, lease: Lease, token: str) -> Lease:
-        """Write how far the range has been read. Raises FeedError."""
-        return await self._put({**lease, "ContinuationToken": token})
-
-    async def _put(self, lease: Lease) -> Lease:
-        headers = {"x-ms-documentdb-is-upsert": "true", **_partition(lease["id"])}
-        path = f"{self._link}/docs"
-        status, _, document = await self._account.call("POST", "docs", self._link, path, headers, lease)
+    async def _create(self, document: Mapping[str, Any]) -> Lease | None:
+        """`None` where there is one of that id. Raises FeedError."""
+        path, headers = f"{self._link}/docs", partition(document["id"])
+        status, _, found = await self._account.call("POST", "docs", self._link, path, headers, document)
         if status == 404 and self._make:
-            await self._create_container()
-            status, _, document = await self._account.call("POST", "docs", self._link, path, headers, lease)
-        if status not in (200, 201):
-            raise FeedError(f"the lease {lease['id']} cannot be written: {status} {document}")
-        return dict(document)
+            body = {"id": self._container, "partitionKey": {"paths": ["/id"], "kind": "Hash"}}
+            await self._account.call("POST", "colls", self._database, f"{self._database}/colls", {}, body)
+            status, _, found = await self._account.call("POST", "docs", self._link, path, headers, document)
+        if status not in (201, 409):
+            raise FeedError(f"{document['id']} cannot be written: {status} {found}")
+        return dict(found) if status == 201 else None
 
-    async def _drop(self, lease: Lease) -> None:
-        path = f"{self._link}/docs/{lease['id']}"
-        await self._account.call("DELETE", "docs", path, path, _partition(lease["id"]))
-
-    async def _create_container(self) -> None:
-        body = {"id": self._container, "partitionKey": {"paths": ["/id"], "kind": "Hash"}}
-        await self._account.call("POST", "colls", self._database, f"{self._database}/colls", {}, body)
-
-    def _id(self, name: str) -> str:
-        return f"{self._stem}..{name}"
+    async def _drop(self, identifier: str) -> None:
+        path = f"{self._link}/docs/{identifier}"
+        await self._account.call("DELETE", "docs", path, path, partition(identifier))
 
 
-async def physical_ranges(account: Account, container: str) -> list[dict[str, Any]]:
-    """The physical ranges of a container, by its link. Raises FeedError."""
-    status, _, document = await account.call("GET", "pkranges", container, f"{container}/pkranges", {})
-    if status != 200:
-        raise FeedError(f"{container}: {status} {document}")
-    return list(document["PartitionKeyRanges"])
+def to_take(leases: Sequence[Lease], me: str, expired: Callable[[Lease], bool]) -> list[Lease]:
+    """What a host takes so that each has its share: what is free, else one lease of who has the most."""
+    free = [lease for lease in leases if expired(lease)]
+    owners = Counter(lease["Owner"] for lease in leases if not expired(lease))
+    owners.setdefault(me, 0)
+    share = max(1, -(-len(leases) // len(owners)))
+    missing = share - owners[me]
+    if not leases or missing <= 0:
+        return []
+    if free:
+        return free[:missing]
+    richest = max(reversed(owners), key=lambda owner: owners[owner])
+    if owners[richest] <= share - (1 if missing > 1 else 0):
+        return []
+    return [next(lease for lease in leases if lease["Owner"] == richest)]
 
 
-def _partition(key: str) -> dict[str, str]:
-    return {"x-ms-documentdb-partitionkey": json.dumps([key])}
+def _database_of(container: str) -> str:
+    """The resource id of a container begins with its database's."""
+    number = base64.b64decode(container.replace("-", "/"))[:4]
+    return base64.b64encode(number).decode().replace("/", "-")
+
+
+def _written(moment: datetime) -> str:
+    return moment.isoformat(timespec="microseconds").replace("+00:00", "Z")

@@ -168,7 +168,7 @@ class Host:
             case "serviceBusTrigger":
                 return Listener(function, invoker, clock, self._options.service_bus)
             case "cosmosDBTrigger":
-                return Feed(function, invoker, clock, session)
+                return Feed(function, invoker, clock, session, self._presence or Presence(None))
             case "timerTrigger":
                 return Timer(function, invoker, clock, self._config.file(f"functions/timers/{function.name}"))
             case _:

@@ -15,7 +15,7 @@ from typing import Any
 import aiohttp
 from azure.cosmos.aio import CosmosClient
 
-from localazure.functions.cosmos_leases import RANGE, Account, FeedError, physical_ranges
+from localazure.functions.cosmos_account import RANGE, Account, FeedError, physical_ranges
 
 Document = dict[str, Any]
 Key = tuple[str, str]
@@ -156,8 +156,9 @@ async def _opened(connection: str) -> AsyncIterator[CosmosClient]:
 
 async def _places(client: CosmosClient, key: Key) -> dict[str, str | None]:
     """Where the trigger of this container's change feed has got to in each physical range, by its leases."""
-    leases = client.get_database_client(key[0]).get_container_client("leases")
-    stem = f"_colls_{key[1]}.."
+    database = client.get_database_client(key[0])
+    leases, followed = database.get_container_client("leases"), await database.get_container_client(key[1]).read()
+    stem = f"_{followed['_rid']}.."
     found = [lease async for lease in leases.read_all_items() if stem in lease["id"]]
     return {lease["LeaseToken"]: lease["ContinuationToken"] for lease in found}
 

@@ -21,7 +21,7 @@ from localazure.cosmos import EMULATOR_KEY, PART
 from localazure.cosmos.items import NONE_KEY, canonical
 from localazure.cosmos.ranges import effective
 from localazure.cosmos.wire import CosmosServer
-from localazure.functions.cosmos_leases import Account
+from localazure.functions.cosmos_account import Account
 from localazure.part import Config
 
 KEYS: list[Any] = ["a", "", "ord_é", "x" * 150, 1, -2, 0.5, True, False, None]

@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+import uuid
 from collections.abc import AsyncIterator
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -305,17 +307,51 @@ async def test_an_account_that_restarts_is_listened_to_again(app: App, cosmos: C
     assert (await _collected(app, 1))[-1] == "after"
 
 
-async def test_a_client_of_the_same_account_can_read_the_lease(app: App, cosmos: Cosmos) -> None:
+async def test_the_lease_documents_are_those_of_the_extension(app: App, cosmos: Cosmos) -> None:
     await cosmos.write("a")
     app.write(TRIGGER.format(f'{FROM_THE_START}, lease_container_prefix="mine-"') + RECORD)
     await app.start()
     assert await _collected(app, 1) == ["a"]
-    await app.stop()
     async with CosmosClient.from_connection_string(cosmos.connection) as client:
-        container = client.get_database_client("shop").get_container_client("leases")
-        leases = [item async for item in container.read_all_items()]
-    assert [lease["id"].startswith("mine-") for lease in leases] == [True]
-    assert leases[0]["ContinuationToken"]
+        database = client.get_database_client("shop")
+        rids = (await database.read())["_rid"], (await database.get_container_client("things").read())["_rid"]
+        container = database.get_container_client("leases")
+        lease, info = sorted([item async for item in container.read_all_items()], key=lambda item: item["id"])
+        owner = lease["Owner"]
+        await app.stop()
+        released = await container.read_item(lease["id"], lease["id"])
+    stem = f"mine-localhost_{rids[0]}_{rids[1]}"
+    assert {name: value for name, value in info.items() if name[0] != "_"} == {"id": f"{stem}.info"}
+    renewed = datetime.fromisoformat(lease["timestamp"])
+    assert renewed.tzinfo is not None
+    assert str(uuid.UUID(owner)) == owner
+    assert {name: value for name, value in lease.items() if name[0] != "_"} == {
+        "id": f"{stem}..0",
+        "version": 0,
+        "LeaseToken": "0",
+        "FeedRange": {"Range": {"min": "", "max": "FF"}},
+        "Owner": owner,
+        "ContinuationToken": '"1"',
+        "properties": {},
+        "timestamp": lease["timestamp"],
+        "Mode": "Incremental Feed",
+    }
+    assert (released["Owner"], released["ContinuationToken"]) == (None, '"1"')
+
+
+@pytest.mark.parametrize(
+    ("options", "reason"),
+    [
+        ("lease_renew_interval=-1", "'leaseRenewInterval' must be greater than 0"),
+        ("lease_renew_interval=60000, lease_expiration_interval=10000", "two hosts would take them from each other"),
+    ],
+)
+async def test_intervals_of_leases_that_make_no_sense_are_refused(
+    app: App, cosmos: Cosmos, options: str, reason: str
+) -> None:
+    app.write(TRIGGER.format(options) + RECORD)
+    with pytest.raises(HostError, match=reason):
+        await app.start()
 
 
 async def _split(cosmos: Cosmos) -> None:
