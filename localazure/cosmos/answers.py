@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import uuid
+import random
 from collections.abc import Mapping, Sequence
 
 from aiohttp import web
@@ -25,7 +25,7 @@ def headers(
 ) -> dict[str, str]:
     """What every answer carries. `ranges` are the physical ranges that it is about, without them all."""
     found = {
-        "x-ms-activity-id": str(uuid.uuid4()),
+        "x-ms-activity-id": _activity(),
         "x-ms-request-charge": f"{charge:g}",
         "x-ms-version": VERSION,
         "x-ms-schemaversion": "1.18",
@@ -42,6 +42,12 @@ def headers(
     if etag is not None:
         found["etag"] = etag
     return found
+
+
+def _activity() -> str:
+    """A random UUID; it tells requests apart and protects nothing."""
+    digits = f"{random.getrandbits(128):032x}"
+    return f"{digits[:8]}-{digits[8:12]}-4{digits[13:16]}-a{digits[17:20]}-{digits[20:]}"
 
 
 def item_response(container: Container, result: Result, key: str) -> web.Response:

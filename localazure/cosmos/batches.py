@@ -64,7 +64,7 @@ class Batches:
             results = self._each(container, place, asked, going_on)
             done = all(result.status < 400 for result in results)
         charge = sum(result.charge for result in results)
-        self._service.charge(request, "batch" if done else "failed", charge)
+        self._service.charge(container, "batch" if done else "failed", charge)
         return _answered(container, place, charge, done, asked, results, binary)
 
     def _each(self, container: Container, place: PhysicalRange, asked: Sequence[Asked], going_on: bool) -> list[Result]:

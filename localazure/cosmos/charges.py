@@ -17,6 +17,7 @@ Source: "Request Units in Azure Cosmos DB", "Partial document update" (patch), "
 from __future__ import annotations
 
 from collections import Counter
+from functools import lru_cache
 from typing import Any
 
 from localazure.cosmos import paths
@@ -60,12 +61,13 @@ class IndexingPolicy:
         self._off = policy.get("indexingMode") == "none"
         self._included = [_pattern(entry["path"]) for entry in policy.get("includedPaths", [])]
         self._excluded = [_pattern(entry["path"]) for entry in policy.get("excludedPaths", [])]
+        self._is_indexed = lru_cache(maxsize=4096)(self._decided)
 
     def count(self, document: dict[str, Any]) -> int:
         """How many of the document's values are indexed."""
         return 0 if self._off else sum(1 for path in _leaves(document, ()) if self._is_indexed(path))
 
-    def _is_indexed(self, path: tuple[str, ...]) -> bool:
+    def _decided(self, path: tuple[str, ...]) -> bool:
         return self._depth(self._included, path) > self._depth(self._excluded, path)
 
     def _depth(self, patterns: list[tuple[tuple[str, ...], bool]], path: tuple[str, ...]) -> int:

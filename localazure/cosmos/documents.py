@@ -38,12 +38,12 @@ class Documents:
     def routes(self) -> Routes:
         item = f"{CONTAINER}/docs/{{id:[^/]+}}"
         return [
-            ("GET", f"{CONTAINER}/docs", self._read_feed),
-            ("POST", f"{CONTAINER}/docs", self._post),
             ("GET", item, self._read_item),
             ("PUT", item, self._replace_item),
             ("PATCH", item, self._patch_item),
             ("DELETE", item, self._delete_item),
+            ("GET", f"{CONTAINER}/docs", self._read_feed),
+            ("POST", f"{CONTAINER}/docs", self._post),
             ("POST", f"{CONTAINER}/operations/partitionkeydelete", self._delete_partition),
         ]
 
@@ -74,7 +74,7 @@ class Documents:
             request.content_length or 0,
         )
         result = self._account.write(container, key, operation)
-        self._service.charge(request, kind.lower(), result.charge)
+        self._service.charge(container, kind.lower(), result.charge)
         if result.item is not None and given.get("Prefer") == "return=minimal":
             found = item_headers(container, result.charge, key, result.item)
             return web.Response(status=result.status, headers=found)
@@ -95,7 +95,7 @@ class Documents:
         if key is None:
             raise BadRequest("x-ms-documentdb-partitionkey is needed to delete a partition's items")
         charge = self._account.delete_partition(container, key)
-        self._service.charge(request, "delete-partition", charge)
+        self._service.charge(container, "delete-partition", charge)
         return web.Response(status=200, headers=item_headers(container, charge, key, None))
 
     async def _read_item(self, request: web.Request) -> web.Response:
@@ -105,7 +105,7 @@ class Documents:
             raise BadRequest(_NO_KEY)
         assert item_id is not None, "the path has an id"
         result = self._account.read(container, key, item_id)
-        self._service.charge(request, "read", result.charge)
+        self._service.charge(container, "read", result.charge)
         assert result.item is not None, "a read without an item raises"
         if request.headers.get("If-None-Match") == result.item.etag:
             return web.Response(status=304, headers=item_headers(container, result.charge, key, result.item))
@@ -115,7 +115,7 @@ class Documents:
         text, parameters = requests.question(await requests.body(request))
         part = requests.part(request, container)
         answer = self._account.query(container, part, text, parameters, requests.wanted(request))
-        self._service.charge(request, "query", answer.charge)
+        self._service.charge(container, "query", answer.charge)
         return _answered(container, part, answer, metrics(request, text, answer))
 
     async def _read_feed(self, request: web.Request) -> web.StreamResponse:
@@ -124,7 +124,7 @@ class Documents:
             return await self._feeds.answer(request, container)
         part = requests.part(request, container)
         answer = self._account.read_all(container, part, requests.wanted(request))
-        self._service.charge(request, "read-all", answer.charge)
+        self._service.charge(container, "read-all", answer.charge)
         return _answered(container, part, answer, {})
 
 

@@ -132,7 +132,7 @@ class Account:
         last = max(max(each.number, *each.parents, 0) for each in container.ranges)
         halves = old.halves((last + 1, last + 2))
         with self._store.transaction():
-            self._store.split_range(container.number, old, halves)
+            self._store.split_range(container, old, halves)
         container.replace_range(old, halves)
         self._tell(container)
 

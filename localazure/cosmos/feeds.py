@@ -47,7 +47,7 @@ class Feeds:
             place, part, _ = self._place(request, container, every)  # it may have been split meanwhile
             texts, lsn = self._read(request, container, place, part, after, every)
         charge = feed(sum(map(len, texts)))
-        self._service.charge(request, "feed", charge)
+        self._service.charge(container, "feed", charge)
         found = headers(container, charge, f'"{lsn}"', (place,))
         found["x-localazure-waited"] = "true"
         if not texts:

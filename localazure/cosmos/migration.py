@@ -34,10 +34,9 @@ _FROM_SECOND = (
 _FILL = (
     """INSERT INTO databases (id, ts)
     SELECT id, CAST(strftime('%s', 'now') AS INTEGER) FROM former_databases ORDER BY id""",
-    """INSERT INTO containers (number, database, id, spec, sequence, ts)
-    SELECT number, database, id, spec, lsn, CAST(strftime('%s', 'now') AS INTEGER) FROM former_containers""",
+    """INSERT INTO containers (number, database, id, spec, ts)
+    SELECT number, database, id, spec, CAST(strftime('%s', 'now') AS INTEGER) FROM former_containers""",
     "DROP TABLE former_databases",
-    "DROP TABLE former_containers",
 )
 
 
@@ -62,10 +61,11 @@ def _run(file: sqlite3.Connection, statements: tuple[str, ...] | list[str]) -> N
 
 
 def _add_ranges(file: sqlite3.Connection) -> None:
-    for number, lsn in file.execute("SELECT number, sequence FROM containers").fetchall():
+    for number, lsn in file.execute("SELECT number, lsn FROM former_containers").fetchall():
         for each in physical.fresh(1, 1):
-            row = (number, each.number, f"{each.low:x}", f"{each.high:x}", "[]", lsn)
-            file.execute("INSERT INTO ranges VALUES (?, ?, ?, ?, ?, ?)", row)
+            row = (number, each.number, f"{each.low:x}", f"{each.high:x}", "[]", lsn, lsn)
+            file.execute("INSERT INTO ranges VALUES (?, ?, ?, ?, ?, ?, ?)", row)
+    file.execute("DROP TABLE former_containers")
 
 
 def _rewrite_items(file: sqlite3.Connection) -> None:

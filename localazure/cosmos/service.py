@@ -84,7 +84,6 @@ class Service:
         except NotFound:
             return names
 
-    def charge(self, request: web.Request, operation: str, units: float) -> None:
-        """Enter a charge in the ledger, if the request is about a container."""
-        if "coll" in request.match_info:
-            self.account.ledger.add(*self.names(request), operation, units)
+    def charge(self, container: Container, operation: str, units: float) -> None:
+        """Enter a charge in the ledger."""
+        self.account.ledger.add(container.database, container.id, operation, units)

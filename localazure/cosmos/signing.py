@@ -8,13 +8,16 @@ from __future__ import annotations
 import base64
 import hashlib
 import hmac
-from collections.abc import Callable, Mapping
+import re
+from collections.abc import Callable, Iterator, Mapping
 from email.utils import parsedate_to_datetime
-from urllib.parse import parse_qs, unquote
+from functools import lru_cache
+from urllib.parse import unquote
 
 from localazure.cosmos import rids
 from localazure.cosmos.errors import Forbidden, Unauthorized
 
+_TYPE = re.compile(r"(?:^|&)type=([^&]*)")
 LIFETIME = 15 * 60.0
 """Seconds for which a signature is good, before and after its date. Source: the same page."""
 
@@ -36,33 +39,30 @@ class Signatures:
 
         Raises Unauthorized, and Forbidden for a signature that is too old.
         """
-        fields = parse_qs(unquote(authorization), keep_blank_values=True, separator="&")
-        kind = fields.get("type", [""])[0]
+        plain = unquote(authorization)
+        named = _TYPE.search(plain)
+        kind = "" if named is None else named[1]
         if kind == "aad":
             raise Unauthorized("Microsoft Entra tokens are not supported by the local server; use the account's key")
         if kind != "master":
             raise Unauthorized("the authorization header is missing or is no master-key signature")
-        given = unquote(authorization).partition("&sig=")[2]
-        texts = [
-            f"{method.lower()}\n{resource}\n{link}\n{date.lower()}\n\n" for resource, link in signed_resources(path)
-        ]
-        owner = self._signer(texts, given)
+        given = plain.partition("&sig=")[2]
+        owner = self._signer(method, path, date, given)
         self._check_date(date)
         return owner
 
-    def _signer(self, texts: list[str], given: str) -> str | None:
-        if any(_signs(self._key, text, given) for text in texts):
-            return None
-        for name, key in self._databases.items():
-            if any(_signs(key, text, given) for text in texts):
-                return name
+    def _signer(self, method: str, path: str, date: str, given: str) -> str | None:
+        for resource, link in signed_resources(path):
+            text = f"{method.lower()}\n{resource}\n{link}\n{date.lower()}\n\n"
+            if _signs(self._key, text, given):
+                return None
+            for name, key in self._databases.items():
+                if _signs(key, text, given):
+                    return name
         raise Unauthorized("the MAC signature found in the HTTP request is not the same as the computed signature")
 
     def _check_date(self, date: str) -> None:
-        try:
-            signed = parsedate_to_datetime(date).timestamp()
-        except (ValueError, OverflowError) as exc:
-            raise Unauthorized("x-ms-date is missing or is not a date of HTTP") from exc
+        signed = _moment(date)
         if abs(self._now() - signed) > LIFETIME:
             raise Forbidden(
                 "The authorization token is not valid at the current time. Please create another token and retry: it "
@@ -70,24 +70,33 @@ class Signatures:
             )
 
 
+@lru_cache(maxsize=64)
+def _moment(date: str) -> float:
+    """Seconds since the Unix epoch; clients ask many times a second. Raises Unauthorized."""
+    try:
+        return parsedate_to_datetime(date).timestamp()
+    except (ValueError, OverflowError) as exc:
+        raise Unauthorized("x-ms-date is missing or is not a date of HTTP") from exc
+
+
 def _signs(key: bytes, text: str, given: str) -> bool:
     expected = base64.b64encode(hmac.new(key, text.encode(errors="surrogateescape"), hashlib.sha256).digest())
     return hmac.compare_digest(given.encode(errors="surrogateescape"), expected)
 
 
-def signed_resources(path: str) -> list[tuple[str, str]]:
+def signed_resources(path: str) -> Iterator[tuple[str, str]]:
     """The resource type and link that are signed: of a feed, its parent's link.
 
     A path of resource ids is signed by the last of them alone, in lower case.
     """
     parts = [part for part in path.strip("/").split("/") if part]
     if not parts:
-        return [("", "")]
+        yield "", ""
+        return
     if parts[-2:-1] == ["operations"]:
         # an operation on a container is signed as the container itself
         parts = parts[:-2]
     kind, link = (parts[-1], parts[:-1]) if len(parts) % 2 else (parts[-2], parts)
-    found = [(kind.lower(), unquote("/".join(link)))]
+    yield kind.lower(), unquote("/".join(link))
     if len(parts) > 1 and rids.parse(unquote(parts[1])) is not None:
-        found.append((kind.lower(), unquote(link[-1]).lower()))
-    return found
+        yield kind.lower(), unquote(link[-1]).lower()

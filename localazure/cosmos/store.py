@@ -22,12 +22,11 @@ CREATE TABLE IF NOT EXISTS databases (
 );
 CREATE TABLE IF NOT EXISTS containers (
     number INTEGER PRIMARY KEY AUTOINCREMENT, database TEXT NOT NULL, id TEXT NOT NULL, spec TEXT NOT NULL,
-    sequence INTEGER NOT NULL DEFAULT 0, ts INTEGER NOT NULL DEFAULT 0, revision INTEGER NOT NULL DEFAULT 0,
-    UNIQUE (database, id)
+    ts INTEGER NOT NULL DEFAULT 0, revision INTEGER NOT NULL DEFAULT 0, UNIQUE (database, id)
 );
 CREATE TABLE IF NOT EXISTS ranges (
     container INTEGER NOT NULL, number INTEGER NOT NULL, low TEXT NOT NULL, high TEXT NOT NULL, parents TEXT NOT NULL,
-    lsn INTEGER NOT NULL, PRIMARY KEY (container, number)
+    lsn INTEGER NOT NULL, sequence INTEGER NOT NULL, PRIMARY KEY (container, number)
 ) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS versions (
     container INTEGER NOT NULL, key TEXT NOT NULL, id TEXT NOT NULL, lsn INTEGER NOT NULL, ts INTEGER NOT NULL,
@@ -81,10 +80,11 @@ class Store:
         self._db.execute("DELETE FROM databases WHERE id = ?", (database,))
 
     def _containers(self, numbers: Mapping[str, int]) -> Iterator[Container]:
-        rows = self._db.execute("SELECT number, database, spec, sequence, ts, revision FROM containers").fetchall()
-        for number, database, spec, sequence, ts, revision in rows:
-            document = json.loads(spec)
-            container = Container(number, database, document, sequence, numbers[database], ts, revision)
+        rows = self._db.execute("SELECT number, database, spec, ts, revision FROM containers").fetchall()
+        for number, database, spec, ts, revision in rows:
+            container = Container(number, database, json.loads(spec), 0, numbers[database], ts, revision)
+            written = "SELECT MAX(sequence) FROM ranges WHERE container = ?"
+            container.sequence = self._db.execute(written, (number,)).fetchone()[0] or 0
             container.ranges = self._ranges(number, container.hash_version) or container.ranges
             items = self._db.execute(
                 "SELECT key, id, lsn, rid, etag, ts, ttl, text FROM items WHERE container = ?", (number,)
@@ -126,7 +126,7 @@ class Store:
             (container.database, container.id, json.dumps(container.spec), container.ts),
         )
         number = _number(cursor.lastrowid)
-        self._add_ranges(number, container.ranges)
+        self._add_ranges(number, container.ranges, 0)
         return number
 
     def change_container(self, container: Container) -> None:
@@ -140,15 +140,23 @@ class Store:
             self._db.execute(f"DELETE FROM {table} WHERE container = ?", (number,))  # noqa: S608  # our own names
         self._db.execute("DELETE FROM containers WHERE number = ?", (number,))
 
-    def split_range(self, container: int, old: PhysicalRange, halves: Sequence[PhysicalRange]) -> None:
-        self._db.execute("DELETE FROM ranges WHERE container = ? AND number = ?", (container, old.number))
-        self._add_ranges(container, halves)
+    def split_range(self, container: Container, old: PhysicalRange, halves: Sequence[PhysicalRange]) -> None:
+        self._db.execute("DELETE FROM ranges WHERE container = ? AND number = ?", (container.number, old.number))
+        self._add_ranges(container.number, halves, container.sequence)
 
-    def _add_ranges(self, container: int, ranges: Iterable[PhysicalRange]) -> None:
+    def _add_ranges(self, container: int, ranges: Iterable[PhysicalRange], sequence: int) -> None:
         self._db.executemany(
-            "INSERT INTO ranges VALUES (?, ?, ?, ?, ?, ?)",
+            "INSERT INTO ranges VALUES (?, ?, ?, ?, ?, ?, ?)",
             [
-                (container, each.number, f"{each.low:x}", f"{each.high:x}", json.dumps(each.parents), each.lsn)
+                (
+                    container,
+                    each.number,
+                    f"{each.low:x}",
+                    f"{each.high:x}",
+                    json.dumps(each.parents),
+                    each.lsn,
+                    sequence,
+                )
                 for each in ranges
             ],
         )
@@ -176,11 +184,9 @@ class Store:
         drops: Iterable[tuple[str, str]],
     ) -> None:
         """One request's changes; `lsns` are those of the physical ranges that changed."""
-        self._db.execute("UPDATE containers SET sequence = ? WHERE number = ?", (sequence, container))
-        self._db.executemany(
-            "UPDATE ranges SET lsn = ? WHERE container = ? AND number = ?",
-            [(lsn, container, number) for number, lsn in lsns.items()],
-        )
+        for number, lsn in lsns.items():
+            row = (lsn, sequence, container, number)
+            self._db.execute("UPDATE ranges SET lsn = ?, sequence = ? WHERE container = ? AND number = ?", row)
         self._db.executemany(
             "INSERT OR REPLACE INTO items VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
             [
@@ -188,10 +194,9 @@ class Store:
                 for item in puts
             ],
         )
-        self._db.executemany(
-            "DELETE FROM items WHERE container = ? AND key = ? AND id = ?",
-            [(container, key, item_id) for key, item_id in drops],
-        )
+        for key, item_id in drops:
+            row_of_item = (container, key, item_id)
+            self._db.execute("DELETE FROM items WHERE container = ? AND key = ? AND id = ?", row_of_item)
 
 
 def _number(rowid: int | None) -> int:

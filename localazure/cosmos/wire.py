@@ -137,7 +137,8 @@ class CosmosServer:
                 answer.headers["content-location"] = f"{request.scheme}://{request.host}{request.rel_url.raw_path}"
                 return answer
             except CosmosError as exc:
-                self._service.charge(request, "failed", FAILED_WRITE)
+                if "coll" in request.match_info:
+                    self._account.ledger.add(*self._service.names(request), "failed", FAILED_WRITE)
                 return error_response(exc, self._container(request))
             except web.HTTPRequestEntityTooLarge:
                 return error_response(TooLarge("the request is too large"))
@@ -146,8 +147,8 @@ class CosmosServer:
 
 
 def routes(service: Service) -> Routes:
-    """All addresses but those that only the local server has."""
-    return [*Resources(service).routes(), *Throughput(service).routes(), *Documents(service).routes()]
+    """All addresses but those that only the local server has; those that are asked for most come first."""
+    return [*Documents(service).routes(), *Resources(service).routes(), *Throughput(service).routes()]
 
 
 async def _unknown(request: web.Request) -> web.StreamResponse:
