@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from localazure.cosmos import rows
@@ -137,6 +137,7 @@ def test_a_result_has_the_bytes_of_the_reference() -> None:
 TEXTS = st.none() | st.text(max_size=300)
 
 
+@settings(deadline=None)
 @given(st.sampled_from([0, 1, 2, 4, 5, 20]), TEXTS, st.none() | st.dictionaries(st.text(), st.integers()), TEXTS)
 def test_every_operation_is_read_as_it_was_written(
     kind: int, item_id: str | None, item: Any, match: str | None
@@ -149,6 +150,7 @@ def test_every_operation_is_read_as_it_was_written(
     assert row.sparse == sparse
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=200))
 def test_bytes_that_are_no_rows_are_refused(data: bytes) -> None:
     begun = bytes.fromhex("81f0d8ff7f010a000000")

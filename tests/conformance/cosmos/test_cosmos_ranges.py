@@ -11,7 +11,7 @@ import aiohttp
 import pytest
 from azure.cosmos import CosmosClient, PartitionKey
 from azure.cosmos.aio import CosmosClient as AsyncCosmosClient
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from localazure.cosmos import EMULATOR_KEY, PART, physical
@@ -291,6 +291,7 @@ async def test_a_split_that_cannot_be_is_refused(four: CosmosServer, order: Any,
 KEYS = st.one_of(st.text(max_size=200), st.integers(-(2**53), 2**53), st.booleans(), st.none())
 
 
+@settings(deadline=None)
 @given(KEYS, st.sampled_from([1, 2]), st.integers(1, 12))
 def test_one_range_holds_each_key(key: Any, version: int, count: int) -> None:
     made = physical.fresh(count, version)

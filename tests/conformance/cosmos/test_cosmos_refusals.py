@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from azure.cosmos import CosmosClient, PartitionKey, exceptions
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from localazure import cosmos
@@ -265,11 +265,13 @@ JSON_VALUES = st.recursive(
 )
 
 
+@settings(deadline=None)
 @given(JSON_VALUES, st.booleans())
 def test_any_json_is_read_as_it_is(value: Any, ascii_alone: bool) -> None:
     assert strict_json.parse(json.dumps(value, ensure_ascii=ascii_alone).encode()) == value
 
 
+@settings(deadline=None)
 @given(st.binary())
 def test_any_bytes_are_json_or_refused(data: bytes) -> None:
     try:

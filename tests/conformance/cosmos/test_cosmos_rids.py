@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from azure.cosmos import CosmosClient, PartitionKey
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from localazure.cosmos import EMULATOR_KEY, rids
@@ -140,6 +140,7 @@ async def test_a_name_that_looks_like_a_resource_id_is_a_name_first(wired: Wire)
     assert reply.json["id"] == "AAAAAQ=="
 
 
+@settings(deadline=None)
 @given(st.integers(1, 2**31 - 1), st.integers(1, 2**31 - 1), st.integers(1, 2**59))
 def test_a_resource_id_says_what_it_names(database: int, container: int, number: int) -> None:
     base = rids.container_bytes(database, container)
@@ -150,6 +151,7 @@ def test_a_resource_id_says_what_it_names(database: int, container: int, number:
     assert found == rids.ResourceId("pkranges", database, container, number % 1000)
 
 
+@settings(deadline=None)
 @given(st.text())
 def test_any_text_is_a_resource_id_or_not(text: str) -> None:
     found = rids.parse(text)
