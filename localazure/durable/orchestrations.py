@@ -226,7 +226,8 @@ class Orchestrations:
 
     def _fault(self, answer: Answer) -> str | None:
         """What of an answer fails its instance."""
-        size = len(newtonsoft.written(answer.custom_status).encode("utf-16-le", "surrogatepass")) // 1024
+        status = answer.custom_status
+        size = 0 if status is None else len(newtonsoft.written(status).encode("utf-16-le", "surrogatepass")) // 1024
         if size > LARGEST_STATUS:
             return (
                 f"The UTF-16 size of the JSON-serialized payload must not exceed {LARGEST_STATUS} KB. "
