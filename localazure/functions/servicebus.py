@@ -10,9 +10,10 @@ import asyncio
 import json
 import logging
 import time
+import uuid
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from typing import Any
+from urllib.parse import urlsplit
 
 from azure.functions.meta import Datum
 from azure.servicebus import NEXT_AVAILABLE_SESSION, ServiceBusReceivedMessage
@@ -21,17 +22,16 @@ from azure.servicebus.exceptions import OperationTimeoutError, ServiceBusError
 
 from localazure.clock import Clock
 from localazure.functions.engine import Invoker
-from localazure.functions.errors import Unsupported
+from localazure.functions.errors import InvalidFunction, Unsupported
 from localazure.functions.indexing import Function
 from localazure.functions.retry import invoke_with_retries, policy_of
+from localazure.functions.servicebus_message import BINARY, JSON, TEXT, many, one
 from localazure.functions.settings import ServiceBusOptions, connection
 
 log = logging.getLogger("localazure.functions")
 
 _LONGEST_PAUSE = 5.0
 _GRACE = 25.0
-_NEVER = datetime.max.replace(tzinfo=UTC)
-"""When a message without a time to live expires, by the .NET client."""
 _WAIT = 30.0
 """Seconds that one receive waits; an end without a message is no event, the next receive follows at once."""
 
@@ -45,10 +45,16 @@ class Listener:
         self._connection = connection(trigger.options["connection"])
         self._queue = trigger.text("queueName")
         self._topic, self._subscription = trigger.text("topicName"), trigger.text("subscriptionName")
-        self._sessions = str(trigger.options.get("isSessionsEnabled", False)).lower() == "true"
-        self._many = str(trigger.options.get("cardinality", "one")).lower() == "many"
-        if not options.auto_complete:
-            raise Unsupported(function.name, "autoCompleteMessages=false (a Python function cannot settle a message)")
+        self._sessions = function.flag("isSessionsEnabled")
+        self._many = _one_of(function, "cardinality", ("one", "many"), "one") == "many"
+        self._kind = _one_of(function, "dataType", (TEXT, BINARY), TEXT if not self._many else JSON)
+        self._client = _client(self._connection)
+        if not function.flag("autoCompleteMessages", options.auto_complete):
+            raise Unsupported(
+                function.name,
+                "autoCompleteMessages=false (a Python function cannot settle a message: each would come again until "
+                "it is dead-lettered)",
+            )
         self._policy = policy_of(function)
         self._stopping = asyncio.Event()
         self._calls: set[asyncio.Task[None]] = set()
@@ -159,7 +165,10 @@ class Listener:
             for message in messages:
                 renewer.register(receiver, message, self._options.renewal)
         try:
-            data, metadata = many(messages) if self._many else one(messages[0])
+            if self._many:
+                data, metadata = many(messages, self._kind, self._client)
+            else:
+                data, metadata = one(messages[0], self._kind, self._client)
             properties = messages[0].application_properties or {}
             traceparent = properties.get(b"Diagnostic-Id") or properties.get("traceparent") or ""
             await invoke_with_retries(
@@ -185,79 +194,28 @@ class Listener:
                 log.warning("a message of '%s' was not settled and will come again: %s", self._function.name, exc)
 
 
-def one(message: ServiceBusReceivedMessage) -> tuple[Datum, dict[str, Datum]]:
-    """A message's body and metadata as the converter for cardinality one wants them."""
-    described = {name: value for name, value in _metadata(message).items() if value is not None}
-    return Datum(_body(message), "bytes"), {name: _datum(value) for name, value in described.items()}
+def _one_of(function: Function, option: str, known: tuple[str, ...], default: str) -> str:
+    """An option that has one of a few words, in any letter case. Raises InvalidFunction."""
+    word = function.trigger.text(option, default).lower()
+    if word in ("undefined", default):
+        return default
+    if word not in known:
+        raise InvalidFunction(function.name, f"{option} must be one of {', '.join(known)}, not '{word}'")
+    return word
 
 
-def many(messages: Sequence[ServiceBusReceivedMessage]) -> tuple[Datum, dict[str, Datum]]:
-    """The same for cardinality many: arrays, one element a message."""
-    described = [_metadata(message) for message in messages]
-    arrays = {
-        f"{name}Array": Datum(json.dumps([item[name] for item in described], default=str), "json")
-        for name in described[0]
-    }
-    return Datum(_Bytes([_body(message) for message in messages]), "collection_bytes"), arrays
-
-
-class _Bytes:
-    """What the worker's protocol calls a collection of bytes."""
-
-    def __init__(self, items: list[bytes]) -> None:
-        self.bytes = items
-
-
-def _metadata(message: ServiceBusReceivedMessage) -> dict[str, Any]:
-    properties = {_plain(name): _plain(value) for name, value in (message.application_properties or {}).items()}
-    return {
-        "ApplicationProperties": properties,
-        "UserProperties": properties,
-        "ContentType": message.content_type,
-        "CorrelationId": message.correlation_id,
-        "DeadLetterErrorDescription": message.dead_letter_error_description,
-        "DeadLetterReason": message.dead_letter_reason,
-        "DeadLetterSource": message.dead_letter_source,
-        # the .NET client counts the delivery that is under way, the Python client those before it
-        "DeliveryCount": (message.delivery_count or 0) + 1,
-        "EnqueuedSequenceNumber": message.enqueued_sequence_number,
-        "EnqueuedTimeUtc": _moment(message.enqueued_time_utc),
-        "ExpiresAtUtc": _moment(message.expires_at_utc or _NEVER),
-        "Label": message.subject,
-        "LockedUntil": _moment(message.locked_until_utc) if message.session_id is None else None,
-        "LockToken": str(message.lock_token) if message.lock_token else None,
-        "MessageId": message.message_id,
-        "PartitionKey": message.partition_key,
-        "ReplyTo": message.reply_to,
-        "ReplyToSessionId": message.reply_to_session_id,
-        "ScheduledEnqueueTimeUtc": _moment(message.scheduled_enqueue_time_utc),
-        "SequenceNumber": message.sequence_number,
-        "SessionId": message.session_id,
-        "Subject": message.subject,
-        "To": message.to,
-    }
-
-
-def _datum(value: Any) -> Datum:
-    if isinstance(value, str):
-        return Datum(value, "string")
-    if isinstance(value, int) and not isinstance(value, bool):
-        return Datum(value, "int")
-    return Datum(json.dumps(value, default=str), "json")
-
-
-def _body(message: ServiceBusReceivedMessage) -> bytes:
-    parts: Any = message.body
-    return b"".join(parts) if not isinstance(parts, bytes | str) else _encoded(parts)
-
-
-def _encoded(body: bytes | str) -> bytes:
-    return body.encode() if isinstance(body, str) else body
-
-
-def _plain(value: Any) -> Any:
-    return value.decode() if isinstance(value, bytes) else value
-
-
-def _moment(value: datetime | None) -> str | None:
-    return None if value is None else value.isoformat()
+def _client(connection_string: str) -> Datum:
+    """What is left of .NET's client in the metadata."""
+    parts = dict(part.split("=", 1) for part in connection_string.split(";") if "=" in part)
+    name = urlsplit(parts.get("Endpoint", "")).hostname or ""
+    return Datum(
+        json.dumps(
+            {
+                "FullyQualifiedNamespace": name,
+                "IsClosed": False,
+                "TransportType": 0,
+                "Identifier": f"{name}-{uuid.uuid4()}",
+            }
+        ),
+        "json",
+    )
