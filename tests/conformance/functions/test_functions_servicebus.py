@@ -245,6 +245,16 @@ async def test_what_a_body_says_wins_over_the_messages_own_properties(app: App, 
     assert json.loads(message.get_body()) == EVIL
 
 
+async def test_a_time_in_a_body_that_the_worker_cannot_read_keeps_the_message_from_the_function(
+    app: App, bus: Bus
+) -> None:
+    app.write(TELL.format(""))
+    await app.start()
+    await bus.send("plain", ServiceBusMessage('{"enqueuedTimeUtc": "2026-01-01T00:00:00Z"}'))
+    assert await bus.receive("plain", 1, sub_queue=ServiceBusSubQueue.DEAD_LETTER)
+    assert app.module.seen.empty()
+
+
 @pytest.mark.parametrize(
     ("body", "metadata"),
     [
