@@ -14,7 +14,7 @@ from azure.functions.servicebus import ServiceBusMessageInConverter
 _WITHOUT_OFFSET = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,6})?", re.ASCII)
 
 
-class MessageConverter(ServiceBusMessageInConverter, binding=None):
+class MessageConverter(ServiceBusMessageInConverter, binding=None, trigger=True):
     """Gives what the package's converter gives."""
 
     @classmethod
