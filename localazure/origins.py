@@ -20,9 +20,14 @@ _OWN = frozenset({"localhost", "127.0.0.1", "::1"})
 @web.middleware
 async def own_machine(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Answers 403 with the reason where a private address is asked for from elsewhere."""
-    if request.path.lower().startswith(PRIVATE) and (reason := _foreign(request)):
-        return web.Response(status=403, text=f"{request.path.split('/')[1]} is for this machine: {reason}\n")
-    return await handler(request)
+    return refusal(request, request.path) or await handler(request)
+
+
+def refusal(request: web.Request, path: str) -> web.Response | None:
+    """403 with the reason where `path`, as it is going to be routed, is private and asked for from elsewhere."""
+    if path.lower().startswith(PRIVATE) and (reason := _foreign(request)):
+        return web.Response(status=403, text=f"{path.split('/')[1]} is for this machine: {reason}\n")
+    return None
 
 
 def _foreign(request: web.Request) -> str:

@@ -23,5 +23,6 @@ PART = Part(
         "share_port": "yes: the other instances of the app listen on the same port",
         "recovery": "azure (default): what a killed host held is taken until its time-outs are over; "
         "fast, for tests: it is free at once",
+        "secrets": "directory of host keys in files of Azure's form; without host.json in it no key is asked",
     },
 )

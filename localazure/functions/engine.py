@@ -66,6 +66,10 @@ class Result:
 NO_RESULT = Result()
 
 
+class AppExited(Exception):
+    """A function called `sys.exit`: in Azure that ends the worker process, and with it the invocation."""
+
+
 class Worker(Protocol):
     """Where the app's code runs."""
 
@@ -128,6 +132,9 @@ class Invoker:
             result = await self._worker.call(replace(invocation, inputs=inputs))
             await self._bindings.write(function, data, invocation.metadata, result)
             return answer_of(function, result)
+        except SystemExit as exc:
+            self.failures[function.name] += 1
+            raise AppExited(f"function '{function.name}' exits with {exc.code}") from exc
         except BaseException:
             self.failures[function.name] += 1
             raise

@@ -60,7 +60,7 @@ def read_host_file(app: Path) -> HostOptions:
         extensions = given.section("extensions")
         durable, bus, http = (extensions.section(name) for name in ("durableTask", "serviceBus", "http"))
         return HostOptions(
-            route_prefix=http.text("routePrefix", "api").strip("/"),
+            route_prefix=http.text("routePrefix", "api"),
             timeout=_timeout(given),
             hub_name=durable.text("hubName", "TestHubName"),
             activities_at_once=durable.whole("maxConcurrentActivityFunctions", 100, least=1),

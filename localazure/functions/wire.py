@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import logging
 import os
-import secrets
 import socket
 import sys
 from contextlib import ExitStack
@@ -20,19 +18,22 @@ from azure.functions.meta import Datum
 from localazure.durable.endpoint import Endpoint
 from localazure.durable.engine import TaskHub
 from localazure.durable.wire import PREFIX, client_binding, routes
-from localazure.functions import indexing
+from localazure.functions import indexing, keys
+from localazure.functions.admin import Admin, NotByHand
 from localazure.functions.cosmos_feed import Feed
 from localazure.functions.durable import DURABLE_TRIGGERS, DurableFunctions
 from localazure.functions.durable_check import check_package, misspelt
 from localazure.functions.engine import Invoker
-from localazure.functions.http import LARGEST_BODY, Router
+from localazure.functions.front import Front
+from localazure.functions.http import Router
 from localazure.functions.indexing import Function
+from localazure.functions.keys import DURABLE_KEY
 from localazure.functions.processes import Processes
+from localazure.functions.server import Handler, runner
 from localazure.functions.servicebus import Listener
 from localazure.functions.settings import HostOptions, connection, read_host_file, read_settings_file, worker_processes
 from localazure.functions.timer import Timer
 from localazure.functions.worker import AppWorker
-from localazure.origins import own_machine
 from localazure.part import HOST, Config
 from localazure.presence import Presence, presence_of
 
@@ -40,9 +41,6 @@ log = logging.getLogger("localazure.functions")
 
 GRACE = 30.0
 """Seconds that invocations may take to end when the host stops."""
-LARGEST_HEADER = 32_768
-"""Bytes: what the real host takes of a request's line and of one header."""
-VERSION = "4.0.0-localazure"
 
 
 class Trigger(Protocol):
@@ -73,21 +71,40 @@ class Host:
             for function in self._enabled:
                 indexing.check_settings(function, connection)
             self._invoker = Invoker(self._processes or AppWorker(self.functions, timeout))
-            self._keys = _keys(config.file("functions/keys.json"))
+            given = config.options.get("secrets")
+            names = [function.name for function in self.functions]
+            self._keys = keys.load(Path(given) if given else config.file("functions/secrets"), names)
             http = [function for function in served if function.trigger.type == "httpTrigger"]
-            self._router = Router(http, self._options.route_prefix, self._keys, self._invoker, config.clock)
+            prefix = self._options.route_prefix
+            self._router = Router(http, prefix, self._keys, self._invoker, config.clock)
+            self._admin = Admin(
+                self.functions,
+                self._keys,
+                prefix,
+                state=lambda: self._state,
+                site=lambda: _site_name(self.port),
+                pids=self._pids,
+                run=self._run,
+                counters=self._counters,
+                reset=self._reset,
+            )
             undo.pop_all()
         self._triggers: dict[str, Trigger] = {}
         self._hub: TaskHub | None = None
         self._endpoint: Endpoint | None = None
         self._session: aiohttp.ClientSession | None = None
-        self._runner: web.AppRunner | None = None
+        self._runner: web.ServerRunner | None = None
         self._site: web.SockSite | None = None
         self._shares_port = config.options.get("share_port") == "yes"
         self._presence: Presence | None = None
         self._state = "Initialized"
         self._loudness: tuple[int, int] | None = None
         self.port = 0
+
+    @property
+    def _durable_key(self) -> str | None:
+        """What stands in Durable's links; None where no key is asked."""
+        return self._keys.system[DURABLE_KEY] if self._keys.asked else None
 
     @property
     def url(self) -> str:
@@ -118,9 +135,8 @@ class Host:
         if self._hub is not None:
             self._endpoint = Endpoint(self._hub)
             await self._endpoint.start()
-            self._invoker.client_binding = client_binding(
-                self._hub.name, f"{_site(self.port)}{PREFIX}", self._endpoint.url
-            )
+            site = f"{_site(self.port)}{PREFIX}"
+            self._invoker.client_binding = client_binding(self._hub.name, site, self._endpoint.url, self._durable_key)
             await self._hub.start()
         self._session = aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=None, sock_connect=5))
         for function in self._enabled:
@@ -144,6 +160,7 @@ class Host:
         await asyncio.gather(*(trigger.stop() for trigger in self._triggers.values()))
         if self._hub is not None:
             await self._hub.stop()
+        await self._admin.drain()
         await self._invoker.drain(GRACE)
         if self._endpoint is not None:
             await self._endpoint.stop()
@@ -175,98 +192,44 @@ class Host:
                 return None
 
     async def _open(self) -> None:
-        app = web.Application(client_max_size=LARGEST_BODY, middlewares=[own_machine])
-        app.add_routes(
-            [
-                web.get("/", self._home),
-                web.get("/admin/host/status", self._status),
-                web.get("/admin/host/ping", self._ping),
-                web.post("/admin/host/ping", self._ping),
-                web.get("/admin/functions", self._list),
-                web.post("/admin/functions/{name}", self._run),
-                web.get("/admin/localazure/counters", self._counters),
-                web.delete("/admin/localazure/counters", self._reset),
-            ]
-        )
+        """Open the port, and answer on it."""
+        extensions: dict[str, Handler] = {}
         if self._hub is not None:
-            app.add_routes(routes(self._hub))
-        app.router.add_route("*", "/{path:.*}", self._router.handle)
-        if self._options.headers:
-            app.on_response_prepare.append(self._add_headers)
-        self._runner = web.AppRunner(
-            app, access_log=None, shutdown_timeout=GRACE, max_line_size=LARGEST_HEADER, max_field_size=LARGEST_HEADER
-        )
+            (durable,) = routes(self._hub, code=self._durable_key)
+            extensions[PREFIX.rpartition("/")[2]] = durable.handler
+        front = Front(self._router, self._admin, self._keys, extensions, self._options.headers)
+        self._runner = runner(front.answer, GRACE)
         await self._runner.setup()
         listening = socket.create_server((HOST, self._config.port), backlog=1024, reuse_port=self._shares_port)
         self.port = int(listening.getsockname()[1])
         self._site = web.SockSite(self._runner, listening)
         await self._site.start()
 
-    async def _add_headers(self, _: web.Request, answer: web.StreamResponse) -> None:
-        for name, value in self._options.headers.items():
-            answer.headers.setdefault(name, value)
+    def _pids(self) -> list[int]:
+        """The processes that run the app's code."""
+        return [os.getpid()] if self._processes is None else self._processes.pids
 
-    async def _home(self, _: web.Request) -> web.Response:
-        return web.Response(text="Your function app is up and running\n")
-
-    async def _ping(self, _: web.Request) -> web.Response:
-        return web.Response()
-
-    async def _status(self, _: web.Request) -> web.Response:
-        own = os.getpid()
-        status = {"id": f"localazure-{self.port}", "state": self._state, "version": VERSION, "processId": own}
-        workers = [own] if self._processes is None else self._processes.pids
-        return web.json_response({**status, "workerProcessIds": workers})
-
-    async def _list(self, _: web.Request) -> web.Response:
-        return web.json_response(
-            [
-                {
-                    "name": function.name,
-                    "isDisabled": function.disabled,
-                    "language": "python",
-                    "config": {
-                        "bindings": [
-                            binding.options for binding in (function.trigger, *function.inputs, *function.outputs)
-                        ]
-                    },
-                }
-                for function in self.functions
-            ],
-            dumps=lambda value: json.dumps(value, default=str),
-        )
-
-    async def _run(self, request: web.Request) -> web.Response:
-        """Run a function that is not triggered by HTTP, as the portal's "Run" does."""
-        name = request.match_info["name"]
-        found = [function for function in self._enabled if function.name.lower() == name.lower()]
-        if not found:
-            return web.json_response({"message": f"there is no function {name}"}, status=404)
-        trigger = self._triggers.get(found[0].name)
+    async def _run(self, function: Function, given: str | None) -> None:
+        """Run a function that no request calls. Raises NotByHand, and what the function raises."""
+        trigger = self._triggers.get(function.name)
         if isinstance(trigger, Timer):
             await trigger.fire(past_due=False)
-            return web.Response(status=202)
-        if found[0].trigger.type != "cosmosDBTrigger":
-            message = f"{found[0].trigger.type} cannot be run by hand here"
-            return web.json_response({"message": message}, status=400)
-        body = await request.json()
-        await self._invoker.invoke(found[0], Datum(str(body.get("input", "[]")), "json"))
-        return web.Response(status=202)
+        elif function.trigger.type == "cosmosDBTrigger":
+            await self._invoker.invoke(function, Datum(given or "[]", "json"))
+        else:
+            raise NotByHand(f"'{function.name}' cannot be run by hand here: it is a {function.trigger.type}")
 
-    async def _counters(self, _: web.Request) -> web.Response:
-        return web.json_response(
-            {
-                "invocations": self._invoker.invocations,
-                "failures": self._invoker.failures,
-                "seconds": self._invoker.seconds,
-                "durable": self._hub.counters() if self._hub else {},
-            }
-        )
+    def _counters(self) -> dict[str, Any]:
+        return {
+            "invocations": self._invoker.invocations,
+            "failures": self._invoker.failures,
+            "seconds": self._invoker.seconds,
+            "durable": self._hub.counters() if self._hub else {},
+        }
 
-    async def _reset(self, _: web.Request) -> web.Response:
+    def _reset(self) -> None:
         for counter in (self._invoker.invocations, self._invoker.failures, self._invoker.seconds):
             counter.clear()
-        return web.Response(status=204)
 
 
 async def start(config: Config) -> Host:
@@ -284,17 +247,9 @@ async def start(config: Config) -> Host:
 
 def _site(port: int) -> str:
     """The address that callers know: what WEBSITE_HOSTNAME says, over HTTPS unless it is this machine by that name."""
-    name = os.environ.get("WEBSITE_HOSTNAME") or f"localhost:{port}"
+    name = _site_name(port)
     return f"{'http' if name.lower().startswith('localhost') else 'https'}://{name}"
 
 
-def _keys(path: Path | None) -> dict[str, Any]:
-    """The host's keys: made once, kept where only this user can read them."""
-    if path is not None and path.exists():
-        return dict(json.loads(path.read_text()))
-    keys = {"master": secrets.token_urlsafe(32), "default": secrets.token_urlsafe(32)}
-    if path is not None:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.touch(mode=0o600)
-        path.write_text(json.dumps(keys))
-    return keys
+def _site_name(port: int) -> str:
+    return os.environ.get("WEBSITE_HOSTNAME") or f"localhost:{port}"

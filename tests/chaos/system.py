@@ -73,9 +73,10 @@ class System:
         try:
             async with (
                 aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=2)) as session,
-                session.get(f"{self.addresses['functions']}/admin/host/status") as answer,
+                session.get(f"{self.addresses['functions']}/admin/host/processes") as answer,
             ):
-                workers = (await answer.json())["workerProcessIds"]
+                told = (await answer.json())["processes"]
+                workers = [process["processId"] for process in told if process["processName"] == "python"]
             os.kill(chance.choice(workers), signal.SIGKILL)
         except (aiohttp.ClientError, TimeoutError, OSError, LookupError):
             return False

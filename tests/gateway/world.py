@@ -118,6 +118,11 @@ def page(status: int) -> Reply:
     return lambda _: web.Response(status=status, text=f"{status}: it is not well", headers={"Retry-After": "9"})
 
 
+def died(_: Seen) -> web.StreamResponse:
+    """What the Functions host says where the process that ran the function died: nothing but the status."""
+    return web.Response(status=500)
+
+
 async def _chunks(data: bytes) -> AsyncIterator[bytes]:
     """The same bytes without saying beforehand how many there are."""
     for start in range(0, len(data), 65_536):

@@ -63,8 +63,7 @@ async def test_a_function_that_is_not_there_cannot_be_run(app: App, http: aiohtt
     app.write(TWO)
     host = await app.start()
     async with http.post(f"{host.url}/admin/functions/nothing", json={}) as answer:
-        assert answer.status == 404
-        assert "nothing" in (await answer.json())["message"]
+        assert (answer.status, await answer.read()) == (404, b"")
 
 
 async def test_counters_count_each_function_until_they_are_reset(app: App, http: aiohttp.ClientSession) -> None:

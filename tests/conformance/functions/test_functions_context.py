@@ -37,7 +37,8 @@ async def _told(app: App, http: aiohttp.ClientSession, headers: dict[str, str] |
     host = await app.start()
     async with http.get(f"{host.url}/api/tell", headers=headers) as answer:
         told: dict[str, Any] = await answer.json(content_type=None)
-        return told
+    await app.stop()
+    return told
 
 
 @pytest.mark.parametrize("kind", ["def", "async def"])

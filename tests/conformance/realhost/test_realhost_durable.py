@@ -27,38 +27,7 @@ RACES = {
     "start-id-002": "the id is that of the instance started before: 500 while that runs, which takes some 20 ms here",
 }
 """Steps whose answer depends on how fast the host is → why."""
-_KEYS = "the host keeps no key for Durable yet, so that links have none"
-DIFFERENT: dict[str, str] = {
-    "status-nocode-001": _KEYS,
-    "start-001": _KEYS,
-    "start-dup-done-001": _KEYS,
-    "restart-001": _KEYS,
-    "restart-same-001": _KEYS,
-    "payload-001": _KEYS,
-    "wait-timeout-001": _KEYS,
-    "start-unknown-001": _KEYS,
-    "http-start-noid-001": _KEYS,
-    "http-start-nobody-001": _KEYS,
-    "http-start-unknown-001": _KEYS,
-    "ev-start-001": _KEYS,
-    "list-start-001": _KEYS,
-    "list-start-002": _KEYS,
-    "evv-start-002": _KEYS,
-    "evv-start-003": _KEYS,
-    "evv-start-004": _KEYS,
-    "evv-start-005": _KEYS,
-    "evv-start-006": _KEYS,
-    "evv-start-007": _KEYS,
-    "evv-start-009": _KEYS,
-    "evv-start-010": _KEYS,
-    "wait-missingsub-001": _KEYS,
-    "start-id-001": _KEYS,
-    "start-id-004": _KEYS,
-    "start-id-005": _KEYS,
-    "start-id-006": _KEYS,
-    "start-id-007": _KEYS,
-    "start-id-008": _KEYS,
-}
+DIFFERENT: dict[str, str] = {}
 """Recordings that are answered differently here → why."""
 
 GROUPS: dict[str, Group] = {}

@@ -83,11 +83,19 @@ async def a_repeat_that_is_safe_is_made(world: World) -> None:
     assert (await operate(world, "orders_place")).status == 200
     assert world.seen[-1].body == world.seen[-2].body and len(world.seen) == 4
     world.replies.append(fine(502))
+    assert (await operate(world, "orders_place")).status == 200, "nothing answered for it"
+    world.replies.append(w.died)
     assert (await operate(world, "orders_place")).status == 200, "its process died"
-    assert len(world.seen) == 6
+    assert len(world.seen) == 8
+    world.replies.append(fine(500))
+    assert (await operate(world, "orders_list")).status == 500, "it said so itself"
+    assert len(world.seen) == 9
     world.replies += [fine(503), fine(503), fine(503)]
     assert (await operate(world, "orders_list")).status == 503, "once only"
-    assert len(world.seen) == 8
+    world.replies[:] = [w.died, w.died]
+    answer = await operate(world, "orders_list")
+    assert (answer.status, answer.problem) == (502, "backend-failed"), "once only"
+    assert len(world.seen) == 13
 
 
 @case
@@ -99,7 +107,9 @@ async def a_repeat_that_is_not_safe_is_not_made(world: World) -> None:
         assert answer.status == 503 and answer.headers["retry-after"] == "3"
         world.replies[:] = [fine(502)]
         assert (await operate(world, name)).status == 502
-    assert len(world.seen) == 2 * len(names)
+        world.replies[:] = [w.died]
+        assert (await operate(world, name)).problem == "backend-failed"
+    assert len(world.seen) == 3 * len(names)
 
 
 @case

@@ -1,0 +1,162 @@
+"""The HTTP server in front of the host, as forgiving and as strict as Kestrel: any word is a method, targets are taken
+as they are, bodies as they were sent, and what is refused is refused without a body.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import re
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from aiohttp import web
+from aiohttp.abc import AbstractStreamWriter
+from aiohttp.http_exceptions import BadHttpMessage, HttpProcessingError, LineTooLong
+from aiohttp.http_parser import HttpRequestParserPy, RawRequestMessage
+from aiohttp.streams import StreamReader
+
+from localazure.functions.reasons import reason
+
+log = logging.getLogger("localazure.functions")
+
+LARGEST_BODY = 104_857_600
+LARGEST_LINE = 8_192
+LARGEST_HEADERS = 32_768
+MOST_HEADERS = 100
+"""Bytes of a body (the Functions host's limit), of a request line, of all headers, and their number (Kestrel's)."""
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+_TOKEN = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+_KNOWN = frozenset({"GET", "POST", "PUT", "DELETE", "PATCH", "HEAD", "OPTIONS", "TRACE", "CONNECT"})
+"""Methods that are the same in any letter case."""
+_FAST = frozenset({b"GET", b"POST", b"PUT", b"DELETE", b"PATCH", b"HEAD", b"OPTIONS", b"TRACE"})
+
+
+class AnyMethod(HttpRequestParserPy):
+    """Reads requests whatever their method is. The parser below knows some words only, and tunnels behind CONNECT."""
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self._methods: list[str] = []
+
+    def parse_message(self, lines: list[bytes]) -> RawRequestMessage:
+        method, _, rest = lines[0].partition(b" ")
+        if _TOKEN.fullmatch(method) is None:
+            raise BadHttpMessage("the method is no word")
+        message = super().parse_message([b"POST " + rest, *lines[1:]])
+        text = method.decode()
+        self._methods.append(text.upper() if text.upper() in _KNOWN else text)
+        return message
+
+    def feed_data(self, data: bytes, *args: Any, **options: Any) -> Any:
+        messages, upgraded, tail = super().feed_data(data, *args, **options)
+        named = [(message._replace(method=self._methods.pop(0)), payload) for message, payload in messages]
+        return named, upgraded, tail
+
+
+class Parser:
+    """The fast parser, until a request has a method that it does not read."""
+
+    def __init__(self, fast: Any, tolerant: Callable[[], Any]) -> None:
+        self._chosen = fast
+        self._tolerant: Callable[[], Any] | None = tolerant
+
+    def feed_data(self, data: bytes) -> Any:
+        try:
+            return self._chosen.feed_data(data)
+        except HttpProcessingError:
+            method, space, _ = data.partition(b" ")
+            if self._tolerant is None or not space or method in _FAST or _TOKEN.fullmatch(method) is None:
+                raise
+        self._chosen, self._tolerant = self._tolerant(), None
+        return self._chosen.feed_data(data)
+
+    def feed_eof(self) -> Any:
+        return self._chosen.feed_eof()
+
+    def message_consumed(self) -> None:
+        self._chosen.message_consumed()
+
+    def pause_reading(self) -> None:
+        self._chosen.pause_reading()
+
+    def set_upgraded(self, upgraded: bool) -> None:
+        self._chosen.set_upgraded(upgraded)
+
+
+class Connection(web.RequestHandler):
+    """One connection of a client."""
+
+    __slots__ = ()
+
+    def __init__(self, manager: web.Server, *, loop: asyncio.AbstractEventLoop, **options: Any) -> None:
+        super().__init__(manager, loop=loop, **options)
+        limits = {"max_line_size": LARGEST_LINE, "max_field_size": LARGEST_HEADERS, "auto_decompress": False}
+
+        def tolerant() -> AnyMethod:
+            return AnyMethod(self, loop, 2**16, **limits)
+
+        self._parser = Parser(self._parser, tolerant)  # type: ignore[assignment]  # used for what it has
+
+    def handle_error(
+        self,
+        request: web.BaseRequest,
+        status: int = 500,
+        exc: BaseException | None = None,
+        message: str | None = None,
+    ) -> web.StreamResponse:
+        """An answer without a body, after which the connection is closed."""
+        if isinstance(exc, HttpProcessingError):
+            status = _status_of(exc)
+            log.info("a request is refused with %d: %s", status, message)
+        else:
+            log.error("a request could not be answered", exc_info=exc)
+        if request.writer.output_size > 0:
+            raise ConnectionError("the answer has begun")
+        answer = web.Response(status=status, reason=reason(status))
+        answer.force_close()
+        return answer
+
+
+def _status_of(exc: HttpProcessingError) -> int:
+    """What the server says to a request that it cannot read."""
+    if isinstance(exc, LineTooLong):
+        return 414 if exc.args[1] == LARGEST_LINE else 431
+    return 431 if "Too many headers" in exc.message else 400
+
+
+class Server(web.Server):
+    """Makes a Connection for every client."""
+
+    def __init__(self, handler: Handler, **options: Any) -> None:
+        super().__init__(handler, request_factory=_request, **options)  # type: ignore[arg-type]  # it gets these requests
+        self._options = options
+
+    def __call__(self) -> web.RequestHandler:
+        return Connection(self, loop=asyncio.get_running_loop(), **self._options)
+
+
+def _request(
+    message: RawRequestMessage,
+    payload: StreamReader,
+    protocol: web.RequestHandler,
+    writer: AbstractStreamWriter,
+    task: asyncio.Task[None],
+) -> web.Request:
+    loop = asyncio.get_running_loop()
+    return web.Request(message, payload, protocol, writer, task, loop, client_max_size=LARGEST_BODY)
+
+
+def runner(handler: Handler, grace: float) -> web.ServerRunner:
+    """Serves with `handler`; requests under way may take `grace` seconds to end when it is cleaned up."""
+    server = Server(
+        handler,
+        access_log=None,
+        auto_decompress=False,
+        max_line_size=LARGEST_LINE,
+        max_field_size=LARGEST_HEADERS,
+        max_headers=MOST_HEADERS + 1,
+    )
+    return web.ServerRunner(server, shutdown_timeout=grace)
