@@ -62,7 +62,7 @@ class Mailbox:
             self._wake_at(message.expires, message.seq)
 
     def _make_available(self, message: Message) -> None:
-        if self.options.sessions:
+        if self.options.sessions and self.options.forward_to is None:
             self.sessions.put(message.session_id or "", message.seq)
         else:
             heapq.heappush(self._waiting, message.seq)

@@ -183,9 +183,4 @@ def _plain(raw: Any) -> Any:
 def _checked(kind: Kind, name: str, made: Options) -> Options:
     if made.status not in _STATUSES[kind[0]]:
         raise ValueError(f"{name}: a {kind} has no status {made.status!r}")
-    if made.forward_to and made.sessions:
-        raise ValueError(f"{name}: ForwardTo is not possible where RequiresSession is true")
-    for destination in (made.forward_to, made.forward_dead_letters_to):
-        if destination and destination.lower() == name.lower():
-            raise ValueError(f"{name}: an entity cannot forward to itself")
     return made

@@ -80,8 +80,14 @@ class Queue(Mailbox):
         return self.sessions.renew(session_id, self.options.lock)
 
     def change(self, options: Options) -> None:
-        """Behave differently from now on; receivers are sent away if there are to be none."""
-        self.options = options
+        """Behave differently from now on. What forwards has no sessions to receive from, whatever it was made with."""
+        before, self.options = self.options, options
+        if options.sessions and (before.forward_to is None) is not (options.forward_to is None):
+            self._waiting.clear()
+            self.sessions.empty()
+            for message in self.messages.values():
+                if message.state == "active" and message.seq not in self._locked:
+                    self._make_available(message)
 
     def send_away(self, error: BrokerError | None) -> None:
         """Take the links away from all receivers; without an error, as the service does with idle ones."""

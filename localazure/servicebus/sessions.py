@@ -26,6 +26,11 @@ class Sessions:
         heapq.heappush(self._sessions.setdefault(session_id, MessageSession()).waiting, seq)
         self.tell_waiting()
 
+    def empty(self) -> None:
+        """Nothing is available any more."""
+        for session in self._sessions.values():
+            session.waiting.clear()
+
     def forget(self, session_id: str, seq: int) -> None:
         """A message that was available is gone."""
         session = self._sessions.get(session_id)

@@ -242,13 +242,38 @@ async def test_forwarding_begins_and_ends_with_an_update(bus: Bus) -> None:
 
 
 @SHARED
+@both
+async def test_a_queue_with_sessions_forwards_and_has_them_again_when_it_stops(bus: Bus) -> None:
+    name, _, receiver, _ = await bus.line()
+    queue = await bus.administration.create_queue(bus.name(), requires_session=True, forward_to=name)
+    sender = await bus.sender(queue.name)
+    await sender.send_messages(ServiceBusMessage("on", session_id="a"))
+    assert texts(await take(receiver, 1)) == ["on"]
+    queue.forward_to = None
+    await bus.administration.update_queue(queue)
+    await sender.send_messages(ServiceBusMessage("stays", session_id="a"))
+    assert texts(await take(await bus.receiver(queue.name, session_id="a"), 1)) == ["stays"]
+
+
+@SHARED
+@both
+async def test_a_queue_that_forwards_to_itself_ends_in_its_dead_letters(bus: Bus) -> None:
+    name, sender, _, dead = await bus.line()
+    queue = await bus.administration.get_queue(name)
+    queue.forward_to = name
+    await bus.administration.update_queue(queue)
+    await sender.send_messages(ServiceBusMessage("x"))
+    [message] = await take(dead, 1)
+    assert message.dead_letter_reason == "MaxTransferHopCountExceeded"
+
+
+@SHARED
 @pytest.mark.parametrize(
     ("properties", "named"),
     [
         ({"max_message_size_in_kilobytes": 2048}, "MaxMessageSizeInKilobytes is not supported"),
         ({"lock_duration": "PT10M"}, "LockDuration is out of its range"),
         ({"lock_duration": "P1M"}, "is not an ISO 8601 duration"),
-        ({"requires_session": True, "forward_to": "q"}, "ForwardTo is not possible"),
     ],
 )
 @both

@@ -227,7 +227,6 @@ async def test_what_cannot_be_forwarded_is_buried_where_it_came_from(bus: Bus) -
 @pytest.mark.parametrize(
     ("properties", "named"),
     [
-        ({"ForwardTo": "x", "RequiresSession": True}, "ForwardTo is not possible"),
         ({"MaxMessageSizeInKilobytes": 1024}, "MaxMessageSizeInKilobytes is not supported"),
         ({"LockDuration": "PT10M"}, "LockDuration is out of its range"),
         ({"LockDuration": "1 minute"}, "1 minute"),
