@@ -9,6 +9,7 @@ from typing import Any, Protocol
 from localazure.servicebus.amqp import frames
 from localazure.servicebus.amqp.encode import NULL
 from localazure.servicebus.amqp.frames import Frame
+from localazure.servicebus.amqp.message import text
 from localazure.servicebus.amqp.types import Described
 from localazure.servicebus.authorization import LISTEN, SEND
 from localazure.servicebus.coordinator import CoordinatorLink
@@ -116,10 +117,13 @@ class Attach:
         wanted = filters[_SESSION_FILTER]
         if isinstance(wanted, Described):
             wanted = wanted.value
+        wanted = text(wanted)
+        if wanted is not None and not isinstance(wanted, str):
+            raise NotAllowed("a session id is a string")
         milliseconds = self._properties.get(_TIMEOUT)
         seconds = milliseconds / 1000 if isinstance(milliseconds, int) and milliseconds > 0 else 60.0
         self._session.links[self._handle] = link
-        wait = self._accept(link, None if wanted is None else str(wanted), min(seconds, _LONGEST_WAIT))
+        wait = self._accept(link, wanted, min(seconds, _LONGEST_WAIT))
         self._session.wait_for(self._handle, wait)
 
     async def _accept(self, link: OutgoingLink, wanted: str | None, seconds: float) -> None:

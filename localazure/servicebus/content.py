@@ -23,6 +23,7 @@ from localazure.servicebus.amqp.message import (
     parse,
     section_elements,
     sections,
+    text,
 )
 from localazure.servicebus.filters import REMOVED
 from localazure.servicebus.sql import Properties
@@ -38,11 +39,13 @@ def properties(content: bytes) -> Properties:
 
 def properties_of(parsed: Parsed) -> Properties:
     system = {
-        f"sys.{name.lower()}": str(value)
+        f"sys.{name.lower()}": str(text(value))
         for name, value in zip(PROPERTY_NAMES, parsed.properties, strict=False)
         if value is not None and name.lower() in _SYSTEM
     }
-    return {f"user.{str(name).lower()}": plain(value) for name, value in parsed.application.items()} | system
+    return {
+        f"user.{str(text(name)).lower()}": plain(text(value)) for name, value in parsed.application.items()
+    } | system
 
 
 def identified(parsed: Parsed) -> Parsed:

@@ -15,6 +15,7 @@ from localazure.servicebus.amqp.message import (
     lock_token,
     parse,
     seconds,
+    text,
 )
 from localazure.servicebus.amqp.types import DecodeError, Int32, Timestamp, Ubyte
 from localazure.servicebus.content import identified
@@ -62,11 +63,11 @@ def _incoming(parsed: Parsed) -> Incoming:
     due, session_id = known.get(_DUE), parsed.property("SessionId")
     return Incoming(
         content=parsed.content,
-        message_id=str(parsed.property("MessageId")),
-        session_id=None if session_id is None else str(session_id),
+        message_id=str(text(parsed.property("MessageId"))),
+        session_id=None if session_id is None else str(text(session_id)),
         ttl=_ttl(parsed),
         due=due / 1000 if isinstance(due, Timestamp) else None,
-        annotations={name: str(known[name]) for name in _KEPT if known.get(name) is not None},
+        annotations={name: str(text(known[name])) for name in _KEPT if known.get(name) is not None},
         own=tuple(own),
         durable=durable if isinstance(durable, bool) else None,
         priority=int(priority) if isinstance(priority, Ubyte) else None,

@@ -55,14 +55,13 @@ def parse(message: bytes) -> Parsed:
     application: dict[Any, Any] = {}
     data: list[bytes] = []
     value: Any = None
-    start, last, footer = len(message), 0, 0
+    start, last = len(message), 0
     for code, begin, inner, content in _sections(message):
-        if last == FOOTER and code != FOOTER:
-            # the JavaScript client writes its footer in front of the body
-            return parse(message[:footer] + message[begin:] + message[footer:begin])
-        if code < last or (code == last and code not in (DATA, SEQUENCE)):
-            raise DecodeError(f"the section {code:#x} of a message stands behind {last:#x}")
-        last, footer = code, begin
+        if code < last:
+            return parse(_in_order(message))
+        if code == last and code not in (DATA, SEQUENCE):
+            raise DecodeError(f"a message has the section {code:#x} twice")
+        last = code
         if code >= PROPERTIES and begin < start:
             start = begin
         if code == HEADER:
@@ -97,6 +96,11 @@ def _sections(message: bytes) -> Iterator[tuple[int, int, int, Any]]:
         at = end
 
 
+def _in_order(message: bytes) -> bytes:
+    """The sections as the standard orders them: clients write a footer, or delivery annotations, where they like."""
+    return b"".join(raw for _, raw in sorted(sections(message), key=lambda section: section[0]))
+
+
 def sections(content: bytes) -> Iterator[tuple[int, bytes]]:
     """The sections as they are: code and bytes."""
     at = 0
@@ -119,9 +123,19 @@ def map_section(code: int, parts: Sequence[bytes]) -> bytes:
     return described(code, mapping(parts))
 
 
+def text(value: Any) -> Any:
+    """Binary that is text as text: the Python client sends on what it received so."""
+    if isinstance(value, bytes):
+        try:
+            return value.decode()
+        except UnicodeDecodeError:
+            return value
+    return value
+
+
 def key_of(raw: bytes) -> str:
     """The text of an encoded string or symbol."""
-    return str(decode(raw)[0])
+    return str(text(decode(raw)[0]))
 
 
 def seconds(value: float) -> bytes:

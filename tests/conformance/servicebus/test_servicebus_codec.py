@@ -141,11 +141,16 @@ def test_what_amqp_has_no_type_for_is_not_written() -> None:
         encode.encode(2**63)
 
 
-def test_a_footer_before_the_body_is_put_behind_it() -> None:
-    body, footer = amqp.described(0x75, amqp.binary(b"x")), amqp.described(0x78, amqp.map_())
-    assert message.parse(footer + body).content == body + footer
+def test_sections_are_put_in_order_and_stand_once() -> None:
+    """The JavaScript client writes a footer before the body, the Python client delivery annotations behind it."""
+    header, annotations = amqp.described(0x70, amqp.list_(amqp.TRUE)), amqp.described(0x71, amqp.map_())
+    data = [amqp.described(0x75, amqp.binary(text)) for text in (b"x", b"y")]
+    properties, footer = amqp.described(0x73, amqp.list_()), amqp.described(0x78, amqp.map_())
+    found = message.parse(footer + data[0] + properties + data[1] + annotations + header)
+    assert found.content == properties + data[0] + data[1] + footer
+    assert (list(found.header), found.data) == ([True], [b"x", b"y"])
     with pytest.raises(DecodeError):
-        message.parse(footer + body + footer)
+        message.parse(footer + data[0] + footer)
 
 
 def test_a_frame_keeps_its_fields_as_they_came() -> None:

@@ -230,3 +230,19 @@ async def test_the_session_without_a_name_is_one(bus: Bus) -> None:
     assert texts(await take(receiver, 1)) == ["empty"]
     with pytest.raises(ServiceBusError, match="needs a session id"):
         await sender.send_messages(ServiceBusMessage("none"))
+
+
+@both
+async def test_a_received_message_can_be_sent_on(bus: Bus) -> None:
+    queue, sender = await bus.sessions()
+    receiver = await bus.receiver(queue, session_id="a")
+    await sender.send_messages(
+        ServiceBusMessage("x", session_id="a", partition_key="a", application_properties={"key": "value"})
+    )
+    [message] = await take(receiver, 1)
+    await receiver.complete_message(message)
+    await sender.send_messages(message)
+    [again] = await take(receiver, 1)
+    assert (str(again), again.session_id, again.partition_key) == ("x", "a", "a")
+    assert again.application_properties == {b"key": b"value"}
+    assert (again.delivery_count, again.message_id) == (0, message.message_id)

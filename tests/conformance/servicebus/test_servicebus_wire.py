@@ -361,6 +361,12 @@ async def test_a_session_that_is_shared_is_declined_by_name(server: ServiceBusSe
         assert (await client.expect(raw.DETACH)).fields[2].value[0] == "amqp:not-implemented"
 
 
+async def test_a_session_id_is_a_string(server: ServiceBusServer) -> None:
+    async with raw.connected(server) as client:
+        await client.receiver("sessions", filters=amqp.symbols({"com.microsoft:session-filter": amqp.int32(1)}))
+        assert (await client.expect(raw.DETACH)).fields[2].value[0] == "amqp:not-allowed"
+
+
 async def test_the_oldest_free_messages_are_deleted_in_one_request(server: ServiceBusServer) -> None:
     async with raw.connected(server) as client:
         await _send(client, "plain", 5)
