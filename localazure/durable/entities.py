@@ -37,7 +37,7 @@ class Entities:
         """Ask for an operation and wait for nothing. Raises InvalidId, UnknownEntity."""
         check_entity(target)
         if not self._core.has("entity", target.name):
-            raise UnknownEntity(self._core.unknown("entity", target.name))
+            raise UnknownEntity(self._core.unknown("entity", target.name.lower()))
         request = entity.request(str(uuid.uuid4()), operation, input_, None, signal=True)
         with self._store.transaction():
             self._core.post(str(target), request)

@@ -26,11 +26,13 @@ def check_instance(identifier: str) -> None:
 
 
 def check_entity(identifier: EntityId) -> None:
-    """Raises InvalidId."""
-    if not identifier.name or "@" in identifier.name:
-        raise InvalidId(f"'{identifier.name}' is not the name of an entity")
+    """Raises InvalidId, in .NET's words, in which the extension has the parameter and the reason change places."""
+    if not identifier.name:
+        reason = "Invalid entity id: entity name must not be a null or empty string."
+        raise InvalidId(f"{reason} (Parameter 'entityName')")
     if _has_forbidden(identifier.key):
-        raise InvalidId("Entity keys must not contain /, \\, #, ?, or control characters.")
+        reason = "Entity keys must not contain /, \\, #, ?, or control characters."
+        raise InvalidId(f"entityKey (Parameter '{reason}')")
 
 
 def _has_forbidden(text: str) -> bool:

@@ -299,7 +299,7 @@ async def test_an_operation_that_raises_leaves_an_entity_without_a_state(host: H
 
 
 async def test_an_entity_that_no_function_is_is_named_with_those_that_are(host: Host) -> None:
-    reply = await ask(host, "POST", "entities/nope/x?op=add", "5", Content_Type=JSON)
+    reply = await ask(host, "POST", "entities/Nope/x?op=add", "5", Content_Type=JSON)
     assert (reply.status, reply.document["Message"]) == (
         400,
         "The function 'nope' doesn't exist, is disabled, or is not an entity function. Additional info: The following "
@@ -307,3 +307,26 @@ async def test_an_entity_that_no_function_is_is_named_with_those_that_are(host: 
     )
     reply = await ask(host, "POST", "entities/counter/x?op=add", "{x", Content_Type=JSON)
     assert (reply.status, "Could not parse JSON content: Unexpected end" in reply.document["Message"]) == (400, True)
+
+
+@pytest.mark.parametrize(
+    ("path", "told"),
+    [
+        ("entities", "Invalid entity id: entity name must not be a null or empty string. (Parameter 'entityName')"),
+        (
+            "entities/counter/a%5Cb",
+            "entityKey (Parameter 'Entity keys must not contain /, \\, #, ?, or control characters.')",
+        ),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("method", ["POST", "DELETE"])
+async def test_an_entity_that_cannot_be_is_not_asked(host: Host, method: str, path: str, told: str) -> None:
+    reply = await ask(host, method, path)
+    assert (reply.status, reply.document) == (400, {"Message": told})
+
+
+async def test_the_key_of_an_entity_may_be_empty(host: Host) -> None:
+    assert (await ask(host, "POST", "entities/counter?op=add", '"5"', Content_Type=JSON)).status == 202
+    while (await ask(host, "GET", "entities/counter/$")).status == 404:
+        pass
+    assert (await ask(host, "GET", "entities/counter/$")).document == 5
