@@ -6,6 +6,7 @@ through, where a parameter is annotated as `str` or `bytes`.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -17,7 +18,6 @@ from localazure.functions.message_converter import MessageConverter
 GENERIC = "generic"
 _REGISTRY: Any = func.get_binding_registry()  # type: ignore[no-untyped-call]  # untyped in the package
 _QUICKER: dict[str, Any] = {"serviceBusTrigger": MessageConverter}
-_SHAPES: dict[type, str] = {dict: "dict", list: "list", bool: "int", int: "int", float: "double"}
 
 
 class Generic:
@@ -49,9 +49,10 @@ class Generic:
             return Datum(bytes(value), "bytes")
         if value is None:
             return Datum(None, None)
-        for kind, name in _SHAPES.items():
-            if isinstance(value, kind):
-                return Datum(value, name)
+        if isinstance(value, dict | list):
+            return Datum(json.dumps(value), "json")
+        if isinstance(value, int | float):
+            return Datum(value, "int" if isinstance(value, int) else "double")
         raise NotImplementedError
 
 

@@ -22,6 +22,7 @@ from typing import Any
 import azure.functions as func
 
 from localazure.functions.annotations import RETURN, Signature, signature_of
+from localazure.functions.bindings.declared import check_declared
 from localazure.functions.errors import HostError, InvalidApp, InvalidFunction, Unsupported
 from localazure.functions.settings import resolve
 
@@ -45,8 +46,9 @@ RETRIED_YET = frozenset({"httpTrigger", "serviceBusTrigger"})
 _NAME = re.compile(r"[a-z][a-z0-9_\-]{0,127}", re.IGNORECASE | re.ASCII)
 _BINDING_NAME = re.compile(r"[a-zA-Z][a-zA-Z0-9]{0,127}|\$return")
 _SCRIPT = re.compile(r"[A-Za-z0-9_]+\.py")
-DATA: frozenset[str] = frozenset()
-INPUTS = frozenset({"durableClient"}) | DATA
+DATA = frozenset({"cosmosDB", "serviceBus"})
+"""What the host reads before a call, and writes after it."""
+INPUTS = frozenset({"durableClient", "cosmosDB"})
 OUTPUTS = frozenset({"http"}) | DATA
 
 
@@ -169,6 +171,8 @@ def _index(item: Any) -> Function:
         raise InvalidFunction(name, f"it must have exactly one trigger, not {len(triggers)}")
     for binding in bindings:
         _check_kind(name, binding)
+        if binding.type in DATA:
+            check_declared(name, binding.type, binding.name, binding.options)
     call = item.get_user_function()
     function = Function(
         name=name,

@@ -20,6 +20,7 @@ from localazure.durable.engine import TaskHub
 from localazure.durable.wire import PREFIX, client_binding, routes
 from localazure.functions import indexing, keys
 from localazure.functions.admin import Admin, NotByHand
+from localazure.functions.bindings.host import Bindings
 from localazure.functions.cosmos_feed import Feed
 from localazure.functions.durable import DURABLE_TRIGGERS, DurableFunctions
 from localazure.functions.durable_check import check_package, misspelt
@@ -70,7 +71,7 @@ class Host:
             self._enabled = [function for function in served if not function.disabled]
             for function in self._enabled:
                 indexing.check_settings(function, connection)
-            self._invoker = Invoker(self._processes or AppWorker(self.functions, timeout))
+            self._invoker = Invoker(self._processes or AppWorker(self.functions, timeout), Bindings())
             given = config.options.get("secrets")
             names = [function.name for function in self.functions]
             self._keys = keys.load(Path(given) if given else config.file("functions/secrets"), names)

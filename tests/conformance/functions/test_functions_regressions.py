@@ -199,12 +199,11 @@ async def test_a_start_that_is_refused_late_gives_its_port_back(app: App) -> Non
 
 
 async def test_an_output_that_would_be_dropped_is_refused_by_name(app: App) -> None:
-    app.settings["BUS"] = "Endpoint=sb://localhost;SharedAccessKeyName=a;SharedAccessKey=b"
     app.write(
-        '@app.route("a")\n@app.service_bus_queue_output(arg_name="out", queue_name="q", connection="BUS")\n'
+        '@app.route("a")\n@app.blob_output(arg_name="out", path="p/b", connection="STORE")\n'
         "def bad(req: func.HttpRequest, out: func.Out[str]) -> str: ...\n"
     )
-    with pytest.raises(HostError, match=r"'bad'.*serviceBus.*not supported"):
+    with pytest.raises(HostError, match=r"'bad'.*blob.*not supported"):
         await app.start()
 
 
