@@ -43,10 +43,24 @@ class StatusResult(Message):
     Success, Failure = "Success", "Failure"
 
 
+class SameSite:
+    Lax, Strict, ExplicitNone = "Lax", "Strict", "ExplicitNone"
+
+
+setattr(SameSite, "None", "None")
+
+
+class Cookie(Message):
+    """One cookie of an answer."""
+
+    SameSite = SameSite
+
+
 class Protos:
     """The messages the library makes. Those without constants need no class of their own."""
 
     BindingInfo = BindingInfo
+    RpcHttpCookie = Cookie
     StatusResult = StatusResult
 
     def __getattr__(self, name: str) -> type[Message]:
