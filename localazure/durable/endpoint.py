@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from aiohttp import web
 
+from localazure.durable import answers
 from localazure.durable.engine import TaskHub
 from localazure.durable.links import RPC_PREFIX
 from localazure.durable.wire import routes
@@ -26,7 +27,7 @@ class Endpoint:
 
     async def start(self) -> None:
         app = web.Application(client_max_size=0)  # inputs and events are as long as they are
-        app.add_routes(routes(self._hub, RPC_PREFIX))
+        app.add_routes(routes(self._hub, RPC_PREFIX, check=_refusal))
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=_GRACE)
         await self._runner.setup()
         await web.TCPSite(self._runner, HOST, 0).start()
@@ -35,3 +36,9 @@ class Endpoint:
     async def stop(self) -> None:
         if self._runner is not None:
             await self._runner.cleanup()
+
+
+def _refusal(request: web.Request) -> web.Response | None:
+    """A browser's page may not call what asks for no key: neither from its own site nor under a name of its own."""
+    named = request.host.rpartition(":")[0]
+    return answers.empty(403) if "Origin" in request.headers or named != HOST else None

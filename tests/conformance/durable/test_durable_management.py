@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import aiohttp
 import pytest
 from azure.durable_functions import DurableOrchestrationClient as Client
 
@@ -222,6 +223,16 @@ async def test_links_are_those_of_the_site(hosts: Hosts, monkeypatch: pytest.Mon
     assert links["statusQueryGetUri"].startswith("https://shop.example/runtime/webhooks/durabletask/instances/one?")
     await client.start_new("all_at_once", "one", ["a"])  # the client itself calls this machine
     await finished(client, "one")
+
+
+@pytest.mark.parametrize("header", [{"Origin": "https://evil.example"}, {"Host": "evil.example"}])
+async def test_a_page_in_a_browser_cannot_use_the_clients_own_port(host: Host, header: dict[str, str]) -> None:
+    url = json.loads(host._invoker.client_binding)["rpcBaseUrl"] + "orchestrators/hears/one"
+    async with aiohttp.ClientSession() as session:
+        async with session.post(url, headers=header) as answer:
+            assert answer.status == 403
+        async with session.post(url) as answer:
+            assert answer.status == 202
 
 
 async def test_a_start_can_wait_for_the_end(host: Host, client: Client) -> None:
