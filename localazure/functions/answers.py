@@ -81,6 +81,6 @@ def _headers(given: dict[str, str], body: bytes) -> CIMultiDict[str]:
 def _checked(name: str, value: str) -> str:
     if _NAME.fullmatch(name) is None:
         raise InvalidAnswer(f"Invalid control character or space in the header name {name!r}")
-    if _VALUE.fullmatch(value) is None:
+    if not (value.isascii() and value.isprintable()) and _VALUE.fullmatch(value) is None:
         raise InvalidAnswer(f"Invalid non-ASCII or control character in the header {name}: {value!r}")
     return value

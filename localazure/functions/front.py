@@ -7,6 +7,7 @@ import re
 from collections.abc import Mapping
 
 from aiohttp import web
+from aiohttp.http import HttpVersion10, HttpVersion11
 
 from localazure.functions import answers, targets
 from localazure.functions.admin import Admin, refusal
@@ -92,7 +93,9 @@ def _home() -> web.Response:
 
 
 def _unreadable(request: web.Request, host: str) -> int | None:
-    """The status of a request whose headers the server refuses."""
+    """The status of a request whose version or headers the server refuses."""
+    if request.version not in (HttpVersion10, HttpVersion11):
+        return 505 if request.version.major else 400
     if _HOST.fullmatch(host) is None:
         return 400
     size = 0

@@ -31,7 +31,12 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 _TOKEN = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _KNOWN = frozenset({"GET", "POST", "PUT", "DELETE", "PATCH", "HEAD", "OPTIONS", "TRACE", "CONNECT"})
 """Methods that are the same in any letter case."""
+_OTHER_VERSION = re.compile(rb"[^ ]+ [^ \r\n]+ (?!HTTP/1\.[01]\r)[^\r\n]+\r\n")
 _FAST = frozenset({b"GET", b"POST", b"PUT", b"DELETE", b"PATCH", b"HEAD", b"OPTIONS", b"TRACE"})
+
+
+class OtherVersion(HttpProcessingError):
+    """A request in a version of HTTP that the server does not speak."""
 
 
 class AnyMethod(HttpRequestParserPy):
@@ -66,7 +71,9 @@ class Parser:
     def feed_data(self, data: bytes) -> Any:
         try:
             return self._chosen.feed_data(data)
-        except HttpProcessingError:
+        except HttpProcessingError as exc:
+            if _OTHER_VERSION.match(data):
+                raise OtherVersion(message="the version of HTTP is not supported") from exc
             method, space, _ = data.partition(b" ")
             if self._tolerant is None or not space or method in _FAST or _TOKEN.fullmatch(method) is None:
                 raise
@@ -122,6 +129,8 @@ class Connection(web.RequestHandler):
 
 def _status_of(exc: HttpProcessingError) -> int:
     """What the server says to a request that it cannot read."""
+    if isinstance(exc, OtherVersion):
+        return 505
     if isinstance(exc, LineTooLong):
         return 414 if exc.args[1] == LARGEST_LINE else 431
     return 431 if "Too many headers" in exc.message else 400

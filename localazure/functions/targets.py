@@ -15,6 +15,7 @@ _ENCODED = re.compile(rb"(?:%[0-9A-Fa-f]{2})+")
 _SCHEME = re.compile(r"https?://", re.IGNORECASE)
 _DOTS = re.compile(r"/\.\.?(?:/|$)")
 _KEPT_IN_PATHS = "!$&'()*+,;=:@/-._~"
+_PLAIN = re.compile(r"[A-Za-z0-9/._~-]*")
 _TRIPLET = re.compile(r"(%[0-9A-Fa-f]{2})")
 
 
@@ -32,7 +33,7 @@ class Target:
     @property
     def address(self) -> str:
         """Path and query as a function is told them: what may not stand in a path is encoded."""
-        return _escaped(self.path) + self.query
+        return (self.path if _PLAIN.fullmatch(self.path) else _escaped(self.path)) + self.query
 
 
 def read(raw: str, host: str) -> Target:
