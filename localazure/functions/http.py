@@ -29,6 +29,7 @@ class Router:
 
     def __init__(self, functions: list[Function], prefix: str, keys: Keys, invoker: Invoker, clock: Clock) -> None:
         self.routes: list[Route] = routes_of(functions, prefix)
+        self._tries = [(route, route.methods, route.template.pattern.fullmatch) for route in self.routes]
         self._policies = {function.name: policy_of(function) for function in functions}
         self._levels = {function.name: _level(function) for function in functions}
         self._keys, self._invoker, self._clock = keys, invoker, clock
@@ -66,9 +67,9 @@ class Router:
 
     def _route(self, method: str, path: str) -> tuple[Route | None, dict[str, str]]:
         upper = method.upper()
-        for route in self.routes:
-            if route.methods is None or upper in route.methods:
-                params = route.template.match(path)
+        for route, methods, fits in self._tries:
+            if (methods is None or upper in methods) and (found := fits(path)) is not None:
+                params = route.template.values(found)
                 if params is not None:
                     return route, params
         return None, {}
@@ -107,16 +108,17 @@ def _text(value: str) -> Datum:
 
 
 def _request_datum(request: web.Request, target: Target, params: Mapping[str, str], body: bytes) -> Datum:
-    headers: dict[str, list[str]] = {}
+    headers: dict[str, str] = {}
     for name, value in request.headers.items():
-        headers.setdefault(name.lower(), []).append(value)
+        lower = name.lower()
+        headers[lower] = targets.joined([headers[lower], value]) if lower in headers else value
     query = targets.values(target.query) if target.query else {}
     told = {name: targets.joined(given) for name, given in query.items()}
     return Datum(
         {
             "method": _text(request.method),
             "url": _text(f"http://{request.headers.get('Host', '')}{target.address}"),
-            "headers": {name: _text(targets.joined(given)) for name, given in headers.items()},
+            "headers": {name: _text(value) for name, value in headers.items()},
             "query": {name: _text(value) for name, value in told.items() if value},
             "params": {name: _text(value) for name, value in params.items()},
             "body": Datum(body, "bytes"),

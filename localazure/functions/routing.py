@@ -49,8 +49,10 @@ class Template:
     def match(self, path: str) -> dict[str, str] | None:
         """The route's values where the decoded path is one of this route."""
         found = self.pattern.fullmatch(path)
-        if found is None:
-            return None
+        return None if found is None else self.values(found)
+
+    def values(self, found: re.Match[str]) -> dict[str, str] | None:
+        """The route's values where what was found meets the constraints."""
         values: dict[str, str] = {}
         for parameter, value in zip(self.parameters, found.groups(), strict=True):
             text = value or parameter.default
