@@ -14,7 +14,7 @@ from localazure.launch import PortsInUse, plan, wanted_port
 from localazure.part import Part
 from localazure.parts import DURABLE, TABLE, PartError, check_options, load, port_variable
 from localazure.serve import run
-from localazure.supervisor import Launch, StartFailed, Supervisor
+from localazure.supervisor import MOST, Launch, StartFailed, Supervisor, scale
 
 STATE = Path(os.environ.get("LOCALAZURE_STATE") or ".local")
 OWN_FILES = 0o077
@@ -32,6 +32,8 @@ def main(arguments: Sequence[str]) -> int:
     try:
         if command == "up":
             return _up(rest)
+        if command == "scale":
+            return _scale(rest)
         if command == "durable":
             print(DURABLE, file=sys.stderr)
             return USAGE
@@ -50,10 +52,14 @@ def overview() -> str:
     return f"""The Azure services this app uses, on one machine, for the unmodified official SDKs.
 
   python -m localazure up [--state DIR] [--only PART,…] [--port PART=N] [--set PART.OPTION=VALUE] [--split SERVICE,…]
+                          [--instances N]
       Start everything, each part as a process of its own, and serve until Ctrl-C. A part that dies is started
       again, unless DIR/hold/PART exists. With --split, each of those services has a functions host of its own,
       functions-SERVICE, with its own files and database key. Addresses are printed when all are ready and kept in
       DIR/addresses.json, logs in DIR/logs.
+
+      With --instances, so many of each functions host run on one port, the kernel deals out the connections, and
+      `python -m localazure scale functions=3 [--state DIR]` has more or fewer of them while they are at work.
 
   python -m localazure PART [--port N] [--state DIR] [--option NAME=VALUE]
       Start one part alone. Its state is kept in DIR, so a restarted part resumes where it was.
@@ -111,6 +117,9 @@ def _up(arguments: Sequence[str]) -> int:
     parser.add_argument(
         "--split", default="", metavar="SERVICE,…", help="a functions host of its own for each of these services"
     )
+    parser.add_argument(
+        "--instances", type=_count, default=0, metavar="N", help="so many instances of each functions host, on one port"
+    )
     given = parser.parse_args(arguments)
     options: dict[str, dict[str, str]] = {}
     for part, name, value in given.set:
@@ -118,8 +127,23 @@ def _up(arguments: Sequence[str]) -> int:
     only = [name for name in given.only.split(",") if name]
     app = Path(options.get("functions", {}).get("app", "."))
     split = [name for name in given.split.split(",") if name]
-    launches = plan(only, dict(given.port), options, os.environ, app, split)
+    launches = plan(only, dict(given.port), options, os.environ, app, split, given.instances)
     return asyncio.run(_supervise(launches, given.state))
+
+
+def _scale(arguments: Sequence[str]) -> int:
+    parser = argparse.ArgumentParser(
+        prog="python -m localazure scale", description="Have more or fewer instances of a functions host that runs."
+    )
+    parser.add_argument("--state", type=Path, default=STATE, metavar="DIR", help=f"default {STATE}")
+    parser.add_argument("wanted", type=_pair, nargs="+", metavar="HOST=N", help="functions=3")
+    given = parser.parse_args(arguments)
+    try:
+        scale(given.state, {name: _count(count) for name, count in given.wanted})
+    except (StartFailed, argparse.ArgumentTypeError) as exc:
+        print(exc, file=sys.stderr)
+        return 1
+    return 0
 
 
 async def _supervise(launches: Sequence[Launch], state: Path) -> int:
@@ -137,6 +161,12 @@ async def _supervise(launches: Sequence[Launch], state: Path) -> int:
 def _port(text: str) -> int:
     if not text.isdecimal() or int(text) > 65535:
         raise argparse.ArgumentTypeError(f"{text!r} is not a port number")
+    return int(text)
+
+
+def _count(text: str) -> int:
+    if not text.isdecimal() or not 1 <= int(text) <= MOST:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number from 1 to {MOST}")
     return int(text)
 
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from localazure.functions.settings import WORKER_PROCESSES
 from localazure.part import HOST, Part
 from localazure.parts import FUNCTIONS, TABLE, PartError, check_options, load, port_variable
-from localazure.supervisor import Launch
+from localazure.supervisor import Launch, instance_of
 
 _KEY = re.compile(r"AccountKey=[^;]*;?")
 SERVICES = "SERVICES"
@@ -34,8 +34,11 @@ def plan(
     environment: Mapping[str, str],
     app: Path,
     split: Sequence[str] = (),
+    instances: int = 0,
 ) -> list[Launch]:
     """`app` is the app's directory. `split` names services that each get a functions host of their own.
+
+    Of each functions host there are so many `instances` on one port, and there may be more; 0: one that shares nothing.
 
     Raises PartError for a part or option that does not exist, PortsInUse before anything is started.
     """
@@ -64,7 +67,10 @@ def plan(
             overrides = {**overrides, WORKER_PROCESSES: environment.get(WORKER_PROCESSES, "1"), **own}
         summary = f"{part.summary}: {hosts[name]}" if name in hosts else part.summary
         folder = name if name in hosts else ""
-        launches.append(Launch(name, part.name, summary, ports[name], options, overrides, host, folder))
+        launch = Launch(name, part.name, summary, ports[name], options, overrides, host, folder)
+        launches += (
+            [instance_of(launch, number) for number in range(1, instances + 1)] if host and instances else [launch]
+        )
     return launches
 
 

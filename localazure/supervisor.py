@@ -10,10 +10,10 @@ import signal
 import sys
 import time
 from asyncio.subprocess import PIPE, Process
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from localazure.serve import READY_FD
@@ -25,6 +25,10 @@ FIRST_DELAY, LONGEST_DELAY = 0.1, 5.0  # before a part that died is started agai
 STEADY = 10.0  # a part that lived this long has recovered, and the delay starts anew
 HELD = 0.2  # between looks whether DIR/hold/NAME is still there; while it is, NAME is not started again
 LAST_LINES = 20  # of a log, shown where a part cannot start
+
+
+LOOK = 0.25  # between looks whether DIR/instances.json asks for another number of instances
+MOST = 20  # instances of one functions host
 
 
 class StartFailed(Exception):
@@ -45,6 +49,8 @@ class Launch:
     """It uses the others: started when they accept connections, stopped before them, given time to drain."""
     folder: str = ""
     """Where within the state directory it keeps its files; parts that run once share the directory."""
+    group: str = ""
+    """What the instances of one functions host are called together; they share its port."""
 
 
 class Child:
@@ -121,7 +127,8 @@ class Supervisor:
         self._services = [child for child in self._children if not child.launch.host]
         self._state = state
         self._say = say
-        self._keepers: list[asyncio.Task[None]] = []
+        self._keepers: dict[Child, asyncio.Task[None]] = {}
+        self._wanted: dict[str, int] = {}
 
     async def run(self, stop: asyncio.Event) -> None:
         """Return after `stop` is set and everything has ended. Raises StartFailed."""
@@ -135,9 +142,9 @@ class Supervisor:
                 if serving.done():
                     serving.result()
             finally:
-                for task in (serving, stopping, *self._keepers):
+                for task in (serving, stopping, *self._keepers.values()):
                     task.cancel()
-                await asyncio.gather(serving, stopping, *self._keepers, return_exceptions=True)
+                await asyncio.gather(serving, stopping, *self._keepers.values(), return_exceptions=True)
                 await self._stop()
 
     async def _serve(self) -> None:
@@ -146,7 +153,7 @@ class Supervisor:
         await self._start(self._hosts)
         _write(self._state / "addresses.json", {child.launch.name: child.url for child in self._children})
         self._say(self._table(time.monotonic() - began))
-        await asyncio.gather(*self._keepers)
+        await self._scale()
 
     async def _start(self, children: Sequence[Child]) -> None:
         try:
@@ -155,8 +162,44 @@ class Supervisor:
                     starting.create_task(child.start())
         except ExceptionGroup as failures:
             raise failures.exceptions[0] from None
-        self._keepers += [asyncio.create_task(self._keep(child)) for child in children]
+        self._keepers |= {child: asyncio.create_task(self._keep(child)) for child in children}
         self._note_processes()
+
+    async def _scale(self) -> None:
+        """Have as many instances as DIR/instances.json says."""
+        file = self._state / "instances.json"
+        _write(file, self._instances())
+        while True:
+            await asyncio.sleep(LOOK)
+            wanted = _wanted(file)
+            for group, count in wanted.items():
+                try:
+                    await self._have(group, count)
+                except StartFailed as exc:
+                    self._say(str(exc))
+
+    def _instances(self) -> dict[str, int]:
+        return dict(Counter(child.launch.group for child in self._hosts if child.launch.group))
+
+    async def _have(self, group: str, count: int) -> None:
+        """Start or stop instances, the last first; one that leaves may end what it does."""
+        own = [child for child in self._hosts if child.launch.group == group]
+        if not own or len(own) == count:
+            return
+        added = [Child(instance_of(own[0].launch, number), self._state) for number in range(len(own) + 1, count + 1)]
+        for child in added:
+            child.log.touch()
+            self._hosts.append(child)
+            self._children.append(child)
+        await self._start(added)
+        leaving = own[count:]
+        for child in leaving:
+            self._hosts.remove(child)
+            self._children.remove(child)
+            self._keepers.pop(child).cancel()
+        await asyncio.gather(*(child.stop(DRAIN) for child in leaving))
+        self._note_processes()
+        self._say(f"{group} has {count} instances")
 
     async def _keep(self, child: Child) -> None:
         """Start it again whenever it ends: nobody has asked it to."""
@@ -181,8 +224,10 @@ class Supervisor:
 
     async def _stop(self) -> None:
         """The hosts first, so that what they are doing still finds the services it needs."""
-        for name in ("addresses.json", "processes.json"):
+        for name in ("addresses.json", "processes.json", "instances.json"):
             (self._state / name).unlink(missing_ok=True)
+        # the first instances last: what the others are doing may call the app's port until its end
+        await asyncio.gather(*(child.stop(DRAIN) for child in self._hosts if child.launch.name != child.launch.group))
         await asyncio.gather(*(child.stop(DRAIN) for child in self._hosts))
         await asyncio.gather(*(child.stop(STOP) for child in self._services))
 
@@ -198,6 +243,34 @@ class Supervisor:
             for child in [*self._hosts, *self._services]
         ]
         return "\n".join([f"\nReady in {seconds:.1f} s, logs in {self._state / 'logs'}", *lines, ""])
+
+
+def instance_of(launch: Launch, number: int) -> Launch:
+    """One of several instances of a functions host; the first has the host's own name."""
+    group = launch.group or launch.name
+    name = group if number == 1 else f"{group}-{number}"
+    return replace(
+        launch, name=name, options={**launch.options, "instance": str(number), "share_port": "yes"}, group=group
+    )
+
+
+def scale(state: Path, wanted: Mapping[str, int]) -> None:
+    """Ask the `up` that runs on a state directory for so many instances. Raises StartFailed for what cannot be."""
+    file = state / "instances.json"
+    known = _wanted(file)
+    for group, count in wanted.items():
+        if group not in known:
+            raise StartFailed(f"{group!r} has no instances on {state}; those that have: {', '.join(known) or 'none'}")
+        if not 1 <= count <= MOST:
+            raise StartFailed(f"{group} can have 1 to {MOST} instances, not {count}")
+    _write(file, {**known, **wanted})
+
+
+def _wanted(file: Path) -> dict[str, int]:
+    try:
+        return {str(group): int(count) for group, count in json.loads(file.read_text()).items()}
+    except (OSError, ValueError, AttributeError, TypeError):
+        return {}
 
 
 def _ending(code: int) -> str:

@@ -1,6 +1,6 @@
 """Start everything, fill the shop, buy one real basket, and serve until Ctrl-C. This is `make run`.
 
-With SPLIT=1 each service has a functions host of its own.
+With SPLIT=1 each service has a functions host of its own, with INSTANCES=3 each host runs three times on its port.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ async def main() -> int:
     up = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "localazure", "up", "--state", str(STATE)),
         *(("--split", ",".join(SERVICES)) if os.environ.get("SPLIT") == "1" else ()),
+        *(("--instances", instances) if (instances := os.environ.get("INSTANCES", "")) else ()),
         start_new_session=True,
     )
     loop, interrupted = asyncio.get_running_loop(), asyncio.Event()

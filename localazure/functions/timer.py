@@ -10,6 +10,7 @@ import json
 import logging
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
+from math import inf
 from pathlib import Path
 
 from azure.functions.meta import Datum
@@ -19,6 +20,7 @@ from localazure.functions import timespan
 from localazure.functions.engine import Invoker
 from localazure.functions.errors import InvalidFunction
 from localazure.functions.indexing import Function
+from localazure.functions.locks import Lock
 from localazure.functions.ncrontab import Expression
 from localazure.functions.retry import Interrupted, policy_of, succeeds
 
@@ -90,9 +92,14 @@ def resumed(stored: Status, schedule: Schedule, now: float) -> Status:
 
 
 class Timer:
-    """One function's timer. Its status is kept at `path`, so that a missed run is made up for."""
+    """One function's timer. Its status is kept at `path`, so that a missed run is made up for.
 
-    def __init__(self, function: Function, invoker: Invoker, clock: Clock, path: Path | None) -> None:
+    Of several instances of the app one runs it: the one that has its lock.
+    """
+
+    def __init__(
+        self, function: Function, invoker: Invoker, clock: Clock, path: Path | None, lock: Lock | None = None
+    ) -> None:
         self._function, self._invoker, self._clock = function, invoker, clock
         self._schedule = Schedule(function.name, function.trigger.text("schedule"))
         self._policy = policy_of(function)
@@ -100,6 +107,7 @@ class Timer:
         self._monitored = function.flag("useMonitor", True) and not self._schedule.often
         self._path = path if self._monitored else None
         self._status = Status(NEVER_YET, NEVER, NEVER_YET)
+        self._lock = lock
         self._task: asyncio.Task[None] | None = None
         self._running = asyncio.Lock()
         self._stopping = asyncio.Event()
@@ -118,8 +126,40 @@ class Timer:
             except TimeoutError:
                 self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
+        if self._lock is not None:
+            self._lock.release()
 
     async def _run(self) -> None:
+        """Run by the schedule while this instance has the lock; wait for it while another has it."""
+        if self._lock is None:
+            await self._schedule_runs()
+            return
+        while True:
+            while not self._lock.acquire():
+                await self._clock.sleep(self._lock.again)
+            if self._lock.renewal == inf:
+                await self._schedule_runs()
+                return
+            runs, lost = asyncio.create_task(self._schedule_runs()), asyncio.create_task(self._lose(self._lock))
+            try:
+                await asyncio.wait({runs, lost}, return_when=asyncio.FIRST_COMPLETED)
+                if runs.done():
+                    runs.result()
+                    return
+                async with self._running:  # what has begun may end
+                    runs.cancel()
+            finally:
+                for task in (runs, lost):
+                    task.cancel()
+                await asyncio.gather(runs, lost, return_exceptions=True)
+
+    async def _lose(self, lock: Lock) -> None:
+        """Renew the lock until another instance has it, after this one was held up."""
+        while lock.acquire():
+            await self._clock.sleep(lock.renewal)
+        log.warning("another instance runs the timer of '%s' now", self._function.name)
+
+    async def _schedule_runs(self) -> None:
         now, stored = self._clock.time(), self._read()
         if stored is None:
             due = self._schedule.after(now)

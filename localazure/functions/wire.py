@@ -29,6 +29,7 @@ from localazure.functions.front import Front
 from localazure.functions.http import Router
 from localazure.functions.indexing import Function
 from localazure.functions.keys import DURABLE_KEY
+from localazure.functions.locks import Lock
 from localazure.functions.processes import Processes
 from localazure.functions.server import Handler, runner
 from localazure.functions.servicebus import Listener
@@ -188,7 +189,11 @@ class Host:
             case "cosmosDBTrigger":
                 return Feed(function, invoker, clock, session, self._presence or Presence(None))
             case "timerTrigger":
-                return Timer(function, invoker, clock, self._config.file(f"functions/timers/{function.name}"))
+                path = self._config.file(f"functions/timers/{function.name}")
+                lock = None
+                if path is not None and self._presence is not None:
+                    lock = Lock(path.with_suffix(".lock"), self._presence, clock)
+                return Timer(function, invoker, clock, path, lock)
             case _:
                 return None
 

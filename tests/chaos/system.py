@@ -19,7 +19,7 @@ import aiohttp
 
 from localazure.launch import plan
 from localazure.parts import TABLE
-from localazure.supervisor import Child, Launch, StartFailed
+from localazure.supervisor import DRAIN, Child, Launch, StartFailed
 from tests.chaos.stores import Stores
 
 ROOT = Path(__file__).parents[2]
@@ -57,8 +57,17 @@ class System:
 
     async def start_all(self) -> None:
         """The functions host after the others, as `up` does."""
-        await asyncio.gather(*(self.start(name) for name in self._launches if name != "functions"))
-        await self.start("functions")
+        await asyncio.gather(*(self.start(name) for name, launch in self._launches.items() if not launch.host))
+        await asyncio.gather(*(self.start(name) for name in self.hosts))
+
+    @property
+    def hosts(self) -> list[str]:
+        """The names of the instances of the functions host."""
+        return [name for name, launch in self._launches.items() if launch.host]
+
+    async def leave(self, name: str) -> None:
+        """A clean end: what it is doing may end."""
+        await self._children[name].stop(DRAIN)
 
     async def kill(self, name: str) -> None:
         """SIGKILL, unless it is dead already; returns when it is."""
@@ -111,7 +120,9 @@ class System:
 
 
 @asynccontextmanager
-async def running(folder: Path, lock: str = LOCK, ranges: int = 1, recovery: str = "fast") -> AsyncIterator[System]:
+async def running(
+    folder: Path, lock: str = LOCK, ranges: int = 1, recovery: str = "fast", instances: int = 0
+) -> AsyncIterator[System]:
     """A fresh system in `folder`, started; everything is killed at the end. Containers have so many physical ranges.
 
     With fast recovery a host that is started again need not wait for what the dead one held, which most tests would
@@ -128,7 +139,7 @@ async def running(folder: Path, lock: str = LOCK, ranges: int = 1, recovery: str
         "servicebus": {"entities": str(entities), "admin_port": str(admin_port)},
     }
     environment = {name: value for name, value in os.environ.items() if not name.startswith("LOCALAZURE_")}
-    launches = plan([], {name: _free_port() for name in TABLE}, options, environment, ROOT)
+    launches = plan([], {name: _free_port() for name in TABLE}, options, environment, ROOT, instances=instances)
     system = System(folder, {launch.name: launch for launch in launches}, admin_port)
     try:
         await system.start_all()

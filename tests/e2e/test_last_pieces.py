@@ -21,9 +21,9 @@ DEADLINE = 120
 """Seconds that an order waits: two hundred at once take a while on a slow machine, and none may time out."""
 
 
-@pytest.fixture(scope="module")
-def system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
-    with started(tmp_path_factory.mktemp("last-pieces"), deadline=DEADLINE) as running:
+@pytest.fixture(scope="module", params=[(), ("--instances", "3")], ids=["one-instance", "three-instances"])
+def system(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
+    with started(tmp_path_factory.mktemp("last-pieces"), *request.param, deadline=DEADLINE) as running:
         yield running
 
 
