@@ -138,7 +138,12 @@ class Feed:
             if not self._ready:
                 await self._clock.sleep(_WHILE_ANOTHER_PREPARES)
         leases = await self._leases.all()
-        await self._take(to_take(leases, self._leases.owner, self._leases.expired))
+        await self._take(to_take(leases, self._leases.owner, self._is_free))
+
+    def _is_free(self, lease: Lease) -> bool:
+        """Also one of this host's own that it does not read: its taking was answered by a lost connection, say."""
+        forgotten = lease["Owner"] == self._leases.owner and lease["LeaseToken"] not in self._readers
+        return forgotten or self._leases.expired(lease)
 
     async def _take(self, leases: Iterable[Lease]) -> None:
         for lease in leases:

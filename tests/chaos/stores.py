@@ -82,13 +82,21 @@ class Stores:
             return f"messages: {busy}"
         async with _opened(self._connection) as client:
             places = {key: await _places(client, key) for key in FEEDS}
-            orders = client.get_database_client("orders").get_container_client("orders")
-            query = "SELECT VALUE c.id FROM c WHERE c.kind = 'order' AND c.status = 'placed'"
-            placed = [order async for order in orders.query_items(query)]
+            placed = await _with_status(client, "=")
         unread = [key for key, tokens in places.items() if not await self._are_ends(key, tokens)]
         if unread:
             return f"changes that nobody has dealt with: {unread}"
         return f"orders without an end: {placed}" if placed else ""
+
+    async def undecided(self) -> list[str]:
+        """The orders that have not come to an end."""
+        async with _opened(self._connection) as client:
+            return await _with_status(client, "=")
+
+    async def decided(self) -> set[str]:
+        """The orders that have."""
+        async with _opened(self._connection) as client:
+            return {*await _with_status(client, "!=")}
 
     async def quiet(self, patience: float) -> None:
         """Wait until nothing is going on. Raises AssertionError, saying what still was, after `patience` seconds."""
@@ -152,6 +160,13 @@ async def _opened(connection: str) -> AsyncIterator[CosmosClient]:
         yield client
     finally:
         await client.close()
+
+
+async def _with_status(client: CosmosClient, sign: str) -> list[str]:
+    """Orders whose status is, or is not, the one they begin with."""
+    orders = client.get_database_client("orders").get_container_client("orders")
+    query = f"SELECT VALUE c.id FROM c WHERE c.kind = 'order' AND c.status {sign} 'placed'"
+    return [str(order) async for order in orders.query_items(query)]
 
 
 async def _places(client: CosmosClient, key: Key) -> dict[str, str | None]:

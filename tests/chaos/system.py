@@ -36,21 +36,24 @@ _START_AGAIN = 20
 class System:
     """Everything `python -m localazure up` starts, without its keeper: what dies stays dead until it is started."""
 
-    def __init__(self, folder: Path, launches: Mapping[str, Launch], admin_port: int) -> None:
+    def __init__(
+        self, folder: Path, launches: Mapping[str, Launch], admin_port: int, settings: Mapping[str, str]
+    ) -> None:
+        self._environment = settings
         self.state = folder / "state"
         self.marks = folder / "marks"
         self._launches = launches
         self._children: dict[str, Child] = {}
         self.addresses = {name: f"http://localhost:{launch.port}" for name, launch in launches.items()}
         self.bus_admin = f"http://localhost:{admin_port}"
-        self.settings = {**json.loads((folder / "settings.json").read_text())["Values"], **SETTINGS}
+        self.settings = {**json.loads((folder / "settings.json").read_text())["Values"], **settings}
         for launch in launches.values():
             self.settings |= launch.environment
 
     async def start(self, name: str, **environment: str) -> None:
         """Start a part, with `environment` beside its own. Raises StartFailed if it cannot."""
         launch = self._launches[name]
-        environment = {**SETTINGS, "CRASH_MARKS": str(self.marks), **launch.environment, **environment}
+        environment = {**self._environment, "CRASH_MARKS": str(self.marks), **launch.environment, **environment}
         child = Child(replace(launch, environment=environment), self.state)
         self._children[name] = child
         await child.start()
@@ -121,7 +124,12 @@ class System:
 
 @asynccontextmanager
 async def running(
-    folder: Path, lock: str = LOCK, ranges: int = 1, recovery: str = "fast", instances: int = 0
+    folder: Path,
+    lock: str = LOCK,
+    ranges: int = 1,
+    recovery: str = "fast",
+    instances: int = 0,
+    settings: Mapping[str, str] = SETTINGS,
 ) -> AsyncIterator[System]:
     """A fresh system in `folder`, started; everything is killed at the end. Containers have so many physical ranges.
 
@@ -140,7 +148,7 @@ async def running(
     }
     environment = {name: value for name, value in os.environ.items() if not name.startswith("LOCALAZURE_")}
     launches = plan([], {name: _free_port() for name in TABLE}, options, environment, ROOT, instances=instances)
-    system = System(folder, {launch.name: launch for launch in launches}, admin_port)
+    system = System(folder, {launch.name: launch for launch in launches}, admin_port, settings)
     try:
         await system.start_all()
         yield system

@@ -1,7 +1,8 @@
 """A hundred orders while a part of the system is killed every second: none is lost, none is doubled.
 
 What dies when comes from a seed, which is printed. CHAOS_SEED=n repeats a schedule; what is under way at each death
-still depends on the machine, so a failure comes again often, not always.
+still depends on the machine, so a failure comes again often, not always. CHAOS_INSTANCES=3 has three instances of the app,
+which are killed, and removed and added again, as well.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import os
 import random
 import time
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -31,9 +33,14 @@ DIFFERENT_BASKETS = 40
 SCARCE = 12
 """So many products do not have enough pieces for everyone who wants them."""
 VICTIMS = ("functions", "worker", "cosmos", "servicebus", "stripe")
+INSTANCES = ("functions-2", "functions-3")
+LEAVES = 0.4
+"""How often an instance that is to go ends what it does, rather than being killed."""
 """A worker is one of the processes that run the app's code; its host lives on and starts another."""
 BETWEEN_DEATHS = (0.5, 1.5)
 """Seconds."""
+BETWEEN_DEATHS_OF_MANY = (2.0, 4.0)
+"""The same where there are several instances, which all start again on the same few cores."""
 DEAD_FOR = (0.0, 0.6)
 """Seconds until a part is started again."""
 BETWEEN_ORDERS = (0.5, 2.5)
@@ -81,15 +88,17 @@ def plan(seed: int) -> Day:
 async def test_a_hundred_orders_survive_a_day_on_which_everything_dies(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    instances = int(os.environ.get("CHAOS_INSTANCES") or 0)
+    victims = (*VICTIMS, *INSTANCES) if instances else VICTIMS
     day = plan(int(os.environ.get("CHAOS_SEED") or random.randrange(10**6)))
     began = time.monotonic()
     with capsys.disabled():
         print(f"\nchaos with CHAOS_SEED={day.seed}")
-    async with running(tmp_path / "system") as system, aiohttp.ClientSession() as session:
+    async with running(tmp_path / "system", instances=instances) as system, aiohttp.ClientSession() as session:
         await _fill(system, session, day)
         over = asyncio.Event()
         async with asyncio.TaskGroup() as group:
-            group.create_task(_kill(system, day, over))
+            group.create_task(_kill(system, day, over, victims))
             group.create_task(_watch(system, day, over))
             await _shop(system, session, day)
             over.set()
@@ -105,7 +114,7 @@ async def test_a_hundred_orders_survive_a_day_on_which_everything_dies(
     assert when_quiet(snapshot, Expected(frozenset(day.accepted), day.stocked)) == []
     assert len(day.accepted) == SHOPPERS * ORDERS_EACH == len(snapshot.orders)
     assert day.glances > 0
-    assert set(day.deaths) == set(VICTIMS)
+    assert set(day.deaths) == set(victims)
 
 
 async def _fill(system: System, session: aiohttp.ClientSession, day: Day) -> None:
@@ -151,7 +160,7 @@ async def _buy(shopper: Caller, baskets: list[Basket], chance: random.Random, da
             assert answer.status == 202 or answer.problem == "order-not-cancellable", answer.text
 
 
-async def _kill(system: System, day: Day, over: asyncio.Event) -> None:
+async def _kill(system: System, day: Day, over: asyncio.Event, victims: Sequence[str]) -> None:
     """Until the day is over, which finds everything alive."""
     chance = random.Random(f"{day.seed}/death")
     restarts = set[asyncio.Task[None]]()
@@ -164,13 +173,17 @@ async def _kill(system: System, day: Day, over: asyncio.Event) -> None:
             dying.discard(victim)
             return
         day.deaths[victim] += 1
-        await system.kill(victim)
+        if victim in INSTANCES and chance.random() < LEAVES:
+            await system.leave(victim)
+        else:
+            await system.kill(victim)
         await asyncio.sleep(dead_for)
         await system.restart(victim)
         dying.discard(victim)
 
+    between = BETWEEN_DEATHS_OF_MANY if len(victims) > len(VICTIMS) else BETWEEN_DEATHS
     while not over.is_set():
-        victim, pause, dead_for = chance.choice(VICTIMS), chance.uniform(*BETWEEN_DEATHS), chance.uniform(*DEAD_FOR)
+        victim, pause, dead_for = chance.choice(victims), chance.uniform(*between), chance.uniform(*DEAD_FOR)
         await asyncio.sleep(pause)
         if victim not in dying:
             dying.add(victim)
