@@ -1,8 +1,8 @@
 """A hundred orders while a part of the system is killed every second: none is lost, none is doubled.
 
 What dies when comes from a seed, which is printed. CHAOS_SEED=n repeats a schedule; what is under way at each death
-still depends on the machine, so a failure comes again often, not always. CHAOS_INSTANCES=3 has three instances of the app,
-which are killed, and removed and added again, as well.
+still depends on the machine, so a failure comes again often, not always. CHAOS_INSTANCES=3 has three instances of
+the app, which are killed, and removed and added again, as well.
 """
 
 from __future__ import annotations
