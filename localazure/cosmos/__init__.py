@@ -22,6 +22,8 @@ PART = Part(
     options={
         "containers": "JSON file of databases and containers to create where they are missing",
         "database_keys": "JSON object, database → a key (base64) that is good for that database alone",
+        "plans": "whether queries over all partitions whose results have to be merged need a plan, as on Azure: "
+        "required (default) or optional",
         "ranges": "how many physical ranges a new container has (default: 1)",
         "key": "the account's master key (default: the well-known key of Microsoft's emulator)",
     },

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from aiohttp import web
 
 from localazure.cosmos.changes import Result
-from localazure.cosmos.errors import CosmosError
+from localazure.cosmos.errors import BadRequest, CosmosError
 from localazure.cosmos.items import Item
 from localazure.cosmos.model import Container
 from localazure.cosmos.physical import PhysicalRange
@@ -77,8 +77,9 @@ def list_response(
 def error_response(error: CosmosError, container: Container | None = None, charge: float = 1.0) -> web.Response:
     """An error as the client wants it."""
     more = {"x-ms-substatus": str(error.substatus)} if error.substatus else {}
+    additional = {"additionalErrorInfo": error.additional} if isinstance(error, BadRequest) and error.additional else {}
     return web.json_response(
-        {"code": error.code, "message": error.explanation},
+        {"code": error.code, "message": error.explanation, **additional},
         status=error.status,
         headers=headers(container, charge, more=more),
     )

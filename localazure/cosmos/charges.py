@@ -23,6 +23,8 @@ from typing import Any
 from localazure.cosmos import paths
 
 FAILED_WRITE = 1.0
+PLAN = 0.0
+"""What a query plan costs: no item is looked at."""
 
 
 def _kilobytes(size: int) -> float:

@@ -8,17 +8,30 @@ from __future__ import annotations
 import base64
 import json
 import zlib
+from functools import lru_cache
 
 from localazure.cosmos.errors import BadRequest
+from localazure.cosmos.sql.binder import bound
 from localazure.cosmos.sql.paging import Position
+from localazure.cosmos.sql.syntax import replaced
+from localazure.cosmos.sql.text import query_text
 
+ALL = "all items"
+"""In place of a query's text."""
 LONGEST = 6 * 1024
 """Characters: what HTTP clients accept in one header is 8 KB."""
 
 
+@lru_cache(maxsize=512)
+def _fingerprint(text: str) -> int:
+    """The same for queries that differ in WHERE alone: clients narrow it where they go on with a sorted query."""
+    query = text if text == ALL else query_text(replaced(bound(text), where=None))
+    return zlib.crc32(query.encode())
+
+
 def encode(position: Position, text: str, kilobytes: int = 0) -> str:
     """A token that goes with the query `text`. Raises BadRequest for one too long for a header or the client."""
-    document = [zlib.crc32(text.encode()), position.place, position.skip, position.take]
+    document = [_fingerprint(text), position.place, position.skip, position.take]
     token = base64.b64encode(json.dumps(document, separators=(",", ":")).encode()).decode()
     if len(token) > (min(LONGEST, kilobytes * 1024) if kilobytes > 0 else LONGEST):
         raise BadRequest(
@@ -37,6 +50,6 @@ def decode(token: str, text: str) -> Position | None:
         position = Position(list(place), int(skip), None if take is None else int(take))
     except (ValueError, TypeError) as exc:
         raise BadRequest("x-ms-continuation is no continuation token of the local server") from exc
-    if fingerprint != zlib.crc32(text.encode()) or not place:
+    if fingerprint != _fingerprint(text) or not place:
         raise BadRequest("x-ms-continuation is of another query")
     return position

@@ -5,11 +5,12 @@ Sources: "Azure Cosmos DB: REST API Reference"; the source of azure-cosmos 4.17.
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 from aiohttp import web
 
-from localazure.cosmos import requests
+from localazure.cosmos import charges, requests
 from localazure.cosmos.answers import headers, item_headers, item_response, list_response
 from localazure.cosmos.batches import Batches
 from localazure.cosmos.changes import Operation
@@ -17,11 +18,14 @@ from localazure.cosmos.errors import BadRequest
 from localazure.cosmos.feeds import Feeds
 from localazure.cosmos.metrics import metrics
 from localazure.cosmos.model import Container, Part
+from localazure.cosmos.planner.gateway import check
+from localazure.cosmos.planner.plan import Layout, plan
 from localazure.cosmos.queries import Answer
 from localazure.cosmos.requests import partition_key
 from localazure.cosmos.service import CONTAINER, Routes, Service
 
-_NO_PLAN = "the local server answers queries without a plan"
+_COUNTS_DISTINCT = "DCount"
+"""The feature of clients that count distinct results of several partitions."""
 _NO_KEY = "PartitionKey value must be supplied for this operation."
 _TRIGGERS = ("x-ms-documentdb-pre-trigger-include", "x-ms-documentdb-post-trigger-include")
 
@@ -52,7 +56,7 @@ class Documents:
         if requests.says(request, "x-ms-cosmos-is-batch-request"):
             return await self._batches.answer(request, container)
         if requests.says(request, "x-ms-cosmos-is-query-plan-request"):
-            raise BadRequest(_NO_PLAN)
+            return await self._plan(request, container)
         if requests.is_query(request):
             return await self._query(request, container)
         upsert = requests.says(request, "x-ms-documentdb-is-upsert")
@@ -111,10 +115,19 @@ class Documents:
             return web.Response(status=304, headers=item_headers(container, result.charge, key, result.item))
         return item_response(container, result, key)
 
-    async def _query(self, request: web.Request, container: Container) -> web.Response:
+    async def _plan(self, request: web.Request, container: Container) -> web.Response:
         text, parameters = requests.question(await requests.body(request))
-        part = requests.part(request, container)
-        answer = self._account.query(container, part, text, parameters, requests.wanted(request))
+        features = request.headers.get("x-ms-cosmos-supported-query-features", _COUNTS_DISTINCT)
+        found = plan(text, parameters, _layout(container), _COUNTS_DISTINCT in features)
+        return web.json_response(found, headers=headers(container, charges.PLAN))
+
+    async def _query(self, request: web.Request, container: Container) -> web.Response:
+        document = await requests.body(request)
+        text, parameters = requests.question(document)
+        part, wanted = requests.part(request, container), requests.wanted(request)
+        if self._service.needs_plans and wanted.across and requests.is_across(request):
+            check(text, parameters, _layout(container))
+        answer = self._account.query(container, part, text, parameters, wanted, requests.resume(document))
         self._service.charge(container, "query", answer.charge)
         return _answered(container, part, answer, metrics(request, text, answer))
 
@@ -128,8 +141,15 @@ class Documents:
         return _answered(container, part, answer, {})
 
 
+def _layout(container: Container) -> Layout:
+    return Layout(container.key_steps, container.hash_version)
+
+
 def _answered(container: Container, part: Part, answer: Answer, more: dict[str, str]) -> web.Response:
     if answer.token is not None:
         more = {**more, "x-ms-continuation": answer.token}
+    if answer.descends is not None:
+        told = {"reverseRidEnabled": False, "reverseIndexScan": answer.descends}
+        more = {**more, "x-ms-cosmos-query-execution-info": json.dumps(told, separators=(",", ":"))}
     found = headers(container, answer.charge, None, container.ranges_of(part))
     return list_response(container.rid, "Documents", answer.texts, found, more)

@@ -16,6 +16,7 @@ from localazure.cosmos.model import Container, Part
 from localazure.cosmos.offers import Offer
 from localazure.cosmos.physical import PhysicalRange
 from localazure.cosmos.queries import Answer, Question, Wanted, query_page, scan_page
+from localazure.cosmos.sql.paging import Resume
 from localazure.cosmos.store import Database, Store
 
 MOST_OPERATIONS = 100
@@ -190,10 +191,16 @@ class Account:
         return max(charges.FAILED_WRITE, charge)
 
     def query(
-        self, container: Container, part: Part, text: str, parameters: Mapping[str, Any], wanted: Wanted
+        self,
+        container: Container,
+        part: Part,
+        text: str,
+        parameters: Mapping[str, Any],
+        wanted: Wanted,
+        resume: Resume | None = None,
     ) -> Answer:
         """One page of the query. Raises BadRequest."""
-        return query_page(container, part, Question(text, parameters, self._clock.time()), wanted)
+        return query_page(container, part, Question(text, parameters, self._clock.time(), resume), wanted)
 
     def read_all(self, container: Container, part: Part, wanted: Wanted) -> Answer:
         """One page of all items, in the order of creation. Raises BadRequest for a foreign continuation."""

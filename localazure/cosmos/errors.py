@@ -16,6 +16,7 @@ CosmosError
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from typing import Any, ClassVar
 
 
@@ -37,25 +38,38 @@ class CosmosError(Exception):
 
 
 class BadRequest(CosmosError):
+    """`additional` is what the answer has as `additionalErrorInfo`: the plan of a query that is not served without."""
+
     status = 400
     code = "BadRequest"
+
+    def __init__(self, message: str, substatus: int = 0, additional: str = "") -> None:
+        super().__init__(message, substatus)
+        self.additional = additional
 
 
 class QueryError(BadRequest):
     """What is wrong with a query, from `start` to `end` (characters) of its text, with the service's number for it.
 
-    The numbers are those that published error messages have: SC1001 syntax, SC2001 an unknown identifier, SC2005 an
-    unknown function, SC2050 a wrong number of arguments. What is not known to have one has none.
+    Source of numbers and words: Microsoft's own query planner. What the local server alone refuses has no number.
     """
 
     def __init__(self, message: str, code: str = "", start: int = 0, end: int = 0) -> None:
         super().__init__(message)
-        self._error: dict[str, Any] = {"severity": "Error", "location": {"start": start, "end": end}}
-        self._error |= {"code": code, "message": message} if code else {"message": message}
+        error: dict[str, Any] = {"severity": "Error", "location": {"start": start, "end": end}}
+        error |= {"code": code, "message": message} if code else {"message": message}
+        self.errors: list[dict[str, Any]] = [error]
+
+    @classmethod
+    def of(cls, errors: Sequence[QueryError]) -> QueryError:
+        """All of them as one, in their order."""
+        found = cls(errors[0].message)
+        found.errors = [error for one in errors for error in one.errors]
+        return found
 
     @property
     def explanation(self) -> str:
-        return f"Message: {json.dumps({'errors': [self._error]}, ensure_ascii=False)}"
+        return f"Message: {json.dumps({'errors': self.errors}, ensure_ascii=False)}"
 
 
 class Unauthorized(CosmosError):

@@ -13,11 +13,11 @@ from typing import Any
 from urllib.parse import quote
 
 from aiohttp import web
-from lark import Token, Tree
 
 from localazure.cosmos import requests
 from localazure.cosmos.queries import Answer
-from localazure.cosmos.sql.query import parse
+from localazure.cosmos.sql.binder import bound
+from localazure.cosmos.sql.paths import compared
 
 _ASKED = "x-ms-documentdb-populatequerymetrics"
 _INDEX_ASKED = "x-ms-cosmos-populateindexmetrics"
@@ -94,15 +94,7 @@ def _index_metrics_v2(text: str) -> str:
 
 def _compared(text: str) -> set[str]:
     """The paths of the properties that the query's WHERE is about."""
-    wheres = [child for child in parse(text).tree.children if isinstance(child, Tree) and child.data == "where"]
-    members = [tree for where in wheres for tree in where.iter_subtrees() if tree.data == "member"]
-    inner = {id(child) for member in members for child in member.children}
-    return {_path(member) for member in members if id(member) not in inner}
-
-
-def _path(tree: Tree[Token]) -> str:
-    names: list[str] = []
-    while tree.data == "member" and isinstance(tree.children[0], Tree):
-        names.append(str(tree.children[1]))
-        tree = tree.children[0]
-    return "".join(f"/{name}" for name in reversed(names))
+    tree = bound(text)
+    return (
+        set() if tree.where is None else {"".join(f"/{step}" for step in path) for path in compared(tree.where, tree)}
+    )

@@ -51,7 +51,7 @@ class Container:
         key = self.spec["partitionKey"]
         self.paths: tuple[str, ...] = tuple(key["paths"])
         self.hash_version = MULTI_HASH if key.get("kind") == "MultiHash" else int(key.get("version", 1))
-        self._steps = tuple(paths.steps(path) for path in self.paths)
+        self.key_steps = tuple(paths.steps(path) for path in self.paths)
         self.indexing = IndexingPolicy(self.spec.get("indexingPolicy"))
         self.ttl: int | None = self.spec.get("defaultTtl")
         self.unique = _unique(self.spec)
@@ -89,11 +89,11 @@ class Container:
     @property
     def steps(self) -> tuple[str, ...]:
         """The steps to the partition key; none where it has several paths."""
-        return self._steps[0] if len(self._steps) == 1 else ()
+        return self.key_steps[0] if len(self.key_steps) == 1 else ()
 
     def key_of(self, document: dict[str, Any]) -> str:
         """The document's partition key, as it stands in the header. Raises BadRequest for one that is not a scalar."""
-        values = [paths.at(document, steps, UNDEFINED) for steps in self._steps]
+        values = [paths.at(document, steps, UNDEFINED) for steps in self.key_steps]
         if any(isinstance(value, dict | list) for value in values):
             raise BadRequest("a partition key is a string, a number, a boolean or null, not an object or an array")
         if len(values) == 1:

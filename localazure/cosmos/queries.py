@@ -11,12 +11,11 @@ from localazure.cosmos.errors import BadRequest
 from localazure.cosmos.items import Item, canonical
 from localazure.cosmos.model import Container, Part
 from localazure.cosmos.sql.expressions import Given
-from localazure.cosmos.sql.paging import LARGEST_PAGE, Position, first_rid, run_page
+from localazure.cosmos.sql.paging import LARGEST_PAGE, Position, Resume, first_rid, run_page
 from localazure.cosmos.sql.points import points
 from localazure.cosmos.sql.pushdown import candidates
 from localazure.cosmos.sql.query import Query, parse
 
-_ALL = "all items"
 _ACROSS = (
     "Cross partition query is required but disabled. Please set x-ms-documentdb-query-enablecrosspartition to true, "
     "specify x-ms-documentdb-partitionkey, or revise your query to avoid this exception."
@@ -30,6 +29,8 @@ class Question:
     text: str
     parameters: Mapping[str, Any]
     now: float
+    resume: Resume | None = None
+    """From where on a sorted query is wanted, as the client says it."""
 
 
 @dataclass(frozen=True)
@@ -54,6 +55,8 @@ class Answer:
     token: str | None
     charge: float
     looked_at: int = 0
+    descends: bool | None = None
+    """Of a sorted query: whether documents with equal values come with the latest first."""
 
 
 def query_page(container: Container, part: Part, question: Question, wanted: Wanted) -> Answer:
@@ -63,22 +66,23 @@ def query_page(container: Container, part: Part, question: Question, wanted: Wan
         return _points_page(container, part, question, wanted, wanted_points)
     query, given = parse(question.text), Given(question.parameters, question.now)
     keys = _keys(container, part, query, question)
-    if not wanted.across and query.root and (keys is None or len(keys) > 1):
+    if not wanted.across and query.reads and (keys is None or len(keys) > 1):
         raise BadRequest(_ACROSS)
     position = continuation.decode(wanted.token, question.text)
     items = _looked_at(container, part, query, keys, question, first_rid(position) if query.streams else 0)
-    documents = ((item.rid, item.document) for item in items) if query.root else [(0, None)]
-    page = run_page(query, documents, given, position, wanted.size)
+    documents = ((item.rid, item.document) for item in items) if query.reads else [(0, None)]
+    page = run_page(query, documents, given, position, wanted.size, question.resume)
     token = None if page.more is None else continuation.encode(page.more, question.text, wanted.kilobytes)
-    looked_at = page.looked_at if query.root else 0
-    return Answer(page.texts, token, charges.query(looked_at, sum(map(len, page.texts))), looked_at)
+    looked_at = page.looked_at if query.reads else 0
+    charge = charges.query(looked_at, sum(map(len, page.texts)))
+    return Answer(page.texts, token, charge, looked_at, query.descends if query.sort else None)
 
 
 def scan_page(container: Container, part: Part, now: float, wanted: Wanted) -> Answer:
     """One page of all items. Raises BadRequest for a continuation of something else."""
-    position = continuation.decode(wanted.token, _ALL)
+    position = continuation.decode(wanted.token, continuation.ALL)
     items = container.visible(part, now, first_rid(position))
-    texts, token = _filled(items, wanted.size, _ALL)
+    texts, token = _filled(items, wanted.size, continuation.ALL)
     return Answer(texts, token, charges.point_read(sum(map(len, texts))))
 
 
@@ -113,7 +117,7 @@ def _filled(items: Iterable[Item], size: int, text: str) -> tuple[list[str], str
 
 def _keys(container: Container, part: Part, query: Query, question: Question) -> set[str] | None:
     """The partition keys that the query can be about; `None` for any."""
-    values = candidates(query, container.steps, question.parameters) if container.steps else None
+    values = candidates(query.tree, container.steps, question.parameters) if container.steps else None
     keys = None if values is None else {canonical([value]) for value in values if not isinstance(value, list | dict)}
     if part.key is None:
         return keys
@@ -124,7 +128,7 @@ def _looked_at(
     container: Container, part: Part, query: Query, keys: set[str] | None, question: Question, since: int
 ) -> Iterable[Item]:
     """The items that the query has to look at, in the order of creation."""
-    ids = candidates(query, ("id",), question.parameters)
+    ids = candidates(query.tree, ("id",), question.parameters)
     if keys is None:
         items = container.visible(part, question.now, since)
         return items if ids is None else _named(items, ids)

@@ -6,13 +6,14 @@ from typing import Any
 
 from aiohttp import web
 
-from localazure.cosmos import strict_json
+from localazure.cosmos import rids, strict_json
 from localazure.cosmos.errors import BadRequest, Gone
 from localazure.cosmos.items import canonical
 from localazure.cosmos.model import Container, Part
 from localazure.cosmos.physical import PhysicalRange
 from localazure.cosmos.queries import Wanted
 from localazure.cosmos.ranges import Span, prefix
+from localazure.cosmos.sql.paging import Resume
 
 DEFAULT_PAGE = 1000
 UNBOUNDED = 2**31 - 1
@@ -132,6 +133,29 @@ def number(request: web.Request, header: str, default: int) -> int:
         return int(request.headers.get(header, default))
     except ValueError as exc:
         raise BadRequest(f"{header} is not a number") from exc
+
+
+def is_across(request: web.Request) -> bool:
+    """Whether the request is about the whole container: neither a key, nor a range, nor a part of one."""
+    return not any(name in request.headers for name in (_KEY, RANGE, "x-ms-start-epk", "x-ms-end-epk"))
+
+
+def resume(document: Any) -> Resume | None:
+    """From where on a sorted query is wanted. Raises BadRequest for a form that is not supported."""
+    given = document.get("resumeFilter")
+    if given is None:
+        return None
+    if not isinstance(given, dict) or not isinstance(given.get("value"), list):
+        raise BadRequest("resumeFilter is an object with value, an array, and perhaps rid and exclude")
+    if any(isinstance(value, dict) or (isinstance(value, list) and value) for value in given["value"]):
+        raise BadRequest("resumeFilter with arrays or objects is not supported by the local server")
+    number = None
+    if given.get("rid"):
+        rid = rids.parse(given["rid"]) if isinstance(given["rid"], str) else None
+        if rid is None or rid.kind != "docs":
+            raise BadRequest("the rid of a resumeFilter is the resource id of a document")
+        number = rid.number
+    return Resume([[] if value == [] else [value] for value in given["value"]], number, given.get("exclude") is True)
 
 
 def question(document: Any) -> tuple[str, dict[str, Any]]:

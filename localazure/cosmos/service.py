@@ -29,6 +29,8 @@ class Service:
     account: Account
     clock: Clock
     faults: Faults = field(default_factory=Faults)
+    needs_plans: bool = True
+    """Whether queries over all partitions whose results have to be merged are refused without a plan."""
 
     def database(self, request: web.Request) -> Database:
         """The database that the request's path names, by its id or its resource id. Raises NotFound."""

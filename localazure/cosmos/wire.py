@@ -63,13 +63,21 @@ def _ranges(config: Config) -> int:
     return int(text)
 
 
+def _needs_plans(config: Config) -> bool:
+    """Raises ValueError for an option that is neither of its two words."""
+    text = config.options.get("plans") or "required"
+    if text not in ("required", "optional"):
+        raise ValueError(f"the option plans of cosmos must be required or optional, not {text!r}")
+    return text == "required"
+
+
 class CosmosServer:
     """The account on a port."""
 
     def __init__(self, config: Config) -> None:
         self._config = config
         self._account = Account(config.file("cosmos.db"), config.clock, _ranges(config))
-        self._service = Service(self._account, config.clock)
+        self._service = Service(self._account, config.clock, needs_plans=_needs_plans(config))
         self._local = Local(self._service)
         self._signatures = Signatures(config.options.get("key") or EMULATOR_KEY, _database_keys(config), time.time)
         self._purging: asyncio.Task[None] | None = None

@@ -56,3 +56,15 @@ def test_the_language_knows_no_engine(path: Path) -> None:
     outside = {"localazure.cosmos.engine", "localazure.cosmos.store", "localazure.cosmos.changes", "aiohttp"}
     outside |= {f"localazure.cosmos.{name}" for name in WIRE}
     assert not [name for name in imports(path) if any(within(name, other) for other in outside)]
+
+
+@pytest.mark.parametrize("path", sorted((COSMOS / "planner").glob("*.py")), ids=ids)
+def test_the_planner_knows_the_language_and_no_engine(path: Path) -> None:
+    outside = {f"localazure.cosmos.{name}" for name in ("engine", "store", "changes", "model", "queries")} | {"aiohttp"}
+    outside |= {f"localazure.cosmos.{name}" for name in WIRE}
+    assert not [name for name in imports(path) if any(within(name, other) for other in outside)]
+
+
+@pytest.mark.parametrize("path", sorted((COSMOS / "sql").rglob("*.py")), ids=ids)
+def test_the_language_needs_no_planner(path: Path) -> None:
+    assert not [name for name in imports(path) if within(name, "localazure.cosmos.planner")]

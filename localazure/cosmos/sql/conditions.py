@@ -11,7 +11,7 @@ import re
 from typing import Any
 
 from localazure.cosmos.errors import QueryError
-from localazure.cosmos.sql.expressions import unquote
+from localazure.cosmos.sql.lexer import unquoted
 from localazure.cosmos.sql.query import Query, parse
 
 _STRING = r"""(?:'(?:\\.|[^'\\])*'|"(?:\\.|[^"\\])*")"""
@@ -33,7 +33,7 @@ def parse_condition(text: str) -> tuple[Query, dict[str, Any]]:
         if literal is None:
             return match[0]
         name = f"@lifted{len(values)}"
-        values[name] = unquote(literal) if literal[0] in "'\"" else json.loads(literal)
+        values[name] = unquoted(literal) if literal[0] in "'\"" else json.loads(literal)
         return name
 
     try:

@@ -1,20 +1,20 @@
-"""Expressions compiled to functions of a scope: parsed once a text, run once a document."""
+"""Expressions compiled to functions of a scope: compiled once a text, run once a document."""
 
 from __future__ import annotations
 
-import json
-import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from lark import Token, Tree
-
 from localazure.cosmos.errors import QueryError
-from localazure.cosmos.sql.checks import fault
+from localazure.cosmos.sql import syntax as s
+from localazure.cosmos.sql.aggregates import aggregated
 from localazure.cosmos.sql.functions import AGGREGATES, CLOCK, FUNCTIONS
 from localazure.cosmos.sql.like import like_pattern
-from localazure.cosmos.sql.values import UNDEFINED, compare, is_number, order_key
+from localazure.cosmos.sql.operators import calculate
+from localazure.cosmos.sql.values import UNDEFINED, compare
+
+_COMPARISONS = frozenset({"=", "!=", "<", "<=", ">", ">="})
 
 
 @dataclass(frozen=True)
@@ -34,40 +34,45 @@ class Scope:
     group: list[Scope] | None = field(default=None)
 
 
-Expression = Callable[[Scope], Any]
-Subquery = Callable[[Tree[Token], frozenset[str]], Callable[[Scope], list[Any]]]
+Compiled = Callable[[Scope], Any]
+Subquery = Callable[[s.Query], Callable[[Scope], list[Any]]]
 
 
 class Compiler:
-    """Compiles syntax trees. `subquery` compiles a SELECT inside an expression; `names` are those that exist."""
+    """Compiles trees in which the binder has found nothing wrong. `subquery` compiles a SELECT inside an expression."""
 
-    def __init__(self, subquery: Subquery, names: frozenset[str]) -> None:
+    def __init__(self, subquery: Subquery) -> None:
         self._subquery = subquery
-        self._names = names
-        self.aggregates = False
-        """Whether anything compiled so far aggregates."""
+        self._by_kind: dict[type[s.Node], Callable[[Any], Compiled]] = {
+            s.Constant: self._constant,
+            s.Parameter: self._parameter,
+            s.Name: self._name,
+            s.Member: self._member,
+            s.Unary: self._unary,
+            s.Chain: self._chain,
+            s.In: self._in,
+            s.Like: self._like,
+            s.Between: self._between,
+            s.Ternary: self._ternary,
+            s.Coalesce: self._coalesce,
+            s.Array: self._array,
+            s.Object: self._object,
+            s.Call: self._call,
+            s.Subquery: self._query,
+        }
 
-    def compile(self, tree: Tree[Token]) -> Expression:
-        """Raises QueryError for what is not supported, by name."""
-        method: Callable[[Tree[Token]], Expression] | None = getattr(self, f"_{tree.data.rstrip('_')}", None)
-        if method is None:
-            raise QueryError(f"the query uses {tree.data}, which the local server does not support")
-        return method(tree)
+    def compile(self, node: s.Expression) -> Compiled:
+        return self._by_kind[type(node)](node)
 
-    def _children(self, tree: Tree[Token]) -> list[Expression]:
-        return [self.compile(child) for child in tree.children if isinstance(child, Tree)]
+    def _all(self, nodes: Sequence[s.Expression]) -> list[Compiled]:
+        return [self.compile(node) for node in nodes]
 
-    def _number(self, tree: Tree[Token]) -> Expression:
-        text = str(tree.children[0])
-        value = int(text) if text.isdigit() else float(text)
+    def _constant(self, node: s.Constant) -> Compiled:
+        value = node.value
         return lambda scope: value
 
-    def _string(self, tree: Tree[Token]) -> Expression:
-        value = unquote(str(tree.children[0]))
-        return lambda scope: value
-
-    def _parameter(self, tree: Tree[Token]) -> Expression:
-        name = str(tree.children[0])
+    def _parameter(self, node: s.Parameter) -> Compiled:
+        name = node.name
 
         def parameter(scope: Scope) -> Any:
             if name not in scope.given.parameters:
@@ -76,92 +81,55 @@ class Compiler:
 
         return parameter
 
-    def _true(self, tree: Tree[Token]) -> Expression:
-        return lambda scope: True
-
-    def _false(self, tree: Tree[Token]) -> Expression:
-        return lambda scope: False
-
-    def _null(self, tree: Tree[Token]) -> Expression:
-        return lambda scope: None
-
-    def _undefined(self, tree: Tree[Token]) -> Expression:
-        return lambda scope: UNDEFINED
-
-    def _name(self, tree: Tree[Token]) -> Expression:
-        name = str(tree.children[0])
-
-        if name not in self._names:
-            raise fault(f"Identifier '{name}' could not be resolved.", tree, "SC2001")
+    def _name(self, node: s.Name) -> Compiled:
+        name = node.name
         return lambda scope: scope.names[name]
 
-    def _member(self, tree: Tree[Token]) -> Expression:
-        of, name = self._children(tree)[0], str(tree.children[1])
+    def _member(self, node: s.Member) -> Compiled:
+        of, keys = self.compile(node.of), tuple(step.key for step in node.steps)
+        if len(keys) == 1 and isinstance(keys[0], str):
+            key = keys[0]
 
-        def member(scope: Scope) -> Any:
-            value = of(scope)
-            return value.get(name, UNDEFINED) if isinstance(value, dict) else UNDEFINED
+            def member(scope: Scope) -> Any:
+                value = of(scope)
+                return value.get(key, UNDEFINED) if isinstance(value, dict) else UNDEFINED
 
-        return member
+            return member
+        return lambda scope: follow(of(scope), keys)
 
-    def _index(self, tree: Tree[Token]) -> Expression:
-        of, at = self._children(tree)
-
-        def index(scope: Scope) -> Any:
-            value, place = of(scope), at(scope)
-            if isinstance(value, dict) and isinstance(place, str):
-                return value.get(place, UNDEFINED)
-            if isinstance(value, list) and type(place) is int and 0 <= place < len(value):
-                return value[place]
-            return UNDEFINED
-
-        return index
-
-    def _compare(self, tree: Tree[Token]) -> Expression:
-        left, right = self._children(tree)
-        operator = str(tree.children[1])
-        return lambda scope: compare(operator, left(scope), right(scope))
-
-    def _and(self, tree: Tree[Token]) -> Expression:
-        left, right = self._children(tree)
-
-        def both(scope: Scope) -> Any:
-            first = left(scope)
-            if first is False:
-                return False
-            second = right(scope)
-            if second is False:
-                return False
-            return True if first is True and second is True else UNDEFINED
-
-        return both
-
-    def _or(self, tree: Tree[Token]) -> Expression:
-        terms = [self.compile(term) for term in _flat(tree, "or_")]
-
-        def either(scope: Scope) -> Any:
-            known = True
-            for term in terms:
-                value = term(scope)
-                if value is True:
-                    return True
-                known = known and value is False
-            return False if known else UNDEFINED
-
-        return either
-
-    def _not(self, tree: Tree[Token]) -> Expression:
-        inner = self._children(tree)[0]
+    def _unary(self, node: s.Unary) -> Compiled:
+        inner, operator = self.compile(node.operand), node.operator
 
         def negated(scope: Scope) -> Any:
             value = inner(scope)
             return not value if isinstance(value, bool) else UNDEFINED
 
-        return negated
+        if operator == "NOT":
+            return negated
+        if operator == "~":
+            return lambda scope: calculate("^", -1, inner(scope))
+        return lambda scope: calculate(operator, 0, inner(scope))
 
-    def _in(self, tree: Tree[Token]) -> Expression:
-        wanted, *choices = self._children(tree)
-        negative = _negated(tree)
+    def _chain(self, node: s.Chain) -> Compiled:
+        operator, operands = node.rest[0][0], [node.first, *(operand for _, operand in node.rest)]
+        if operator in ("AND", "OR"):
+            return _logical(self._all(operands), operator == "OR")
+        first, rest = self.compile(node.first), [(each, self.compile(operand)) for each, operand in node.rest]
+        of = compare if operator in _COMPARISONS else calculate
+        if len(rest) == 1:
+            second = rest[0][1]
+            return lambda scope: of(operator, first(scope), second(scope))
+
+        def folded(scope: Scope) -> Any:
+            value = first(scope)
+            for each, operand in rest:
+                value = of(each, value, operand(scope))
+            return value
+
+        return folded
+
+    def _in(self, node: s.In) -> Compiled:
+        wanted, choices, negative = self.compile(node.wanted), self._all(node.choices), node.negated
 
         def among(scope: Scope) -> Any:
             value = wanted(scope)
@@ -171,9 +139,9 @@ class Compiler:
 
         return among
 
-    def _between(self, tree: Tree[Token]) -> Expression:
-        value, low, high = self._children(tree)
-        negative = _negated(tree)
+    def _between(self, node: s.Between) -> Compiled:
+        value, low, high = self._all((node.wanted, node.low, node.high))
+        negative = node.negated
 
         def between(scope: Scope) -> Any:
             at = value(scope)
@@ -184,10 +152,9 @@ class Compiler:
 
         return between
 
-    def _like(self, tree: Tree[Token]) -> Expression:
-        value, pattern = self._children(tree)
-        negative = _negated(tree)
-        escape = unquote(str(tree.children[-1])) if isinstance(tree.children[-1], Token) else ""
+    def _like(self, node: s.Like) -> Compiled:
+        value, pattern = self._all((node.wanted, node.pattern))
+        negative, escape = node.negated, node.escape or ""
 
         def like(scope: Scope) -> Any:
             text, wanted = value(scope), pattern(scope)
@@ -197,29 +164,12 @@ class Compiler:
 
         return like
 
-    def _arithmetic(self, tree: Tree[Token]) -> Expression:
-        left, right = self._children(tree)
-        operator = str(tree.children[1])
-        return lambda scope: _calculate(operator, left(scope), right(scope))
-
-    def _negative(self, tree: Tree[Token]) -> Expression:
-        inner = self._children(tree)[0]
-        return lambda scope: _calculate("-", 0, inner(scope))
-
-    def _positive(self, tree: Tree[Token]) -> Expression:
-        inner = self._children(tree)[0]
-        return lambda scope: _calculate("+", 0, inner(scope))
-
-    def _complement(self, tree: Tree[Token]) -> Expression:
-        inner = self._children(tree)[0]
-        return lambda scope: _calculate("^", -1, inner(scope))
-
-    def _ternary(self, tree: Tree[Token]) -> Expression:
-        condition, then, otherwise = self._children(tree)
+    def _ternary(self, node: s.Ternary) -> Compiled:
+        condition, then, otherwise = self._all((node.condition, node.then, node.otherwise))
         return lambda scope: then(scope) if condition(scope) is True else otherwise(scope)
 
-    def _coalesce(self, tree: Tree[Token]) -> Expression:
-        first, second = self._children(tree)
+    def _coalesce(self, node: s.Coalesce) -> Compiled:
+        first, second = self._all((node.first, node.second))
 
         def coalesce(scope: Scope) -> Any:
             value = first(scope)
@@ -227,142 +177,72 @@ class Compiler:
 
         return coalesce
 
-    def _array(self, tree: Tree[Token]) -> Expression:
-        items = self._children(tree)
-        return lambda scope: [value for item in items if (value := item(scope)) is not UNDEFINED]
+    def _array(self, node: s.Array) -> Compiled:
+        # a literal `undefined` is left out; what turns out to be undefined keeps its place
+        items = self._all([item for item in node.items if item != s.Constant(UNDEFINED)])
+        return lambda scope: [None if (value := item(scope)) is UNDEFINED else value for item in items]
 
-    def _object(self, tree: Tree[Token]) -> Expression:
-        pairs = [child for child in tree.children if isinstance(child, Tree)]
-        made = [(_key(pair.children[0]), self._children(pair)[0]) for pair in pairs]
+    def _object(self, node: s.Object) -> Compiled:
+        made = [(pair.name, self.compile(pair.value)) for pair in node.pairs]
         return lambda scope: {name: value for name, part in made if (value := part(scope)) is not UNDEFINED}
 
-    def _exists(self, tree: Tree[Token]) -> Expression:
-        run = self._subquery(_only(tree), self._names)
-        return lambda scope: len(run(scope)) > 0
-
-    def _array_query(self, tree: Tree[Token]) -> Expression:
-        return self._subquery(_only(tree), self._names)
-
-    def _scalar(self, tree: Tree[Token]) -> Expression:
-        run = self._subquery(_only(tree), self._names)
+    def _query(self, node: s.Subquery) -> Compiled:
+        query = node.query
+        if node.kind == "ALL":
+            condition = query.where if query.where is not None else s.Constant(True)
+            run = self._subquery(s.replaced(query, where=s.Unary("NOT", condition)))
+            return lambda scope: not run(scope)
+        run = self._subquery(query)
+        if node.kind == "ARRAY":
+            return run
+        if node.kind == "EXISTS":
+            return lambda scope: len(run(scope)) > 0
+        place = -1 if node.kind == "LAST" else 0
 
         def scalar(scope: Scope) -> Any:
             found = run(scope)
-            return found[0] if found else UNDEFINED
+            return found[place] if found else UNDEFINED
 
         return scalar
 
-    def _udf(self, tree: Tree[Token]) -> Expression:
-        raise QueryError(
-            f"user-defined functions are not supported by the local server: {'.'.join(map(str, tree.children[:2]))}"
-        )
-
-    def _call(self, tree: Tree[Token]) -> Expression:
-        name = str(tree.children[0]).upper()
-        given = tree.children[1]
-        arguments = [child for child in given.children if isinstance(child, Tree)] if isinstance(given, Tree) else []
-        if name in AGGREGATES:
-            return self._aggregate(name, arguments)
-        function = FUNCTIONS.get(name) or CLOCK.get(name)
+    def _call(self, node: s.Call) -> Compiled:
+        parts = self._all(node.arguments)
+        if node.function in AGGREGATES:
+            part, name = parts[0], node.function
+            return lambda scope: aggregated(name, (part(member) for member in scope.group or ()))
+        clock = CLOCK.get(node.function)
+        if clock is not None:
+            timed = clock.call
+            return lambda scope: timed(scope.given.now, *[part(scope) for part in parts])
+        function = FUNCTIONS.get(node.function)
         if function is None:
-            message = f"'{name}' is not a recognized built-in function name, or the local server does not have it."
-            raise fault(message, tree, "SC2005")
-        call, least, most = function
-        if len(arguments) < least or (most is not None and len(arguments) > most):
-            some = str(least) if most == least else f"at least {least}" if most is None else f"{least} to {most}"
-            raise fault(f"The {name} function requires {some} argument(s).", tree, "SC2050")
-        parts = [self.compile(_only(argument)) for argument in arguments]
-        if name in CLOCK:
-            return lambda scope: call(scope.given.now, *(part(scope) for part in parts))
-        return lambda scope: call(*(part(scope) for part in parts))
-
-    def _aggregate(self, name: str, arguments: list[Tree[Token]]) -> Expression:
-        if len(arguments) != 1:
-            raise QueryError(f"{name} takes one argument")
-        self.aggregates = True
-        if arguments[0].data == "star_argument":
-            return lambda scope: len(scope.group or ())
-        part = self.compile(_only(arguments[0]))
-
-        def aggregate(scope: Scope) -> Any:
-            values = [value for member in scope.group or () if (value := part(member)) is not UNDEFINED]
-            return _aggregated(name, values)
-
-        return aggregate
+            raise QueryError(f"the function {node.name} is not supported by the local server", "", *node.place)
+        call = function.call
+        return lambda scope: call(*[part(scope) for part in parts])
 
 
-def unquote(text: str) -> str:
-    """A string literal's value; both quotes, JSON's escapes."""
-    inner = text[1:-1].replace("\\'", "'")
-    if text[0] == "'":
-        inner = re.sub(r'(?<!\\)"', r"\"", inner)
-    try:
-        value: str = json.loads(f'"{inner}"')
-    except ValueError as exc:
-        raise QueryError(f"the string literal {text} has an escape or a character that JSON does not allow") from exc
-    return value
+def _logical(terms: Sequence[Compiled], decisive: bool) -> Compiled:
+    """AND, which one false decides, or OR, which one true does; undefined where a term is neither."""
+
+    def decided(scope: Scope) -> Any:
+        known = True
+        for term in terms:
+            value = term(scope)
+            if value is decisive:
+                return decisive
+            known = known and value is (not decisive)
+        return (not decisive) if known else UNDEFINED
+
+    return decided
 
 
-def _aggregated(name: str, values: list[Any]) -> Any:
-    if name == "COUNT":
-        return len(values)
-    if name in ("SUM", "AVG"):
-        if not all(is_number(value) for value in values):
+def follow(value: Any, keys: Sequence[str | int | float]) -> Any:
+    """What is at the end of a path; undefined if it ends before."""
+    for key in keys:
+        if isinstance(value, dict) and isinstance(key, str):
+            value = value.get(key, UNDEFINED)
+        elif isinstance(value, list) and isinstance(key, int) and 0 <= key < len(value):
+            value = value[key]
+        else:
             return UNDEFINED
-        if name == "SUM":
-            return sum(values)
-        return sum(values) / len(values) if values else UNDEFINED
-    if not values:
-        return UNDEFINED
-    return (min if name == "MIN" else max)(values, key=order_key)
-
-
-def _calculate(operator: str, left: Any, right: Any) -> Any:
-    if operator == "||":
-        return left + right if isinstance(left, str) and isinstance(right, str) else UNDEFINED
-    if not is_number(left) or not is_number(right):
-        return UNDEFINED
-    try:
-        result = _ARITHMETIC[operator](left, right)
-    except (ZeroDivisionError, OverflowError, ValueError):
-        return UNDEFINED
-    return int(result) if isinstance(result, float) and result.is_integer() and abs(result) < 2**53 else result
-
-
-_ARITHMETIC: dict[str, Callable[[Any, Any], Any]] = {
-    "+": lambda left, right: left + right,
-    "-": lambda left, right: left - right,
-    "*": lambda left, right: left * right,
-    "/": lambda left, right: left / right,
-    "%": lambda left, right: left - right * int(left / right),
-    "&": lambda left, right: int(left) & int(right),
-    "|": lambda left, right: int(left) | int(right),
-    "^": lambda left, right: int(left) ^ int(right),
-    "<<": lambda left, right: int(left) << int(right),
-    ">>": lambda left, right: int(left) >> int(right),
-    ">>>": lambda left, right: (int(left) & 0xFFFFFFFF) >> int(right),
-}
-
-
-def _flat(tree: Tree[Token], kind: str) -> list[Tree[Token]]:
-    """The operands of a chain of the same operator, without recursion: generated queries have hundreds."""
-    terms: list[Tree[Token]] = []
-    while tree.data == kind:
-        left, right = (child for child in tree.children if isinstance(child, Tree))
-        terms.append(right)
-        tree = left
-    return [tree, *reversed(terms)]
-
-
-def _negated(tree: Tree[Token]) -> bool:
-    return any(isinstance(child, Token) and child.type == "NOT" for child in tree.children)
-
-
-def _key(token: Any) -> str:
-    return unquote(str(token)) if token.type == "STRING" else str(token)
-
-
-def _only(tree: Tree[Token]) -> Tree[Token]:
-    child = tree.children[0]
-    assert isinstance(child, Tree), "the grammar has a tree here"
-    return child
+    return value

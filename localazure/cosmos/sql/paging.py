@@ -4,7 +4,7 @@ A place is a position in an order that writing does not change, so that whoever 
 a row appear twice nor one be left out that was there all the time:
 
 - without ORDER BY, the order of creation: (rid, row of that document);
-- with ORDER BY, the sort values and then the order of creation;
+- with ORDER BY, the sort values and then the order of creation, backwards if anything is sorted downwards;
 - with DISTINCT, the results themselves: they come sorted (by the ORDER BY first, if there is one);
 - with GROUP BY, the values that make the groups: groups come sorted by them. A group is computed when it is given.
 
@@ -35,6 +35,18 @@ class Position:
     place: list[Any]
     skip: int
     take: int | None
+
+
+@dataclass(frozen=True)
+class Resume:
+    """From where on a client wants sorted rows: the sort values, and the document among equal rows; or after that.
+
+    `values` are packed: `[]` for undefined, `[value]` for any other.
+    """
+
+    values: list[Any]
+    rid: int | None
+    exclude: bool
 
 
 @dataclass(frozen=True)
@@ -85,19 +97,26 @@ class _Entry:
 
 
 def run_page(
-    query: Query, documents: Iterable[tuple[int, Any]], given: Given, position: Position | None, size: int
+    query: Query,
+    documents: Iterable[tuple[int, Any]],
+    given: Given,
+    position: Position | None,
+    size: int,
+    resume: Resume | None = None,
 ) -> Page:
-    """At most `size` results from the position on. `documents` come with their rids, in that order.
+    """At most `size` results from the position on, of those that `resume` leaves.
+
+    `documents` come with their rids, in that order.
 
     Raises BadRequest, also for a position that is none of this query.
     """
     outer = Scope({}, given)
     if position is None:
-        skip, take = query.bounds(outer)
+        skip, take = query.bounds(given.parameters)
         position = Position([], skip, take)
     if query.streams:
         return _plain_page(query, documents, outer, position, size)
-    return _sorted_page(query, documents, outer, position, size)
+    return _sorted_page(query, documents, outer, position, size, resume)
 
 
 def first_rid(position: Position | None) -> int:
@@ -111,7 +130,7 @@ def first_rid(position: Position | None) -> int:
 
 
 def _rows(query: Query, document: Any, outer: Scope) -> Iterator[Scope]:
-    return query.matching([Scope({query.root: document} if query.root else {}, outer.given)])
+    return query.matching([query.scope(document, outer.given)])
 
 
 def _plain_page(
@@ -141,12 +160,19 @@ def _plain_page(
 
 
 def _sorted_page(
-    query: Query, documents: Iterable[tuple[int, Any]], outer: Scope, position: Position, size: int
+    query: Query,
+    documents: Iterable[tuple[int, Any]],
+    outer: Scope,
+    position: Position,
+    size: int,
+    resume: Resume | None,
 ) -> Page:
     seen: list[int] = []
     found = list(_entries(query, _seen(documents, seen), outer))
     directions = [descending for _, descending in query.sort]
     looked_at = 0
+    if resume is not None:
+        found = [entry for entry in found if _resumes(query, entry, resume)]
     if position.place:
         begin = _begin(query, position.place)
         found = [entry for entry in found if _after(entry.keys, begin, directions)]
@@ -197,7 +223,8 @@ def _sortable(query: Query, documents: Iterable[tuple[int, Any]], outer: Scope) 
         for number, row in enumerate(_rows(query, document, outer)):
             values = tuple(expression(row) for expression, _ in query.sort)
             ties = (rid, number)
-            yield _Entry(values, ties, (*map(order_key, values), *ties), frozenset((rid,)), row)
+            keys = (*map(order_key, values), -rid if query.descends else rid, number)
+            yield _Entry(values, ties, keys, frozenset((rid,)), row)
 
 
 def _groups(query: Query, documents: Iterable[tuple[int, Any]], outer: Scope) -> Iterator[_Entry]:
@@ -236,12 +263,29 @@ def _begin(query: Query, place: list[Any]) -> tuple[Any, ...]:
     expected = len(query.sort) + (1 if query.distinct else len(query.group) or 2)
     try:
         values = [packed[0] if packed else UNDEFINED for packed in place[0]]
-        keys = [*map(order_key, values), *[int(tie) for tie in place[1:]]]
+        keys: list[Any] = [*map(order_key, values), *[int(tie) for tie in place[1:]]]
     except (ValueError, TypeError, LookupError) as exc:
         raise BadRequest("the continuation token is one of another query") from exc
     if len(keys) != expected:
         raise BadRequest("the continuation token is one of another query")
+    if query.descends and len(place) > 1:
+        keys[len(place[0])] *= -1
     return tuple(keys)
+
+
+def _resumes(query: Query, entry: _Entry, resume: Resume) -> bool:
+    """Whether the row is at or after the place, or after it."""
+    directions = [descending for _, descending in query.sort]
+    if len(resume.values) != len(directions):
+        raise BadRequest("resumeFilter has not as many values as the query has in ORDER BY")
+    begin = tuple(order_key(packed[0] if packed else UNDEFINED) for packed in resume.values)
+    keys = entry.keys[: len(begin)]
+    if keys != begin:
+        return _after(keys, begin, directions)
+    if resume.rid is None or not entry.ties:
+        return not resume.exclude
+    at, place = entry.keys[len(begin)], -resume.rid if query.descends else resume.rid
+    return bool(at > place) or (at == place and not resume.exclude)
 
 
 def _after(keys: tuple[Any, ...], begin: tuple[Any, ...], directions: list[bool]) -> bool:

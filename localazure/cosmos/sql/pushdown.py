@@ -2,98 +2,170 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
-from lark import Token, Tree
-
-from localazure.cosmos.sql.expressions import unquote
-from localazure.cosmos.sql.query import Query
-from localazure.cosmos.sql.values import identity
-
-_CONSTANTS = {"true": True, "false": False, "null": None}
+from localazure.cosmos.sql import syntax as s
+from localazure.cosmos.sql.expressions import Compiled, Compiler, Given, Scope
+from localazure.cosmos.sql.functions import AGGREGATES, CLOCK
+from localazure.cosmos.sql.paths import document_path
+from localazure.cosmos.sql.sources import document_name
+from localazure.cosmos.sql.values import UNDEFINED, identity
 
 Values = dict[str, Any]
 """Values by a text that is the same for equal ones."""
+_RANDOM = frozenset({"RAND"})
+_NOWHERE = s.Query(s.Select("list", ()))
 
 
-def candidates(query: Query, path: tuple[str, ...], parameters: Mapping[str, Any]) -> list[Any] | None:
+def candidates(query: s.Query, path: tuple[str, ...], parameters: Mapping[str, Any]) -> list[Any] | None:
     """The values at the path (property names) that the query's WHERE leaves possible, or `None` for any."""
-    where = query.tree.children[4]
-    if not isinstance(where, Tree) or not query.root:
-        return None
-    condition = where.children[0]
-    assert isinstance(condition, Tree), "the grammar has a tree here"
-    found = _Search(query.root, path, parameters).values(condition)
+    found = _reading(query, path, Given(parameters, 0.0))
     return None if found is None else list(found.values())
 
 
+def is_undefined(node: s.Expression, parameters: Mapping[str, Any]) -> bool:
+    """Whether the expression is undefined, whatever the document."""
+    return _Search(_NOWHERE, (), Given(parameters, 0.0)).constant(node) is UNDEFINED
+
+
+def _reading(tree: s.Query, path: tuple[str, ...], given: Given) -> Values | None:
+    """As `candidates`, for a query and those in its FROM."""
+    found = None if tree.where is None else _Search(tree, path, given).values(tree.where)
+    first = tree.sources[0].collection if tree.sources else None
+    if not isinstance(first, s.Query):
+        return found
+    return _both(found, _reading(first, path, given))
+
+
 class _Search:
-    def __init__(self, root: str, path: tuple[str, ...], parameters: Mapping[str, Any]) -> None:
-        self._root, self._path, self._parameters = root, path, parameters
+    def __init__(self, query: s.Query, path: tuple[str, ...], given: Given) -> None:
+        self._query, self._path, self._given = query, path, given
+        self._name = document_name(query.sources)
 
-    def values(self, tree: Tree[Token]) -> Values | None:
-        if tree.data == "or_":
-            return self._union(tree)
-        children = [child for child in tree.children if isinstance(child, Tree)]
-        if tree.data == "and_":
-            left, right = (self.values(child) for child in children)
-            if left is None or right is None:
-                return right if left is None else left
-            return {name: value for name, value in left.items() if name in right}
-        if tree.data == "compare" and str(tree.children[1]) == "=":
-            for one, other in (children, reversed(children)):
+    def values(self, node: s.Expression, wanted: bool = True) -> Values | None:
+        """What the property can be where the expression is true (`wanted`), or false."""
+        if isinstance(node, s.Chain):
+            return self._logical(node, wanted) if node.rest[0][0] in ("AND", "OR") else self._compared(node, wanted)
+        if isinstance(node, s.Unary) and node.operator == "NOT":
+            return self.values(node.operand, not wanted)
+        if isinstance(node, s.In) and node.negated is not wanted and self._is_property(node.wanted):
+            return self._constants(node.choices)
+        if self._is_property(node):
+            return {identity(wanted): wanted}
+        if wanted and isinstance(node, s.Call) and node.function == "IS_NULL" and self._is_property(node.arguments[0]):
+            return {identity(None): None}
+        return None if (value := self.constant(node)) is _OPEN or value is wanted else {}
+
+    def _logical(self, node: s.Chain, wanted: bool) -> Values | None:
+        found = [self.values(node.first, wanted), *[self.values(operand, wanted) for _, operand in node.rest]]
+        return _any_of(found) if (node.rest[0][0] == "OR") is wanted else _all_of(found)
+
+    def _compared(self, node: s.Chain, wanted: bool) -> Values | None:
+        operator, operands = node.rest[0][0], [node.first, *[operand for _, operand in node.rest]]
+        if operator == ("=" if wanted else "!=") and len(operands) == 2:
+            for one, other in (operands, reversed(operands)):
                 if self._is_property(one):
-                    return self._given([other])
-        if tree.data == "in_" and self._is_property(children[0]) and not _is_negated(tree):
-            return self._given(children[1:])
-        return None
+                    return self._constants([other])
+        if any(isinstance(operand, s.Constant) and operand.value is UNDEFINED for operand in operands):
+            return {}
+        return None if (value := self.constant(node)) is _OPEN or value is wanted else {}
 
-    def _union(self, tree: Tree[Token]) -> Values | None:
-        """Of a chain of ORs, which may be long: without recursion."""
+    def _is_property(self, node: s.Expression) -> bool:
+        if isinstance(node, s.Member) and isinstance(node.of, s.Name) and node.of.name == self._name:
+            steps, path = node.steps, self._path
+            return steps[-1].key == path[-1] and tuple([step.key for step in steps]) == path
+        return not isinstance(node, s.Constant | s.Parameter) and document_path(node, self._query) == self._path
+
+    def _constants(self, nodes: Iterable[s.Expression]) -> Values | None:
         found: Values = {}
-        while True:
-            operands = [child for child in tree.children if isinstance(child, Tree)] if tree.data == "or_" else [tree]
-            values = self.values(operands[-1])
-            if values is None:
+        for node in nodes:
+            value = self.constant(node)
+            if value is _OPEN:
                 return None
-            found |= values
-            if len(operands) == 1:
-                return found
-            tree = operands[0]
-
-    def _is_property(self, tree: Tree[Token]) -> bool:
-        for name in reversed(self._path):
-            if _name(tree) != name or not isinstance(tree.children[0], Tree):
-                return False
-            tree = tree.children[0]
-        return tree.data == "name" and str(tree.children[0]) == self._root
-
-    def _given(self, trees: Iterable[Tree[Token]]) -> Values | None:
-        found: Values = {}
-        for tree in trees:
-            if tree.data == "string":
-                value: Any = unquote(str(tree.children[0]))
-            elif tree.data == "parameter" and str(tree.children[0]) in self._parameters:
-                value = self._parameters[str(tree.children[0])]
-            elif tree.data == "number":
-                value = float(str(tree.children[0]))
-            elif tree.data in _CONSTANTS:
-                value = _CONSTANTS[tree.data]
-            else:
-                return None
-            found[identity(value)] = value
+            if value is not UNDEFINED:
+                found[identity(value)] = value
         return found
 
+    def constant(self, node: s.Expression) -> Any:
+        """The value of an expression that is about no row; `_OPEN` for one that is."""
+        if isinstance(node, s.Constant):
+            return node.value
+        if isinstance(node, s.Parameter):
+            return self._given.parameters.get(node.name, _OPEN)
+        if _mentions(node):
+            return _OPEN
+        closed = _closed(node)
+        if closed is None or not closed.parameters <= self._given.parameters.keys():
+            return _OPEN
+        return closed.evaluate(Scope({}, self._given))
 
-def _name(tree: Tree[Token]) -> str | None:
-    """The property that a member or index expression names."""
-    if tree.data == "member":
-        return str(tree.children[1])
-    if tree.data == "index" and isinstance(tree.children[1], Tree) and tree.children[1].data == "string":
-        return unquote(str(tree.children[1].children[0]))
-    return None
+
+class _Open:
+    """Stands for a value that differs from row to row."""
 
 
-def _is_negated(tree: Tree[Token]) -> bool:
-    return any(isinstance(child, Token) and child.type == "NOT" for child in tree.children)
+_OPEN = _Open()
+
+
+def _all_of(found: Sequence[Values | None]) -> Values | None:
+    result: Values | None = None
+    for values in found:
+        result = _both(result, values)
+    return result
+
+
+def _any_of(found: Sequence[Values | None]) -> Values | None:
+    result: Values = {}
+    for values in found:
+        if values is None:
+            return None
+        result |= values
+    return result
+
+
+def _both(left: Values | None, right: Values | None) -> Values | None:
+    if left is None or right is None:
+        return right if left is None else left
+    return {name: value for name, value in left.items() if name in right}
+
+
+@dataclass(frozen=True)
+class _Closed:
+    """An expression that is about no row and gives the same each time, and the parameters it needs."""
+
+    evaluate: Compiled
+    parameters: frozenset[str]
+
+
+def _mentions(node: s.Expression) -> bool:
+    """Whether it is plain to see that the expression is about a row, as most are: no need to hash it."""
+    if isinstance(node, s.Chain):
+        return any(map(_mentions, (node.first, node.rest[0][1])))
+    return isinstance(node, s.Name) or (isinstance(node, s.Member) and isinstance(node.of, s.Name))
+
+
+@lru_cache(maxsize=512)
+def _closed(node: s.Expression) -> _Closed | None:
+    return _Closed(Compiler(_no_subquery).compile(node), frozenset(_parameters(node))) if _is_closed(node) else None
+
+
+def _parameters(node: s.Expression) -> Iterator[str]:
+    if isinstance(node, s.Parameter):
+        yield node.name
+    for child in s.children(node):
+        yield from _parameters(child)
+
+
+def _is_closed(node: s.Expression) -> bool:
+    if isinstance(node, s.Name | s.Subquery):
+        return False
+    if isinstance(node, s.Call) and (node.function in AGGREGATES or node.function in CLOCK or node.function in _RANDOM):
+        return False
+    return all(map(_is_closed, s.children(node)))
+
+
+def _no_subquery(query: s.Query) -> Callable[[Scope], list[Any]]:
+    raise AssertionError("a closed expression has none")

@@ -1,4 +1,4 @@
-"""A whole query: parsed and compiled once a text, then run over documents.
+"""A whole query: parsed, bound and compiled once a text, then run over documents.
 
 The steps are those of the language: FROM and JOIN make rows, WHERE keeps some, GROUP BY or an aggregate folds them,
 ORDER BY sorts, SELECT shapes, DISTINCT drops repeats, OFFSET, LIMIT and TOP cut.
@@ -8,93 +8,101 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from functools import lru_cache
-from pathlib import Path
+from functools import cached_property, lru_cache
 from typing import Any
 
-from lark import Lark, Token, Tree
-from lark.exceptions import LarkError, UnexpectedInput
-
 from localazure.cosmos.errors import QueryError
-from localazure.cosmos.sql.checks import check_aggregates, check_compositions, check_folded, fault, sorts_selected
-from localazure.cosmos.sql.expressions import Compiler, Expression, Given, Scope, unquote
+from localazure.cosmos.sql import syntax as s
+from localazure.cosmos.sql.binder import bound
+from localazure.cosmos.sql.expressions import Compiled, Compiler, Given, Scope
+from localazure.cosmos.sql.grouping import is_aggregated, part_of
+from localazure.cosmos.sql.sources import DOCUMENT, WHOLE_ROW, Rows, document_name, rows
 from localazure.cosmos.sql.values import UNDEFINED, identity, order_key
 
-_PARSER = Lark(
-    (Path(__file__).parent / "grammar.lark").read_text(),
-    parser="lalr",
-    maybe_placeholders=True,
-    start=["start", "expr"],
-)
-
-Rows = Callable[[Iterable[Scope]], Iterator[Scope]]
+_COUNTS = {
+    "TOP": ("SC2060", "The count value provided for a TOP clause must be an integer."),
+    "OFFSET": ("SC2062", "The OFFSET count value exceeds the maximum allowed value."),
+    "LIMIT": ("SC2061", "The LIMIT count value exceeds the maximum allowed value."),
+}
 
 
 @dataclass(frozen=True)
 class Query:
-    """A compiled query. `root` is the name the documents go by; `""` for a query without FROM."""
+    """A compiled query. `reads` says whether it has a FROM, `document` what scopes call a document."""
 
-    root: str
+    tree: s.Query
+    reads: bool
+    document: str
     rows: Rows
-    where: Expression | None
-    group: tuple[Expression, ...]
-    sort: tuple[tuple[Expression, bool], ...]
-    shape: Expression
-    distinct: bool
-    distinct_is_sorted: bool
+    where: Compiled | None
+    group: tuple[Compiled, ...]
+    sort: tuple[tuple[Compiled, bool], ...]
+    shape: Compiled
     aggregates: bool
-    top: Expression | None
-    offset: Expression | None
-    limit: Expression | None
-    tree: Tree[Token]
+
+    @property
+    def distinct(self) -> bool:
+        return self.tree.distinct
+
+    @cached_property
+    def distinct_is_sorted(self) -> bool:
+        """Whether ORDER BY sorts by what is selected, or by parts of it, and so equal results have equal places."""
+        selected = [item.value for item in self.tree.select.items]
+        return self.tree.select.kind == "*" or all(part_of(sort.value, selected) for sort in self.tree.order)
+
+    @cached_property
+    def descends(self) -> bool:
+        """Whether anything is sorted downwards: then equal rows come with the latest document first."""
+        return any(descending for _, descending in self.sort)
 
     @property
     def streams(self) -> bool:
         """Whether results can be given while documents are read, in their order."""
         return not (self.sort or self.distinct or self.group or self.aggregates)
 
+    def scope(self, document: Any, given: Given) -> Scope:
+        """What a document is to the query's FROM."""
+        return Scope({self.document: document}, given)
+
     def run(self, documents: Iterable[Any], parameters: Mapping[str, Any], now: float) -> list[Any]:
         """The results, in order. Raises QueryError."""
         given = Given(parameters, now)
-        scopes = (Scope({self.root: document}, given) for document in documents) if self.root else [Scope({}, given)]
+        scopes = (self.scope(document, given) for document in documents) if self.reads else [Scope({}, given)]
         return self.results(scopes, Scope({}, given))
 
     def results(self, scopes: Iterable[Scope], outer: Scope) -> list[Any]:
         """As `run`, over scopes that the caller made."""
-        rows: Iterable[Scope] = self.matching(scopes)
+        found: Iterable[Scope] = self.matching(scopes)
         if self.group or self.aggregates:
-            rows = self._folded(rows, outer)
+            found = self._folded(found, outer)
         if self.sort:
-            rows = list(rows)
+            found = list(found)
             for expression, descending in reversed(self.sort):
-                rows.sort(key=lambda row: order_key(expression(row)), reverse=descending)
-        found = [value for row in rows if (value := self.shape(row)) is not UNDEFINED]
+                found.sort(key=lambda row: order_key(expression(row)), reverse=descending)
+        values = [value for row in found if (value := self.shape(row)) is not UNDEFINED]
         if self.distinct:
-            found = list({identity(value): value for value in reversed(found)}.values())[::-1]
-        skip, take = self.bounds(outer)
-        return found[skip:] if take is None else found[skip : skip + take]
+            values = list({identity(value): value for value in reversed(values)}.values())[::-1]
+        skip, take = self.bounds(outer.given.parameters)
+        return values[skip:] if take is None else values[skip : skip + take]
 
     def matching(self, scopes: Iterable[Scope]) -> Iterator[Scope]:
         """The rows that FROM and JOIN make of the scopes and that WHERE keeps."""
-        rows = self.rows(scopes)
+        found = self.rows(scopes)
         if self.where is None:
-            return rows
+            return found
         condition = self.where
-        return (row for row in rows if condition(row) is True)
+        return (row for row in found if condition(row) is True)
 
-    def bounds(self, outer: Scope) -> tuple[int, int | None]:
+    def bounds(self, parameters: Mapping[str, Any]) -> tuple[int, int | None]:
         """How many results to leave out, and how many to give at most. Raises QueryError."""
-        skip, most = 0, []
-        if self.top is not None:
-            most.append(_count(self.top(outer), "TOP"))
-        if self.offset is not None and self.limit is not None:
-            skip = _count(self.offset(outer), "OFFSET")
-            most.append(_count(self.limit(outer), "LIMIT"))
-        return skip, min(most, default=None)
+        tree = self.tree
+        if tree.offset is not None and tree.limit is not None:
+            return count(tree.offset, "OFFSET", parameters), count(tree.limit, "LIMIT", parameters)
+        return 0, None if tree.top is None else count(tree.top, "TOP", parameters)
 
-    def _folded(self, rows: Iterable[Scope], outer: Scope) -> list[Scope]:
+    def _folded(self, found: Iterable[Scope], outer: Scope) -> list[Scope]:
         groups: dict[tuple[str, ...], list[Scope]] = {} if self.group else {(): []}
-        for row in rows:
+        for row in found:
             groups.setdefault(self.group_of(row), []).append(row)
         return [folded(members, outer) for members in groups.values()]
 
@@ -105,198 +113,73 @@ class Query:
 
 def folded(members: list[Scope], outer: Scope) -> Scope:
     """One row for a group of rows, or for none."""
-    return Scope(members[0].names if members else outer.names, outer.given, members)
+    return Scope(members[0].names if members else _Nothing(outer.names), outer.given, members)
+
+
+class _Nothing(dict[str, Any]):
+    """The names of no row at all: undefined, but for those around."""
+
+    def __missing__(self, name: str) -> Any:
+        return UNDEFINED
+
+
+def count(given: s.Count, clause: str, parameters: Mapping[str, Any]) -> int:
+    """The number of TOP, OFFSET or LIMIT. Raises QueryError."""
+    value = parameters.get(given.value) if isinstance(given.value, str) else given.value
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    if type(value) is not int or value < 0:
+        code, message = _COUNTS[clause]
+        raise QueryError(message, code, *given.place)
+    return value
 
 
 @lru_cache(maxsize=512)
 def parse(text: str) -> Query:
     """Raises QueryError with the place of the error."""
-    return _compile(_parsed(text, "start"))
+    return _compiled(bound(text), True)
 
 
-def _parsed(text: str, start: str) -> Tree[Token]:
-    try:
-        return _PARSER.parse(text, start=start)
-    except UnexpectedInput as exc:
-        near = getattr(exc, "token", None)
-        begin = len(text) if near is not None and near.type == "$END" else int(exc.pos_in_stream or 0)
-        near = text[begin : begin + 1] if near is None else str(near)
-        place = f"line {text.count(chr(10), 0, begin) + 1}, column {begin - text.rfind(chr(10), 0, begin)}"
-        message = f"Syntax error, incorrect syntax near '{near}' ({place})."
-        raise QueryError(message, "SC1001", begin, begin + max(1, len(near))) from exc
-    except LarkError as exc:
-        raise QueryError(f"Syntax error: {str(exc).splitlines()[0]}", "SC1001") from exc
-
-
-def _compile(tree: Tree[Token], outer: frozenset[str] | None = None) -> Query:
-    """`outer` are the names that a subquery is given; `None` for a whole query."""
-    distinct, top, selection, source, where, group, order, page = tree.children
-    selection = _tree(selection)
-    clauses = [None if clause is None else _tree(clause) for clause in (where, group, order)]
-    check_aggregates(selection, *clauses)
-    root, first, own, rows = _source(source, outer)
-    if selection.data == "select_all" and len(own) != 1:
-        raise fault("'SELECT *' is only valid with a single input set.", tree)
-    compiler = Compiler(_subquery, own if outer is None else own | outer)
-    shape = _shape(selection, compiler, first)
-    if compiler.aggregates or group is not None:
-        check_folded(selection, clauses[1], own)
-    if compiler.aggregates and outer is None and root:
-        check_compositions(selection)
+def _compiled(tree: s.Query, whole: bool) -> Query:
+    """`whole`: its FROM reads the container."""
+    compiler = Compiler(_subquery)
     return Query(
-        root=root,
-        rows=rows,
-        where=None if where is None else compiler.compile(_tree(_tree(where).children[0])),
-        group=() if group is None else tuple(compiler.compile(_tree(item)) for item in _tree(group).children),
-        sort=() if order is None else tuple(_sort(_tree(item), compiler) for item in _tree(order).children),
-        shape=shape,
-        distinct=distinct is not None,
-        distinct_is_sorted=order is None or sorts_selected(selection, _tree(order)),
-        aggregates=compiler.aggregates,
-        top=None if top is None else compiler.compile(_tree(_tree(top).children[0])),
-        offset=None if page is None else compiler.compile(_tree(_tree(page).children[0])),
-        limit=None if page is None else compiler.compile(_tree(_tree(page).children[1])),
         tree=tree,
+        reads=bool(tree.sources),
+        document=document_name(tree.sources) if whole else DOCUMENT,
+        rows=rows(tree.sources, whole, _source_query),
+        where=None if tree.where is None else compiler.compile(tree.where),
+        group=tuple(compiler.compile(node) for node in tree.group),
+        sort=tuple((compiler.compile(sort.value), sort.descends) for sort in tree.order),
+        shape=_shape(tree, compiler),
+        aggregates=is_aggregated(tree),
     )
 
 
-def _subquery(tree: Tree[Token], names: frozenset[str]) -> Callable[[Scope], list[Any]]:
-    query = _compile(tree, names)
+def _subquery(tree: s.Query) -> Callable[[Scope], list[Any]]:
+    return _source_query(tree, False)
+
+
+def _source_query(tree: s.Query, whole: bool) -> Callable[[Scope], list[Any]]:
+    query = _compiled(tree, whole)
 
     def run(scope: Scope) -> list[Any]:
-        return query.results([scope], scope)
+        own = query.scope(scope.names[DOCUMENT], scope.given) if whole else scope
+        return query.results([own], own)
 
     return run
 
 
-def _shape(tree: Tree[Token], compiler: Compiler, first: str) -> Expression:
-    if tree.data == "select_all":
-        return lambda scope: scope.names[first]
-    if tree.data == "select_value":
-        return compiler.compile(_tree(tree.children[0]))
-    parts: list[tuple[str, Expression]] = []
-    for number, item in enumerate(map(_tree, tree.children), start=1):
-        expression, alias = item.children
-        name = str(alias) if alias is not None else _default_name(_tree(expression), number)
-        parts.append((name, compiler.compile(_tree(expression))))
+def _shape(tree: s.Query, compiler: Compiler) -> Compiled:
+    if tree.select.kind == "*":
+        name = tree.sources[0].alias or WHOLE_ROW if tree.sources else None
+        return lambda scope: UNDEFINED if name is None else scope.names[name]
+    if tree.select.kind == "VALUE":
+        return compiler.compile(tree.select.items[0].value)
+    values = [compiler.compile(item.value) for item in tree.select.items]
+    parts = list(zip(s.column_names(tree.select), values, strict=True))
 
     def shaped(scope: Scope) -> Any:
         return {name: value for name, part in parts if (value := part(scope)) is not UNDEFINED}
 
     return shaped
-
-
-def _default_name(expression: Tree[Token], number: int) -> str:
-    if expression.data in ("member", "name"):
-        return str(expression.children[-1])
-    if expression.data == "index" and isinstance(expression.children[1], Tree):
-        inner = expression.children[1]
-        if inner.data == "string":
-            return unquote(str(inner.children[0]))
-    return f"${number}"
-
-
-def _sort(tree: Tree[Token], compiler: Compiler) -> tuple[Expression, bool]:
-    expression, direction = tree.children
-    return compiler.compile(_tree(expression)), direction is not None and str(direction).lower() == "desc"
-
-
-def _source(tree: Any, outer: frozenset[str] | None) -> tuple[str, str, frozenset[str], Rows]:
-    """FROM and JOIN: the documents' name, the first name for a row, all names, and how to make rows.
-
-    Raises QueryError for a path that begins with an unknown name.
-    """
-    if tree is None:
-        return "", "", frozenset(), iter
-    source, *joins = tree.children
-    steps: list[Callable[[Iterable[Scope]], Iterator[Scope]]] = []
-    path = _path(source.children[-1] if source.data == "from_in" else source.children[0])
-    root = path[0]
-    if outer is not None and root not in outer:
-        raise _unresolved(root, source)
-    first = root
-    if source.data == "from_in":
-        first = str(source.children[0])
-        steps.append(_join(first, path))
-    elif len(path) > 1:
-        alias = source.children[1]
-        first = str(path[-1] if alias is None else alias.children[0])
-        steps.append(_descend(first, path))
-    elif source.children[1] is not None:
-        first = str(source.children[1].children[0])
-        if outer is None:
-            root = first
-        else:
-            steps.append(_descend(first, path))
-    names = {first}
-    for join in joins:
-        path = _path(join.children[1])
-        if path[0] not in names | (outer or frozenset()):
-            raise _unresolved(path[0], join.children[1])
-        names.add(str(join.children[0]))
-        steps.append(_join(str(join.children[0]), path))
-
-    def rows(scopes: Iterable[Scope]) -> Iterator[Scope]:
-        for step in steps:
-            scopes = step(scopes)
-        return iter(scopes)
-
-    return root, first, frozenset(names), rows
-
-
-def _unresolved(name: str, tree: Tree[Token]) -> QueryError:
-    return fault(f"Identifier '{name}' could not be resolved.", tree, "SC2001")
-
-
-def _join(name: str, path: list[Any]) -> Callable[[Iterable[Scope]], Iterator[Scope]]:
-    def step(scopes: Iterable[Scope]) -> Iterator[Scope]:
-        for scope in scopes:
-            found = _follow(scope, path)
-            for item in found if isinstance(found, list) else ():
-                yield Scope({**scope.names, name: item}, scope.given)
-
-    return step
-
-
-def _descend(name: str, path: list[Any]) -> Callable[[Iterable[Scope]], Iterator[Scope]]:
-    def step(scopes: Iterable[Scope]) -> Iterator[Scope]:
-        for scope in scopes:
-            found = _follow(scope, path)
-            if found is not UNDEFINED:
-                yield Scope({**scope.names, name: found}, scope.given)
-
-    return step
-
-
-def _follow(scope: Scope, path: list[Any]) -> Any:
-    value: Any = scope.names.get(path[0], UNDEFINED)
-    for part in path[1:]:
-        if isinstance(value, dict):
-            value = value.get(part, UNDEFINED)
-        elif isinstance(value, list) and isinstance(part, int) and part < len(value):
-            value = value[part]
-        else:
-            return UNDEFINED
-    return value
-
-
-def _path(tree: Tree[Token]) -> list[Any]:
-    parts: list[Any] = []
-    for token in tree.children:
-        assert isinstance(token, Token), "a path is made of tokens"
-        if token.type == "STRING":
-            parts.append(unquote(str(token)))
-        else:
-            parts.append(int(token) if token.type == "INT" else str(token))
-    return parts
-
-
-def _count(value: Any, clause: str) -> int:
-    if type(value) is not int or value < 0:
-        raise QueryError(f"{clause} must be a non-negative integer")
-    return value
-
-
-def _tree(value: Any) -> Tree[Token]:
-    assert isinstance(value, Tree), "the grammar has a tree here"
-    return value

@@ -56,13 +56,13 @@ def _whole(value: Any) -> Any:
 
 
 def compare(operator: str, left: Any, right: Any) -> Any:
-    """`left operator right`; undefined where the two cannot be compared."""
+    """`left operator right`; undefined where the two cannot be compared. Values of two types are not equal."""
     if left is UNDEFINED or right is UNDEFINED:
         return UNDEFINED
     kind = rank(left)
     if kind != rank(right):
-        return UNDEFINED
-    if operator in ("=", "!=", "<>"):
+        return UNDEFINED if operator not in ("=", "!=") else operator == "!="
+    if operator in ("=", "!="):
         # Python holds [1] and [true] to be equal; JSON does not
         equal = identity(left) == identity(right) if kind >= 6 else bool(left == right)
         return equal is (operator == "=")

@@ -38,9 +38,15 @@ def declared(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def address(declared: Path) -> Iterator[str]:
+def plans() -> str:
+    """Whether queries over all partitions need a plan; tests of the server's own pages do without."""
+    return "required"
+
+
+@pytest.fixture
+def address(declared: Path, plans: str) -> Iterator[str]:
     """A server on a thread of its own, for synchronous clients."""
-    with serving(PART, Config(options={"containers": str(declared)})) as server:
+    with serving(PART, Config(options={"containers": str(declared), "plans": plans})) as server:
         yield server.url
 
 
@@ -57,9 +63,11 @@ def clock() -> ManualClock:
 
 
 @pytest.fixture
-async def server(declared: Path, tmp_path: Path, clock: ManualClock) -> AsyncIterator[CosmosServer]:
+async def server(declared: Path, tmp_path: Path, clock: ManualClock, plans: str) -> AsyncIterator[CosmosServer]:
     """A server in the test's own loop, with a clock that the test moves and a file that outlives it."""
-    made = await PART.start(Config(state=tmp_path / "state", options={"containers": str(declared)}, clock=clock))
+    made = await PART.start(
+        Config(state=tmp_path / "state", options={"containers": str(declared), "plans": plans}, clock=clock)
+    )
     assert isinstance(made, CosmosServer)
     yield made
     await made.stop()

@@ -231,14 +231,6 @@ async def test_who_is_not_known_is_refused(server: CosmosServer, headers: dict[s
         assert named in (await answer.json())["message"]
 
 
-async def test_a_query_plan_is_refused(server: CosmosServer) -> None:
-    headers = signed("POST", "docs", "dbs/shop/colls/things") | {"x-ms-cosmos-is-query-plan-request": "True"}
-    url = f"{server.url}/dbs/shop/colls/things/docs"
-    async with aiohttp.ClientSession() as session, session.post(url, headers=headers, json={"query": "x"}) as answer:
-        assert answer.status == 400
-        assert "without a plan" in (await answer.json())["message"]
-
-
 async def test_an_unknown_address_is_not_found(server: CosmosServer) -> None:
     headers = signed("GET", "nothing", "dbs/shop")
     url = f"{server.url}/dbs/shop/nothing"

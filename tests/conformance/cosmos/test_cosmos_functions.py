@@ -107,18 +107,35 @@ EXAMPLES: dict[str, dict[str, Any]] = {
         "CONTAINS_ALL_CS('AdventureWorks', 'Works', 'ADV')": False,
         "CONTAINS_ANY_CI('AdventureWorks', 'none', 'ADV')": True,
         "CONTAINS_ANY_CS('AdventureWorks', 'none', 'ADV')": False,
+        "ContainsAllCI('AdventureWorks', 'works', 'ADV')": True,
+        "ContainsAllCS('AdventureWorks', 'Works', 'ADV')": False,
+        "ContainsAnyCI('AdventureWorks', 'none', 'ADV')": True,
+        "ContainsAnyCS('AdventureWorks', 'none', 'ADV')": False,
         "ENDSWITH('AdventureWorks', 'works', true)": True,
         "INDEX_OF('AdventureWorks', 'e', 5)": 8,
         "INDEX_OF('AdventureWorks', 'Cosmos')": -1,
         "LASTINDEXOF('abcabc', 'b')": 4,
         "LASTINDEXOF('abcabc', 'b', 3)": 1,
+        "LastSubstringAfter('a-b-c', '-')": "c",
+        "LastSubstringBefore('a-b-c', '-')": "a-b",
+        "LastSubstringBefore('a-b-c', '+')": UNDEFINED,
         "LEFT('AdventureWorks', 3)": "Adv",
         "LENGTH('AdventureWorks')": 14,
         "LENGTH(null)": UNDEFINED,
         "LOWER('AbC')": "abc",
         "LTRIM('  a ')": "a ",
         "LTRIM('AdventureWorks', 'Adventure')": "Works",
+        "RegexExtract('SKU-93821-BLUE', '[0-9]+')": "93821",
+        "RegexExtract('sku-93821', 'SKU-([0-9]+)', 'i', 1)": "93821",
+        "RegexExtract('sku', '([0-9]+)', '', 2)": UNDEFINED,
+        "RegexExtract('sku', '[0-9]')": UNDEFINED,
+        "RegexExtractAll('A12-B34-C56', '[0-9]+')": ["12", "34", "56"],
+        "RegexExtractAll('A12-B34', '[A-Z]([0-9])', '', 1)": ["1", "3"],
+        "RegexReplace('A12-B34', '[0-9]+', '#')": "A#-B34",
+        "RegexReplaceAll('A12-b34', '[a-z]', '\\\\1', 'i')": "\\112-\\134",
         "RegexMatch('abcd', 'ab c', 'x')": True,
+        "RegexMatch('ab d', 'ab[ ]d # comment', 'x')": True,
+        "RegexMatch('" + "a" * 40 + "b', '^(a+)+$')": False,
         "RegexMatch('a\\nB', '^b$', 'im')": True,
         "RegexMatch('abcd', '(', '')": UNDEFINED,
         "RegexMatch('abcd', 'a', 'q')": UNDEFINED,
@@ -145,6 +162,9 @@ EXAMPLES: dict[str, dict[str, Any]] = {
         "StringToNumber('NaN')": UNDEFINED,
         'StringToObject(\'{"a": {"b": 1}}\')': {"a": {"b": 1}},
         "StringToObject(\"{'a': 1}\")": UNDEFINED,
+        "SubstringAfter('a-b-c', '-')": "b-c",
+        "SubstringBefore('a-b-c', '-')": "a",
+        "SubstringBefore('', 'x')": UNDEFINED,
         "SUBSTRING('AdventureWorks', 9, 5)": "Works",
         "ToString([1, {'b': 0.1234, 'a': 'x'}])": '[1,{"b":0.1234,"a":"x"}]',
         "ToString(undefined)": UNDEFINED,
@@ -168,6 +188,12 @@ EXAMPLES: dict[str, dict[str, Any]] = {
         "DateTimeDiff('mm', '2019-02-04T16:00:00.0000000', '2018-03-05T05:00:00.0000000')": -11,
         "DateTimeDiff('hh', '2018-03-05T05:59:00', '2018-03-05T06:01:00')": 1,
         "DateTimeDiff('ns', '2018-03-05T05:59:00', '2018-03-05T05:59:00.0000001')": 100,
+        "DateTimeFormat('2021-09-14T19:21:00.1234567Z', 'yyyy-MM-dd')": "2021-09-14",
+        "DateTimeFormat('2021-09-04T00:21:05.1234567Z', 'yy y M MMM d ddd H HH h hh m s ss f fff t tt Y')": (
+            "21 21 9 09 4 04 0 00 12 12 21 5 05 1 123 t AM Y"
+        ),
+        "DateTimeFormat('2021-09-14', '')": UNDEFINED,
+        "DateTimeFormat('no date', 'yyyy')": UNDEFINED,
         "DateTimeFromParts(2017, 4, 20, 13, 15, 20, 3456789)": "2017-04-20T13:15:20.3456789Z",
         "DateTimeFromParts(-2000, -1, -1)": UNDEFINED,
         "DateTimePart('mcs', '2016-05-29T08:30:00.1301617')": 130161,
@@ -189,6 +215,7 @@ EXAMPLES: dict[str, dict[str, Any]] = {
         "IIF('true', 123, 456)": 456,
         "IS_ARRAY([])": True,
         "IS_BOOL(1)": False,
+        "IS_BOOLEAN(true)": True,
         "IS_DATETIME('2023-03-06 15:29:59.9Z')": True,
         "IS_DATETIME('2023-02-30')": False,
         "IS_DATETIME('2023-03-06T15:29')": False,
@@ -255,7 +282,7 @@ def test_every_function_has_an_example() -> None:
         ("ABS()", "The ABS function requires 1 argument"),
         ("ARRAY_CONCAT([1])", "The ARRAY_CONCAT function requires at least 2 argument"),
         ("CONTAINS('a')", "The CONTAINS function requires 2 to 3 argument"),
-        ("GetCurrentDateTime(1)", "The GETCURRENTDATETIME function requires 0 argument"),
+        ("GetCurrentDateTime(1)", "The GetCurrentDateTime function requires 0 argument"),
     ],
 )
 def test_a_wrong_number_of_arguments_is_refused(things: Any, call: str, message: str) -> None:
@@ -267,9 +294,21 @@ def test_a_wrong_number_of_arguments_is_refused(things: Any, call: str, message:
 
 @pytest.mark.parametrize(
     "name",
-    ["ST_DISTANCE", "ST_WITHIN", "VectorDistance", "FullTextContains", "FullTextScore", "RRF", "DateTimeFormat"],
+    ["ST_DISTANCE", "ST_WITHIN", "VectorDistance", "FullTextContains", "FullTextScore", "RRF"],
 )
 def test_a_function_that_is_not_here_is_refused_by_name(things: Any, name: str) -> None:
-    with pytest.raises(exceptions.CosmosHttpResponseError, match=f"'{name.upper()}' is not a recognized") as caught:
+    with pytest.raises(
+        exceptions.CosmosHttpResponseError,
+        match=f"'{name.upper()}' is not a recognized built-in function name of the local",
+    ) as caught:
         list(things.query_items(f"SELECT VALUE {name}(c.a, c.b) FROM c", enable_cross_partition_query=True))
+    assert caught.value.status_code == 400
+
+
+@pytest.mark.parametrize("pattern", ["(?=a)b", "(a)\\1", "(?<!a)b"])
+def test_what_no_linear_engine_has_is_refused_by_name(things: Any, pattern: str) -> None:
+    things.create_item({"id": "1", "kind": "a", "s": "ab"})
+    given = [{"name": "@p", "value": pattern}]
+    with pytest.raises(exceptions.CosmosHttpResponseError, match="lookaround, backreferences") as caught:
+        list(things.query_items("SELECT VALUE RegexMatch(c.s, @p) FROM c", parameters=given, partition_key="a"))
     assert caught.value.status_code == 400

@@ -133,15 +133,15 @@ def test_a_patch_that_fails_half_way_changes_nothing(things: Any) -> None:
         ("from c where c.missing = 1", False),
         ("from c where c.note LIKE '50!%%' ESCAPE '!'", True),
         ('from c where c.note like "60!%%" escape "!"', False),
-        ("from c where c.inner = {'a': {\"b\": 1}, c: 'x'}", True),
-        ("from c where c.inner = {'a': 2}", False),
+        ("from c where c['inner'] = {'a': {\"b\": 1}, c: 'x'}", True),
+        ("from c where c['inner'] = {'a': 2}", False),
         ("from c where c.pieces = 5 ? c.note = '50% off' : false", True),
         ("from c where (c.pieces = 5 ? 'yes' : 'no') = 'no'", False),
         ("from c where c.pieces = 6 -- it's five\n or c.note = '50% off'", True),
         ("from c where c.pieces = 5 -- it's five\n and c.note = 'other'", False),
         ("from c where exists(select value t from t in c['tags'] where t = 'red')", True),
         ("from c where c.tags[0] = 'red' and c.pieces * 1e1 = 50 and c.pieces > .5", True),
-        ("from c where c.pieces in (4, 5) and c['inner']['c'] between 'w' and 'y'", True),
+        ("from c where c.pieces in (4, 5) and (c['inner']['c'] between 'w' and 'y')", True),
     ],
 )
 def test_a_conditional_patch(things: Any, condition: str, holds: bool) -> None:

@@ -170,10 +170,44 @@ def _to_number(unit: int) -> Any:
     return strings(made)
 
 
+_FORMAT = re.compile(r"\\(.)|y+|M+|d+|H+|h+|m+|s+|f+|F+|t{2,}", re.DOTALL)
+
+
+def _format(text: Any, pattern: Any) -> Any:
+    """A date by a pattern of letters. Source: Microsoft's query planner, which folds the function of constants."""
+    if not isinstance(text, str) or not isinstance(pattern, str) or not pattern:
+        return UNDEFINED
+    ticks = parse(text)
+    return UNDEFINED if ticks is None else _FORMAT.sub(lambda match: _formatted(match, render(ticks)), pattern)
+
+
+def _formatted(match: re.Match[str], date: str) -> str:
+    """`date` is like 2021-09-14T19:21:00.1234567Z."""
+    if match[1]:
+        return match[1]
+    letter, length, hour = match[0][0], len(match[0]), int(date[11:13])
+    if letter == "y":
+        return date[:4] if length >= 4 else date[2:4]
+    if letter in "fF":
+        return date[20 : 20 + min(length, 7)]
+    if letter == "t":
+        return "AM" if hour < 12 else "PM"
+    number = {
+        "M": int(date[5:7]),
+        "d": int(date[8:10]),
+        "H": hour,
+        "h": (hour + 11) % 12 + 1,
+        "m": int(date[14:16]),
+        "s": int(date[17:19]),
+    }[letter]
+    return str(number) if length == 1 else f"{number:02}"
+
+
 FUNCTIONS = {
     "DATETIMEADD": Function(lambda part, number, text: _added(part, number, _parsed(text)), 3, 3),
     "DATETIMEBIN": Function(_bin, 2, 4),
     "DATETIMEDIFF": Function(_difference, 3, 3),
+    "DATETIMEFORMAT": Function(_format, 2, 2),
     "DATETIMEFROMPARTS": Function(_from_parts, 3, 7),
     "DATETIMEPART": Function(_part_of, 2, 2),
     "DATETIMETOTICKS": Function(_to_number(1), 1, 1),

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable
-from functools import lru_cache
 from typing import Any
 
 from localazure.cosmos.sql.functions.kinds import Function, Scalar, number, strings
@@ -14,7 +13,6 @@ from localazure.cosmos.sql.values import UNDEFINED, is_number
 LONGEST_REPLICA = 10_000
 """Characters."""
 _NUMBER = re.compile(r"-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?")
-_MODIFIERS = {"i": re.IGNORECASE, "m": re.MULTILINE, "s": re.DOTALL, "x": re.VERBOSE}
 
 
 def _folding(function: Callable[[str, str], Any]) -> Scalar:
@@ -93,22 +91,16 @@ def _no_constant(name: str) -> Any:
     raise ValueError(f"{name} is no JSON")
 
 
-@lru_cache(maxsize=256)
-def _compiled(pattern: str, modifiers: str) -> re.Pattern[str] | None:
-    flags = re.NOFLAG
-    try:
-        for modifier in modifiers:
-            flags |= _MODIFIERS[modifier]
-        return re.compile(pattern, flags)
-    except (re.error, KeyError):
-        return None
+def _parted(find: Callable[[str, str], int], after: bool) -> Scalar:
+    """What is before or after a part of a text; undefined where the text does not have it."""
 
+    def checked(text: str, part: str) -> Any:
+        place = find(text, part)
+        if place < 0:
+            return UNDEFINED
+        return text[place + len(part) :] if after else text[:place]
 
-def _matches(text: Any, pattern: Any, modifiers: Any = "") -> Any:
-    if not all(isinstance(value, str) for value in (text, pattern, modifiers)):
-        return UNDEFINED
-    compiled = _compiled(pattern, modifiers)
-    return UNDEFINED if compiled is None else compiled.search(text) is not None
+    return strings(checked)
 
 
 def _several(decide: Callable[[list[bool]], bool], fold: bool) -> Scalar:
@@ -124,17 +116,22 @@ FUNCTIONS = {
     "CONCAT": Function(strings(lambda *parts: "".join(parts)), 2, None),
     "CONTAINS": Function(_folding(lambda text, part: part in text), 2, 3),
     "CONTAINS_ALL_CI": Function(_several(all, fold=True), 2, None),
+    "CONTAINSALLCI": Function(_several(all, fold=True), 2, None),
     "CONTAINS_ALL_CS": Function(_several(all, fold=False), 2, None),
+    "CONTAINSALLCS": Function(_several(all, fold=False), 2, None),
     "CONTAINS_ANY_CI": Function(_several(any, fold=True), 2, None),
+    "CONTAINSANYCI": Function(_several(any, fold=True), 2, None),
     "CONTAINS_ANY_CS": Function(_several(any, fold=False), 2, None),
+    "CONTAINSANYCS": Function(_several(any, fold=False), 2, None),
     "ENDSWITH": Function(_folding(str.endswith), 2, 3),
     "INDEX_OF": Function(_index_of, 2, 3),
     "LASTINDEXOF": Function(_last_index_of, 2, 3),
+    "LASTSUBSTRINGAFTER": Function(_parted(str.rfind, after=True), 2, 2),
+    "LASTSUBSTRINGBEFORE": Function(_parted(str.rfind, after=False), 2, 2),
     "LEFT": Function(lambda text, length: _substring(text, 0, length), 2, 2),
     "LENGTH": Function(strings(len), 1, 1),
     "LOWER": Function(strings(str.lower), 1, 1),
     "LTRIM": Function(strings(str.lstrip), 1, 2),
-    "REGEXMATCH": Function(_matches, 2, 3),
     "REPLACE": Function(strings(lambda text, part, new: text.replace(part, new) if part else text), 3, 3),
     "REPLICATE": Function(_replicate, 2, 2),
     "REVERSE": Function(strings(lambda text: text[::-1]), 1, 1),
@@ -150,6 +147,8 @@ FUNCTIONS = {
     "STRINGTONUMBER": Function(strings(_to_number), 1, 1),
     "STRINGTOOBJECT": Function(_parsing(dict), 1, 1),
     "SUBSTRING": Function(_substring, 3, 3),
+    "SUBSTRINGAFTER": Function(_parted(str.find, after=True), 2, 2),
+    "SUBSTRINGBEFORE": Function(_parted(str.find, after=False), 2, 2),
     "TOSTRING": Function(_to_string, 1, 1),
     "TRIM": Function(strings(str.strip), 1, 2),
     "UPPER": Function(strings(str.upper), 1, 1),

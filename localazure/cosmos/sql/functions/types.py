@@ -31,6 +31,7 @@ FUNCTIONS = {
     "IIF": Function(lambda condition, then, otherwise: then if condition is True else otherwise, 3, 3),
     "IS_ARRAY": Function(_is(list), 1, 1),
     "IS_BOOL": Function(_is(bool), 1, 1),
+    "IS_BOOLEAN": Function(_is(bool), 1, 1),
     "IS_DATETIME": Function(lambda value: isinstance(value, str) and parse(value) is not None, 1, 1),
     "IS_DEFINED": Function(lambda value: value is not UNDEFINED, 1, 1),
     "IS_FINITE_NUMBER": Function(lambda value: is_number(value) and math.isfinite(value), 1, 1),
