@@ -33,7 +33,7 @@ _SYSTEM = {name.lower(): name for name in sql.SYSTEM}
 
 
 def properties(content: bytes) -> Properties:
-    """The properties by scope and name. Raises ValueError for what is no message."""
+    """The properties by scope and name. Raises ValueError for bytes that cannot be read as a message."""
     return properties_of(parse(content))
 
 

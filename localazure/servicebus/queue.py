@@ -232,7 +232,7 @@ class Queue(Mailbox):
         return [(message, self._lock(message, session)) for message in found]
 
     def delete_batch(self, most: int, before: float) -> int:
-        """Delete the oldest messages that are active, in nobody's hands, and were there before a moment; how many."""
+        """Delete the oldest messages that are active, unlocked and older than a moment; how many."""
         now = self._clock.time()
         free = (m for m in self.messages.values() if m.state == "active" and m.seq not in self._locked)
         found = sorted((m for m in free if m.enqueued < before and m.expires > now), key=lambda message: message.seq)

@@ -39,7 +39,7 @@ class Duration:
 
 
 def plain(value: Any) -> Any:
-    """A value as rules compare it. Raises ValueError for a text that is no moment or no duration."""
+    """A value as rules compare it. Raises ValueError for a text that cannot be read as a moment or a duration."""
     if isinstance(value, Timestamp | TimeSpan | bool):
         return value
     if isinstance(value, int):

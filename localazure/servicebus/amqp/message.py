@@ -48,7 +48,7 @@ class Parsed(NamedTuple):
 
 
 def parse(message: bytes) -> Parsed:
-    """Raises DecodeError for what is no AMQP message."""
+    """Raises DecodeError for bytes that cannot be read as a message."""
     header: Sequence[Any] = ()
     annotations: list[bytes] = []
     properties: Sequence[Any] = ()

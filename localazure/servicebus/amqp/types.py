@@ -1,4 +1,4 @@
-"""The values of AMQP 1.0 as Python has them, and the error for bytes that are no value.
+"""The values of AMQP 1.0 as Python has them, and the error for bytes that cannot be read.
 
 Types that Python has one of, and AMQP several, are subclasses, so that what was read is written in its own type again:
 an `int` is a long, a `str` a string, a `float` a double.
@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 
 class DecodeError(ValueError):
-    """Bytes that are no AMQP."""
+    """Bytes that cannot be read as AMQP."""
 
 
 class Ubyte(int):

@@ -120,11 +120,11 @@ async def test_a_web_page_of_somewhere_else_gets_no_websocket(server: ServiceBus
             assert socket.protocol == "AMQPWSB10"
 
 
-async def test_what_says_nothing_or_leaves_harms_nobody(server: ServiceBusServer, tmp_path: Path) -> None:
+async def test_a_client_that_says_nothing_or_leaves_harms_no_other(server: ServiceBusServer, tmp_path: Path) -> None:
     silent = [await asyncio.open_connection("127.0.0.1", server.port) for _ in range(3)]
     silent[0][1].close()  # gone before its first byte
     silent[1][1].write(b"GE")
-    silent[2][1].write(b"\x16\x03\x01\x00\x05hello")  # a handshake that is none
+    silent[2][1].write(b"\x16\x03\x01\x00\x05hello")  # not a handshake after all
     async with raw.connected(server) as client:
         await client.sender("plain")
     for _, writer in silent:
