@@ -18,11 +18,13 @@ _ISO = re.compile(
     r"([0-9]{4})-([0-9]{2})-([0-9]{2})T([0-9]{2}):([0-9]{2}):([0-9]{2})(?:\.([0-9]{1,7}+))?"
     r"(?:([Zz])|(?:([+-])([0-9]{2}))?(?::([0-9]{2})?|([0-9]{2}))?)"
 )
+_SETTLED = re.compile(r"[0-9-]{10}T(?!24)[0-9:]{8}(?:\.[0-9]{0,6}[1-9])?Z?")
+"""What stays as it is whether it is a date or not: in UTC or without a zone, no zero at the end of the fraction."""
 _MICROSOFT = re.compile(r"/Date\((-?[0-9]{1,18})(?:([+-])([0-9]{2})([0-9]{2})?)?\)/")
 _LONGEST = 40
 """Characters: a longer string is never a date."""
 # An opening quote has no backslash before it, and a member's name has a colon after it.
-_STRINGS = re.compile(r'(?<!\\)"((?:[0-9]{4}-[0-9]{2}-[0-9]{2}T|/Date\()[^"\\]*)"(?!\s*:)')
+_STRINGS = re.compile(r'"(?<!\\")((?:[0-9]{4}-[0-9]{2}-[0-9]{2}T|/Date\()[^"\\]*)"(?!\s*:)')
 # What is open at the end matches as well, so that no text takes longer than its length.
 _DOUBLE = r'("(?:\\.|[^"\\])*+(?:"|\\?\Z))'
 _TOKENS = re.compile(_DOUBLE + r"""|'((?:\\.|[^'\\])*+)(?:'|\\?\Z)|(/\*.*?(?:\*/|\Z)|//[^\r\n]*+)""", re.DOTALL)
@@ -74,6 +76,8 @@ def dates_rewritten(text: str, *, keep_offsets: bool = False) -> str:
     """A JSON text with the strings that are dates as they are written again; member names stay."""
 
     def again(match: re.Match[str]) -> str:
+        if not keep_offsets and _SETTLED.fullmatch(match[1]):
+            return match[0]
         found = date(match[1])
         if found is None:
             return match[0]
