@@ -68,12 +68,18 @@ async def test_a_body_of_another_type_is_refused(shopper: Client) -> None:
 
 @pytest.mark.parametrize(
     "query",
-    ["limit=0", "limit=101", "limit=x", "limit=-1", "cursor=broken", "cursor=" + "A" * 4000, "cursor=", "page=2",
-     "category=", "q=" + "x" * 101],
+    ["limit=0", "limit=101", "limit=x", "limit=-1", "cursor=broken", "cursor=" + "A" * 4000, "page=2",
+     "q=" + "x" * 101],
 )  # fmt: skip
 async def test_a_bad_query_is_refused(anonymous: Client, query: str) -> None:
     answer = await anonymous.call("GET", f"/products?{query}")
     assert (answer.status, answer.problem) in [(400, "invalid-request"), (400, "invalid-cursor")]
+
+
+@pytest.mark.parametrize("query", ["cursor=", "category=", "cursor", "page="])
+async def test_a_parameter_without_a_value_counts_as_not_given(anonymous: Client, query: str) -> None:
+    """Azure's host leaves it out before the app sees it."""
+    assert (await anonymous.call("GET", f"/products?{query}")).status == 200
 
 
 async def test_a_cursor_of_another_list_is_refused(anonymous: Client, stocked: Stocked) -> None:
