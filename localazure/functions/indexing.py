@@ -119,6 +119,7 @@ class Function:
 def load(app: Path) -> list[Function]:
     """Import the app's function_app.py and index its functions. Raises InvalidApp or InvalidFunction."""
     module = _import(app)
+    _check_streams()
     apps = [
         value for value in vars(module).values() if isinstance(value, func.decorators.function_app.FunctionRegister)
     ]
@@ -135,6 +136,13 @@ def load(app: Path) -> list[Function]:
             raise InvalidFunction(function.name, "another function has the same name")
         functions[function.name.lower()] = function
     return list(functions.values())
+
+
+def _check_streams() -> None:
+    """Raises InvalidApp where the app has imported an extension of HTTP streams: the worker would serve HTTP itself."""
+    base = sys.modules.get("azurefunctions.extensions.base")
+    if base is not None and base.HttpV2FeatureChecker.http_v2_enabled():
+        raise InvalidApp("HTTP streams (azurefunctions-extensions-http-*) are not supported by the local host")
 
 
 def script_name() -> str:
