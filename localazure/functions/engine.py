@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import time
-import uuid
 from collections import Counter, defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -122,7 +122,7 @@ class Invoker:
         self._begin()
         started = time.perf_counter()
         try:
-            identifier = invocation_id or str(uuid.uuid4())
+            identifier = invocation_id or new_id()
             invocation = Invocation(
                 function.name, data, identifier, metadata or {}, traceparent, retry, self.client_binding
             )
@@ -167,3 +167,9 @@ def answer_of(function: Function, result: Result) -> Datum | None:
     """The answer to HTTP may be an output by name; everything else that a trigger waits for is the return value."""
     name = function.http_output
     return result.outputs.get(name) if name else result.value
+
+
+def new_id() -> str:
+    """A random UUID of version 4, made as text: by way of a number, as `uuid` does it, takes three times as long."""
+    text = os.urandom(16).hex()
+    return f"{text[:8]}-{text[8:12]}-4{text[13:16]}-a{text[17:20]}-{text[20:]}"
