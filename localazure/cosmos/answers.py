@@ -74,12 +74,17 @@ def list_response(
     return web.Response(text=text, content_type="application/json", headers=every)
 
 
-def error_response(error: CosmosError, container: Container | None = None, charge: float = 1.0) -> web.Response:
-    """An error as the client wants it."""
+def error_response(
+    error: CosmosError,
+    container: Container | None = None,
+    ranges: Sequence[PhysicalRange] | None = None,
+    charge: float = 1.0,
+) -> web.Response:
+    """An error as the client wants it, about these physical ranges of the container."""
     more = {"x-ms-substatus": str(error.substatus)} if error.substatus else {}
     additional = {"additionalErrorInfo": error.additional} if isinstance(error, BadRequest) and error.additional else {}
     return web.json_response(
         {"code": error.code, "message": error.explanation, **additional},
         status=error.status,
-        headers=headers(container, charge, more=more),
+        headers=headers(container, charge, None, ranges, more),
     )

@@ -17,7 +17,7 @@ from localazure.cosmos import requests, rows, strict_json
 from localazure.cosmos.answers import headers
 from localazure.cosmos.changes import Operation, Result
 from localazure.cosmos.charges import FAILED_WRITE
-from localazure.cosmos.engine import MOST_OPERATIONS
+from localazure.cosmos.engine import check_size
 from localazure.cosmos.errors import BadRequest, CosmosError, Gone, TooLarge
 from localazure.cosmos.model import Container
 from localazure.cosmos.physical import PhysicalRange
@@ -69,8 +69,7 @@ class Batches:
 
     def _each(self, container: Container, place: PhysicalRange, asked: Sequence[Asked], going_on: bool) -> list[Result]:
         """Bulk: each operation by itself; those after a failed one are not tried unless the client says so."""
-        if not 1 <= len(asked) <= MOST_OPERATIONS:
-            raise BadRequest(f"a bulk request has 1 to {MOST_OPERATIONS} operations, not {len(asked)}")
+        check_size(asked)
         results: list[Result] = []
         failed = False
         for each in asked:

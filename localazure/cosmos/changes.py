@@ -191,10 +191,9 @@ class Changes:
         return item
 
     def _next(self, key: str) -> int:
-        """Count one more change, in the container and in the physical range of the key; the LSN there."""
+        """Count one more change of the container; the LSN in the key's physical range, one for the whole request."""
         each = self._container.range_of(key)
-        lsn = self.lsns.get(each.number, each.lsn) + 1
-        self.lsns[each.number] = lsn
+        lsn = self.lsns[each.number] = each.lsn + 1
         self.sequence += 1
         return lsn
 

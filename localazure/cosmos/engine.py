@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from localazure.clock import Clock
 from localazure.cosmos import charges, definitions, offers, physical, rids
@@ -20,6 +20,8 @@ from localazure.cosmos.sql.paging import Resume
 from localazure.cosmos.store import Database, Store
 
 MOST_OPERATIONS = 100
+
+Change = TypeVar("Change", Item, Version)
 
 
 class Account:
@@ -169,8 +171,7 @@ class Account:
 
         Raises BadRequest for a wrong number of operations.
         """
-        if not 1 <= len(operations) <= MOST_OPERATIONS:
-            raise BadRequest(f"a batch has 1 to {MOST_OPERATIONS} operations, not {len(operations)}")
+        check_size(operations)
         changes = Changes(container, self._clock.time())
         results: list[Result] = []
         for operation in operations:
@@ -209,25 +210,18 @@ class Account:
     def changes(
         self, container: Container, each: PhysicalRange, part: Part, after: int, most: int
     ) -> tuple[list[Item], int]:
-        """At most `most` items of the part that changed in the range after the LSN, and the LSN to go on from."""
-        found: list[Item] = []
-        for item in container.after(each, after, self._clock.time(), part):
-            found.append(item)
-            if len(found) == most:
-                return found, item.lsn
-        return found, max(after, each.lsn)
+        """At most `most` items of the part that changed in the range after the LSN, and the LSN to go on from.
+
+        What changed in one transaction has one LSN and comes in one page, however many that makes.
+        """
+        return _page(container.after(each, after, self._clock.time(), part), most, max(after, each.lsn))
 
     def versions(
         self, container: Container, each: PhysicalRange, part: Part, after: int, most: int
     ) -> tuple[list[Version], int]:
         """As `changes`, but every version, and what was deleted."""
-        found: list[Version] = []
-        for version in each.versions_after(after):
-            if container.holds(version.key, part):
-                found.append(version)
-                if len(found) == most:
-                    return found, version.lsn
-        return found, max(after, each.lsn)
+        within = (version for version in each.versions_after(after) if container.holds(version.key, part))
+        return _page(within, most, max(after, each.lsn))
 
     def lsn_at(self, each: PhysicalRange, moment: float) -> int:
         """The LSN of the range's last change before the moment."""
@@ -286,3 +280,23 @@ class Account:
         signal = self._changed.pop(container.number, None)
         if signal is not None:
             signal.set()
+
+
+def check_size(operations: Sequence[object]) -> None:
+    """Raises BadRequest for a batch of too few or too many operations."""
+    if not operations:
+        raise BadRequest("Batch request has no operations.")
+    if len(operations) > MOST_OPERATIONS:
+        raise BadRequest(
+            f"Batch request has more operations than what is supported. {len(operations)}, not {MOST_OPERATIONS}"
+        )
+
+
+def _page(changes: Iterable[Change], most: int, last: int) -> tuple[list[Change], int]:
+    """The first `most` changes and those of the last one's transaction, and the LSN to go on from; else `last`."""
+    found: list[Change] = []
+    for change in changes:
+        if len(found) >= most and change.lsn != found[-1].lsn:
+            return found, found[-1].lsn
+        found.append(change)
+    return found, last

@@ -44,7 +44,7 @@ class PhysicalRange:
 
     def load(self, items: Iterable[Item]) -> None:
         """Fill an empty range."""
-        self.feed = sorted(items, key=lambda item: item.lsn)
+        self.feed = sorted(items, key=lambda item: (item.lsn, item.etag))
         for item in sorted(self.feed, key=lambda item: item.rid):
             self.rids.append(item.rid)
             self.by_rid[item.rid] = item

@@ -36,7 +36,7 @@ def whole_key(text: str, container: Container) -> str:
     if len(values) != len(container.paths):
         raise BadRequest(
             "Partition key provided either doesn't correspond to definition in the collection or doesn't match "
-            f"partition key field values specified in the document: it has {len(values)} values, not "
+            f"partition key field values specified in the document. It has {len(values)} values, not "
             f"{len(container.paths)}",
             1001,
         )

@@ -141,6 +141,8 @@ class Resources:
     async def _conflicts(self, request: web.Request) -> web.Response:
         # one region writes, so there are none
         container = self._service.container(request)
+        if request.method == "POST" and not requests.wanted(request).across:
+            raise BadRequest("Cross partition query is required but disabled: say so, or name the partition key")
         return list_response(container.rid, "Conflicts", [], headers(container, 1.0))
 
     def _databases(self) -> list[dict[str, Any]]:

@@ -96,7 +96,8 @@ class Store:
 
     def _versions(self, container: int) -> Iterator[Version]:
         rows = self._db.execute(
-            "SELECT key, id, lsn, ts, kind, text, previous, expired FROM versions WHERE container = ? ORDER BY lsn",
+            "SELECT key, id, lsn, ts, kind, text, previous, expired FROM versions WHERE container = ? "
+            "ORDER BY lsn, rowid",
             (container,),
         )
         return (Version(*row) for row in rows)

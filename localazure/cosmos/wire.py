@@ -14,15 +14,14 @@ from pathlib import Path
 
 from aiohttp import web
 
-from localazure.cosmos import EMULATOR_KEY, access
+from localazure.cosmos import EMULATOR_KEY, access, requests
 from localazure.cosmos.answers import error_response
 from localazure.cosmos.charges import FAILED_WRITE
 from localazure.cosmos.declared import declare
 from localazure.cosmos.documents import Documents
 from localazure.cosmos.engine import Account
-from localazure.cosmos.errors import BadRequest, CosmosError, NotFound, TooLarge
+from localazure.cosmos.errors import BadRequest, CosmosError, NotFound, TooLarge, Unauthorized
 from localazure.cosmos.local import Local
-from localazure.cosmos.model import Container
 from localazure.cosmos.resources import Resources
 from localazure.cosmos.service import Handler, Routes, Service
 from localazure.cosmos.signing import Signatures
@@ -119,14 +118,18 @@ class CosmosServer:
             await self._config.clock.sleep(PURGE_INTERVAL)
             self._account.purge()
 
-    def _container(self, request: web.Request) -> Container | None:
-        """The container that the request is about, if it is there."""
-        if "coll" not in request.match_info:
-            return None
+    def _refused(self, request: web.Request, error: CosmosError) -> web.Response:
+        """The error, with what the client is to know of the container and its physical ranges, if they are there."""
+        if "coll" not in request.match_info or isinstance(error, Unauthorized):
+            return error_response(error)
         try:
-            return self._service.named(request)
+            container = self._service.named(request)
         except NotFound:
-            return None
+            return error_response(error)
+        try:
+            return error_response(error, container, container.ranges_of(requests.part(request, container)))
+        except CosmosError:
+            return error_response(error, container)
 
     def _guarded(self, handler: Handler) -> Handler:
         """`handler`, for signed requests, with the account's refusals as the client wants them."""
@@ -142,14 +145,14 @@ class CosmosServer:
                 if given.get("x-ms-consistency-level", "").lower() in _STRONGER:
                     raise BadRequest("a consistency level that is stronger than the account's, which is Session")
                 answer = await self._local.handled(handler, request)
-                answer.headers["content-location"] = f"{request.scheme}://{request.host}{request.rel_url.raw_path}"
-                return answer
             except CosmosError as exc:
                 if "coll" in request.match_info:
                     self._account.ledger.add(*self._service.names(request), "failed", FAILED_WRITE)
-                return error_response(exc, self._container(request))
+                answer = self._refused(request, exc)
             except web.HTTPRequestEntityTooLarge:
-                return error_response(TooLarge("the request is too large"))
+                answer = error_response(TooLarge("the request is too large"))
+            answer.headers["content-location"] = f"{request.scheme}://{request.host}{request.rel_url.raw_path}"
+            return answer
 
         return guard
 

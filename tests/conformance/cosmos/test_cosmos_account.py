@@ -185,6 +185,17 @@ def test_every_answer_has_a_session_token_and_an_activity(things: Any) -> None:
     assert things.get_latest_session_token(seen, whole) == "0:-1#2"
 
 
+def test_the_conflict_feed_is_empty(things: Any) -> None:
+    query = "SELECT * FROM c"
+    assert list(things.list_conflicts()) == []
+    assert list(things.query_conflicts(query, partition_key="a")) == []
+    assert list(things.query_conflicts(query, enable_cross_partition_query=True)) == []
+    with pytest.raises(exceptions.CosmosHttpResponseError, match="Cross partition query is required"):
+        list(things.query_conflicts(query))
+    with pytest.raises(exceptions.CosmosResourceNotFoundError):
+        things.get_conflict("x", "a")
+
+
 BODY = {"id": "x", "body": "function () {}", "triggerType": "Pre", "triggerOperation": "All"}
 
 

@@ -241,11 +241,19 @@ async def test_bulk_for_another_range_is_gone_operation_by_operation(wired: Wire
     assert done == set(range(20))
 
 
-async def test_a_batch_of_n_is_n_changes(wired: Wire) -> None:
+async def test_a_batch_is_one_change_and_comes_in_one_page_of_the_feed(wired: Wire) -> None:
+    await wired.call("POST", DOCS, thing("before"), key_header("a"))
     operations = [{"operationType": "Create", "resourceBody": thing(f"{place}")} for place in range(7)]
     reply = await wired.call("POST", DOCS, operations, ATOMIC)
-    assert reply.headers["x-ms-session-token"] == "0:-1#7"
-    assert reply.headers["lsn"] == "7"
+    assert (reply.headers["x-ms-session-token"], reply.headers["lsn"]) == ("0:-1#2", "2")
+    await wired.call("POST", DOCS, thing("after"), key_header("a"))
+    pages, place = [], '"0"'
+    for _ in range(3):
+        headers = {"A-IM": "Incremental Feed", **of_range("0"), "x-ms-max-item-count": "1", "If-None-Match": place}
+        page = await wired.call("GET", DOCS, None, headers)
+        pages.append([(item["id"], item["_lsn"]) for item in page.json["Documents"]])
+        place = page.headers["etag"]
+    assert pages == [[("before", 1)], [(f"{number}", 2) for number in range(7)], [("after", 3)]]
 
 
 async def test_a_replace_may_give_another_id_also_in_a_batch(wired: Wire) -> None:

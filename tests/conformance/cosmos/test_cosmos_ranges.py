@@ -111,7 +111,9 @@ async def test_a_write_and_a_read_tell_their_range(wired: Wire) -> None:
         (holder,) = [each["id"] for each in found if each["minInclusive"] <= place < each["maxExclusive"]]
         made = await wired.call("POST", f"{THINGS}/docs", {"id": "1", "kind": kind}, key_header(kind))
         read = await wired.call("GET", f"{THINGS}/docs/1", None, key_header(kind))
-        for reply in (made, read):
+        missing = await wired.call("GET", f"{THINGS}/docs/missing", None, key_header(kind))
+        assert missing.status == 404
+        for reply in (made, read, missing):
             assert reply.headers["x-ms-session-token"].startswith(f"{holder}:-1#")
             assert reply.headers["x-ms-documentdb-partitionkeyrangeid"] == holder
             assert reply.headers["x-ms-alt-content-path"] == "dbs/shop/colls/things"
