@@ -209,7 +209,13 @@ class Compiler:
         parts = self._all(node.arguments)
         if node.function in AGGREGATES:
             part, name = parts[0], node.function
-            return lambda scope: aggregated(name, (part(member) for member in scope.group or ()))
+            if (
+                name == "COUNT"
+                and isinstance(node.arguments[0], s.Constant)
+                and node.arguments[0].value is not UNDEFINED
+            ):
+                return lambda scope: len(scope.group or ())
+            return lambda scope: aggregated(name, [part(member) for member in scope.group or ()])
         clock = CLOCK.get(node.function)
         if clock is not None:
             timed = clock.call
@@ -218,11 +224,19 @@ class Compiler:
         if function is None:
             raise QueryError(f"the function {node.name} is not supported by the local server", "", *node.place)
         call = function.call
+        if len(parts) == 1:
+            only = parts[0]
+            return lambda scope: call(only(scope))
+        if len(parts) == 2:
+            first, second = parts
+            return lambda scope: call(first(scope), second(scope))
         return lambda scope: call(*[part(scope) for part in parts])
 
 
 def _logical(terms: Sequence[Compiled], decisive: bool) -> Compiled:
     """AND, which one false decides, or OR, which one true does; undefined where a term is neither."""
+
+    other = not decisive
 
     def decided(scope: Scope) -> Any:
         known = True
@@ -230,8 +244,9 @@ def _logical(terms: Sequence[Compiled], decisive: bool) -> Compiled:
             value = term(scope)
             if value is decisive:
                 return decisive
-            known = known and value is (not decisive)
-        return (not decisive) if known else UNDEFINED
+            if value is not other:
+                known = False
+        return other if known else UNDEFINED
 
     return decided
 
