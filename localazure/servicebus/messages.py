@@ -11,8 +11,8 @@ from localazure.servicebus.amqp.message import (
     ANNOTATIONS,
     BATCH_FORMAT,
     Parsed,
+    delivery_annotations,
     header,
-    lock_token,
     parse,
     seconds,
     text,
@@ -69,10 +69,17 @@ def _incoming(parsed: Parsed) -> Incoming:
         due=due / 1000 if isinstance(due, Timestamp) else None,
         annotations={name: str(text(known[name])) for name in _KEPT if known.get(name) is not None},
         own=tuple(own),
+        delivery=tuple(_own(parsed.delivery)),
         durable=durable if isinstance(durable, bool) else None,
         priority=int(priority) if isinstance(priority, Ubyte) else None,
         parsed=parsed,
     )
+
+
+def _own(pairs: list[bytes]) -> list[bytes]:
+    """Annotations without the one that is the broker's to write."""
+    found = zip(pairs[::2], pairs[1::2], strict=True)
+    return [part for pair in found if decode(pair[0])[0] != "x-opt-lock-token" for part in pair]
 
 
 def _ttl(parsed: Parsed) -> float | None:
@@ -104,7 +111,7 @@ def encoded(message: Message, queue: Queue, lock: Lock | None) -> bytes:
     ttl = None if message.expires >= NEVER or queue.dead_letters is None else message.expires - begin
     return b"".join((
         header(message.durable, message.priority, ttl, message.deliveries),
-        b"" if lock is None else lock_token(lock.token),
+        delivery_annotations(None if lock is None else lock.token, message.delivery),
         described(ANNOTATIONS, mapping(annotations)),
         message.content,
     ))  # fmt: skip

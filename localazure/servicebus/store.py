@@ -53,6 +53,8 @@ class Message:
     """What the broker goes by: a partition key, where a dead letter came from."""
     own: tuple[bytes, ...] = ()
     """Annotations of the sender's own, encoded: key, value, key, value."""
+    delivery: tuple[bytes, ...] = ()
+    """The same of the sender's delivery annotations."""
     durable: bool | None = None
     priority: int | None = None
 
@@ -67,6 +69,8 @@ class Message:
         }
         if self.own:
             told["own"] = [part.hex() for part in self.own]
+        if self.delivery:
+            told["delivery"] = [part.hex() for part in self.delivery]
         if self.durable is not None or self.priority is not None:
             told |= {"durable": self.durable, "priority": self.priority}
         return json.dumps(told)
@@ -74,7 +78,8 @@ class Message:
 
 def _message(seq: int, state: str, deliveries: int, meta: str, content: bytes) -> Message:
     told = json.loads(meta)
-    told["own"] = tuple(bytes.fromhex(part) for part in told.get("own", ()))
+    for name in ("own", "delivery"):
+        told[name] = tuple(bytes.fromhex(part) for part in told.get(name, ()))
     # an older version kept a dead letter's reason beside its content
     why = {"DeadLetterReason": told.pop("reason", None), "DeadLetterErrorDescription": told.pop("description", None)}
     written = {name: string(text) for name, text in why.items() if text is not None}

@@ -34,6 +34,7 @@ class Incoming:
     due: float | None = None
     annotations: Mapping[str, Any] = field(default_factory=dict)
     own: tuple[bytes, ...] = ()
+    delivery: tuple[bytes, ...] = ()
     durable: bool | None = None
     priority: int | None = None
     parsed: Parsed | None = None
@@ -73,6 +74,7 @@ class Target:
             due=message.due,
             annotations=dict(message.annotations),
             own=message.own,
+            delivery=message.delivery,
             durable=message.durable,
             priority=message.priority,
         )

@@ -32,7 +32,7 @@ _KINDS = {HEADER: list, ANNOTATIONS: dict, DELIVERY_ANNOTATIONS: dict, PROPERTIE
 
 
 class Parsed(NamedTuple):
-    """A message taken apart. `annotations` are encoded: key, value, key, value."""
+    """A message taken apart. Annotations, those of the delivery too, are encoded: key, value, key, value."""
 
     content: bytes
     header: Sequence[Any]
@@ -41,6 +41,7 @@ class Parsed(NamedTuple):
     application: dict[Any, Any]
     data: list[bytes]
     value: Any
+    delivery: list[bytes]
 
     def property(self, name: str) -> Any:
         index = PROPERTY_NAMES.index(name)
@@ -51,6 +52,7 @@ def parse(message: bytes) -> Parsed:
     """Raises DecodeError for bytes that cannot be read as a message."""
     header: Sequence[Any] = ()
     annotations: list[bytes] = []
+    delivery: list[bytes] = []
     properties: Sequence[Any] = ()
     application: dict[Any, Any] = {}
     data: list[bytes] = []
@@ -68,6 +70,8 @@ def parse(message: bytes) -> Parsed:
             header = content
         elif code == ANNOTATIONS:
             annotations = elements(message, inner)
+        elif code == DELIVERY_ANNOTATIONS:
+            delivery = elements(message, inner)
         elif code == PROPERTIES:
             properties = content
         elif code == APPLICATION:
@@ -76,7 +80,7 @@ def parse(message: bytes) -> Parsed:
             data.append(content)
         elif code == VALUE:
             value = content
-    return Parsed(message[start:], header, annotations, properties, application, data, value)
+    return Parsed(message[start:], header, annotations, properties, application, data, value, delivery)
 
 
 def _sections(message: bytes) -> Iterator[tuple[int, int, int, Any]]:
@@ -158,9 +162,12 @@ def header(durable: bool | None, priority: int | None, ttl: float | None, delive
     )  # fmt: skip
 
 
-def lock_token(token: uuid.UUID) -> bytes:
-    """The delivery annotations of a locked message."""
-    return _LOCK_TOKEN + token.bytes
+def delivery_annotations(token: uuid.UUID | None, own: Sequence[bytes]) -> bytes:
+    """Those of a delivery: the lock's token, and what the sender gave, encoded."""
+    if not own:
+        return b"" if token is None else _LOCK_TOKEN + token.bytes
+    locked = [] if token is None else [symbol("x-opt-lock-token"), b"\x98" + token.bytes]
+    return described(DELIVERY_ANNOTATIONS, mapping([*locked, *own]))
 
 
 def response(correlation_id: Any, application: Mapping[str, Any], value: Any) -> bytes:

@@ -247,6 +247,7 @@ async def test_annotations_footer_and_header_of_the_sender_arrive_as_they_were_s
                             "x-opt-partition-key": amqp.string("p")})  # fmt: skip
         sent = (
             described(0x70, amqp.list_(amqp.TRUE, amqp.ubyte(7)))
+            + described(0x71, amqp.symbols({"hop": amqp.int32(1), "x-opt-lock-token": amqp.int32(2)}))
             + described(0x72, own)
             + raw.text_message("x")
             + described(0x78, amqp.symbols({"sum": amqp.int32(5)}))
@@ -260,7 +261,7 @@ async def test_annotations_footer_and_header_of_the_sender_arrive_as_they_were_s
     assert found[0x72]["x-opt-partition-key"] == "p"
     assert found[0x78] == {"sum": 5}
     assert b"\x80\x80" in delivery.payload  # still an ulong
-    assert found[0x71] == {"x-opt-lock-token": raw.token_of(delivery)}
+    assert found[0x71] == {"x-opt-lock-token": raw.token_of(delivery), "hop": 1}
 
 
 EVERY_TYPE = {
