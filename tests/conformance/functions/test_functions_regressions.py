@@ -142,10 +142,11 @@ async def _position(connection: str) -> str:
         leases = client.get_database_client("shop").get_container_client("leases")
         while True:
             try:
-                found = [item["ContinuationToken"] async for item in leases.read_all_items()]
+                found = [item.get("ContinuationToken") async for item in leases.read_all_items()]
+                found = [token for token in found if token]  # documents beside the lease have none
             except Exception:  # the container is not there yet
                 found = []
-            if found and found[0]:
+            if found:
                 return str(found[0])
 
 
