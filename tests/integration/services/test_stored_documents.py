@@ -31,7 +31,7 @@ from shared.contracts.event import data_of
 from shared.contracts.inventory import StockReleased
 from shared.contracts.orders import Line, OrderCancelled, OrderConfirmed, OrderPlaced
 from shared.contracts.payments import PaymentAuthorized, PaymentDeclined
-from shared.money import Money
+from shared.money import LARGEST, Money
 from shared.persistence.cosmos import Container
 from shared.persistence.documents import Unreadable
 from shared.persistence.outbox import event_of
@@ -43,7 +43,7 @@ few = settings(max_examples=25, deadline=None, suppress_health_check=[HealthChec
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=30)
 COUNT = st.integers(1, 10_000)
-MONEY = st.builds(Money, st.integers(0, 10**8), st.sampled_from(["GBP", "USD", "JPY"]))
+MONEY = st.builds(Money, st.integers(0, LARGEST), st.sampled_from(["GBP", "USD", "JPY"]))
 LINES = st.lists(st.builds(Line, TEXT, COUNT), max_size=3).map(tuple)
 TIME = st.just("2026-03-01T12:00:00.120Z")
 
