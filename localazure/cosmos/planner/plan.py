@@ -39,11 +39,23 @@ def plan(text: str, parameters: Mapping[str, Any], layout: Layout, counts_distin
     if not query.sources:
         return _answer(_info(query.select.kind == "VALUE"), NOTHING)
     inner = _counted(query) if counts_distinct else None
-    info = _query_info(query, parameters) if inner is None else _distinct_count(query, inner)
     found = spans(query if inner is None else inner, layout.paths, layout.version, parameters)
+    if inner is not None:
+        info = _distinct_count(query, inner)
+    elif query.offset is not None and query.limit is not None and _is_alone(query, found):
+        info = _query_info(s.replaced(query, offset=None, limit=None), parameters)
+        if info["rewrittenQuery"]:
+            info["rewrittenQuery"] += f"\nOFFSET {query.offset.value} LIMIT {query.limit.value}"
+    else:
+        info = _query_info(query, parameters)
     if found is NOTHING or _is_empty(query, parameters):
         return _answer(_info(query.select.kind == "VALUE"), NOTHING)
     return _answer(info, found)
+
+
+def _is_alone(query: s.Query, found: Spans) -> bool:
+    """Whether one partition has all results, and so leaves out and cuts off by itself."""
+    return len(found) == 1 and found[0]["min"] == found[0]["max"] and not query.distinct and not is_aggregated(query)
 
 
 def _answer(info: dict[str, Any], found: Spans) -> dict[str, Any]:

@@ -120,7 +120,7 @@ def _unbounded(query: s.Query) -> s.Query:
 
 def _bounded(query: s.Query) -> s.Query:
     """Each partition gives at most as many as the whole."""
-    if query.distinct and not is_aggregated(query):
+    if query.distinct:
         return _unbounded(query)
     if query.offset is None or query.limit is None:
         return query
