@@ -1,7 +1,8 @@
 """How many instances an app wants, as target-based scaling decides: by how much waits for it, and by no forecast.
 
 Pure: what waits, what runs and the time come in, the number of instances goes out.
-Source: "Target-based scaling" and "Event-driven scaling in Azure Functions".
+Sources: "Target-based scaling" (the length by the target; four instances at a time; the functions that want more are
+added up, and go before those that want fewer) and `DurableTaskTargetScaler` of the Durable extension.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from dataclasses import dataclass, replace
 STEP_OUT = 4
 """Instances that one decision adds at most."""
 STEP_IN = 1
-"""Instances that one decision takes away."""
+"""Instances that one decision takes away. Azure tells no figure: an instance that goes is cheap to keep a while."""
 QUIET = 60.0
 """Seconds that fewer must have been enough before one goes: a queue that is empty for a moment is no reason."""
 
@@ -22,7 +23,7 @@ class Source:
     """What waits at one trigger: messages, unread changes, work items."""
 
     group: str
-    """Functions of one group are served by the same instances; those of others by instances of their own."""
+    """Whose it is: a function's name. Of the sources of one group the one that needs the most counts."""
     length: int
     target: int
     """How much of it one instance takes at a time: `maxConcurrentCalls`, `maxItemsPerInvocation`, …"""
@@ -56,13 +57,20 @@ def wanted(sources: Iterable[Source]) -> dict[str, int]:
     return found
 
 
-def decide(state: State, desired: int, bounds: Bounds, now: float) -> State:
+def desired(sources: Iterable[Source], instances: int) -> int:
+    """Instances of an app that has so many: what its groups want more is added up; without such, the largest want."""
+    counts = wanted(sources).values()
+    more = sum(count - instances for count in counts if count > instances)
+    return instances + more if more else max(counts, default=0)
+
+
+def decide(state: State, want: int, bounds: Bounds, now: float) -> State:
     """One decision: out at once, a few at a time; in by one, after it has been quiet."""
-    desired = min(max(desired, bounds.least), bounds.most)
-    if desired >= state.instances:
-        return State(min(desired, state.instances + STEP_OUT))
+    want = min(max(want, bounds.least), bounds.most)
+    if want >= state.instances:
+        return State(min(want, state.instances + STEP_OUT))
     if state.fewer_since is None:
         return replace(state, fewer_since=now)
     if now - state.fewer_since < QUIET:
         return state
-    return State(max(desired, state.instances - STEP_IN), now)
+    return State(max(want, state.instances - STEP_IN), now)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from localazure.scaling import QUIET, Bounds, Source, State, decide, wanted
+from localazure.scaling import QUIET, Bounds, Source, State, decide, desired, wanted
 
 BOUNDS = Bounds(least=1, most=10)
 
@@ -17,9 +17,19 @@ def test_a_source_wants_its_length_by_its_target(length: int, target: int, most:
     assert wanted([Source("app", length, target, most)]) == {"app": count}
 
 
-def test_a_group_has_enough_for_the_source_that_needs_the_most_and_groups_do_not_share() -> None:
+def test_a_group_has_enough_for_the_source_of_its_own_that_needs_the_most() -> None:
     sources = [Source("http", 5, 1), Source("orders", 40, 16), Source("orders", 1, 16), Source("durable", 0, 10)]
     assert wanted(sources) == {"http": 5, "orders": 3, "durable": 0}
+
+
+@pytest.mark.parametrize(
+    ("lengths", "instances", "count"),
+    [((32, 32), 1, 3), ((32, 0), 1, 2), ((48, 16), 2, 3), ((16, 0), 3, 1), ((0, 0), 3, 0), ((), 2, 0)],
+)
+def test_what_functions_want_more_is_added_up_and_goes_before_what_others_want_less(
+    lengths: tuple[int, ...], instances: int, count: int
+) -> None:
+    assert desired([Source(str(place), length, 16) for place, length in enumerate(lengths)], instances) == count
 
 
 def test_out_goes_at_once_and_by_four_at_most() -> None:
@@ -51,10 +61,10 @@ def test_a_peak_in_between_starts_the_wait_anew() -> None:
     assert decide(state, 1, BOUNDS, 2 * QUIET).instances == 2
 
 
-@pytest.mark.parametrize(("desired", "count"), [(0, 1), (99, 4)])
-def test_there_are_never_fewer_nor_more_than_the_bounds_say(desired: int, count: int) -> None:
+@pytest.mark.parametrize(("want", "count"), [(0, 1), (99, 4)])
+def test_there_are_never_fewer_nor_more_than_the_bounds_say(want: int, count: int) -> None:
     bounds = Bounds(least=1, most=4)
     state = State(2)
     for minute in range(10):
-        state = decide(state, desired, bounds, minute * QUIET)
+        state = decide(state, want, bounds, minute * QUIET)
     assert state.instances == count
