@@ -26,7 +26,7 @@ $(READY): requirements.txt requirements-dev.txt
 local.settings.json: | local.settings.sample.json
 	@cp local.settings.sample.json $@
 
-run: setup  ## set up, start everything, fill the shop, buy one real basket, serve until Ctrl-C; SPLIT=1: a host per service; INSTANCES=3: so many of each
+run: setup  ## set up, start everything, fill the shop, buy one real basket, serve until Ctrl-C; SPLIT=1: a host per service; INSTANCES=3: so many of each, INSTANCES=auto: as many as it takes
 	@SPLIT=$(SPLIT) INSTANCES=$(INSTANCES) exec $(PY) -m scripts.run
 
 up: setup  ## start everything and serve until Ctrl-C, without filling the shop or buying

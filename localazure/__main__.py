@@ -10,6 +10,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from localazure.clock import SystemClock
 from localazure.launch import PortsInUse, plan, wanted_port
 from localazure.part import Part
 from localazure.parts import DURABLE, TABLE, PartError, check_options, load, port_variable
@@ -19,6 +20,8 @@ from localazure.supervisor import MOST, Launch, StartFailed, Supervisor, scale
 STATE = Path(os.environ.get("LOCALAZURE_STATE") or ".local")
 OWN_FILES = 0o077
 """The umask of every part: its files hold a signing key, addresses and logs, and are for nobody else on the machine."""
+AUTO_MOST = 5
+"""Instances that `--instances auto` has at most: each is a process of the whole app."""
 USAGE = 2  # the exit code of a command that cannot be understood
 
 
@@ -52,7 +55,7 @@ def overview() -> str:
     return f"""The Azure services this app uses, on one machine, for the unmodified official SDKs.
 
   python -m localazure up [--state DIR] [--only PART,…] [--port PART=N] [--set PART.OPTION=VALUE] [--split SERVICE,…]
-                          [--instances N]
+                          [--instances N|auto|auto:MOST]
       Start everything, each part as a process of its own, and serve until Ctrl-C. A part that dies is started
       again, unless DIR/hold/PART exists. With --split, each of those services has a functions host of its own,
       functions-SERVICE, with its own files and database key. Addresses are printed when all are ready and kept in
@@ -60,6 +63,8 @@ def overview() -> str:
 
       With --instances, so many of each functions host run on one port, the kernel deals out the connections, and
       `python -m localazure scale functions=3 [--state DIR]` has more or fewer of them while they are at work.
+      With --instances auto there are 1 to {AUTO_MOST} (auto:9: to 9), by what waits for
+      them: messages, changes of feeds, what Durable has to do.
 
   python -m localazure PART [--port N] [--state DIR] [--option NAME=VALUE]
       Start one part alone. Its state is kept in DIR, so a restarted part resumes where it was.
@@ -118,7 +123,11 @@ def _up(arguments: Sequence[str]) -> int:
         "--split", default="", metavar="SERVICE,…", help="a functions host of its own for each of these services"
     )
     parser.add_argument(
-        "--instances", type=_count, default=0, metavar="N", help="so many instances of each functions host, on one port"
+        "--instances",
+        type=_instances,
+        default=(0, 0),
+        metavar="N|auto[:MOST]",
+        help="so many instances of each functions host, on one port; auto: as many as what waits needs",
     )
     given = parser.parse_args(arguments)
     options: dict[str, dict[str, str]] = {}
@@ -127,8 +136,9 @@ def _up(arguments: Sequence[str]) -> int:
     only = [name for name in given.only.split(",") if name]
     app = Path(options.get("functions", {}).get("app", "."))
     split = [name for name in given.split.split(",") if name]
-    launches = plan(only, dict(given.port), options, os.environ, app, split, given.instances)
-    return asyncio.run(_supervise(launches, given.state))
+    instances, most = given.instances
+    launches = plan(only, dict(given.port), options, os.environ, app, split, instances)
+    return asyncio.run(_supervise(launches, given.state, most))
 
 
 def _scale(arguments: Sequence[str]) -> int:
@@ -146,16 +156,32 @@ def _scale(arguments: Sequence[str]) -> int:
     return 0
 
 
-async def _supervise(launches: Sequence[Launch], state: Path) -> int:
+async def _supervise(launches: Sequence[Launch], state: Path, most: int) -> int:
+    """`most`: by what waits there are one to so many instances of each functions host; 0: their number is fixed."""
+    scaling = None
+    if most:
+        from localazure.scaler import Scaler, with_counters
+
+        launches, broker = with_counters(launches)
+        scaler = Scaler(state, broker, most, SystemClock(), _say)
+        scaling = asyncio.create_task(scaler.run())
     stop, loop = asyncio.Event(), asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop.set)
     try:
-        await Supervisor(launches, state, lambda line: print(line, flush=True)).run(stop)
+        await Supervisor(launches, state, _say).run(stop)
     except StartFailed as exc:
         print(exc, file=sys.stderr)
         return 1
+    finally:
+        if scaling is not None:
+            scaling.cancel()
+            await asyncio.gather(scaling, return_exceptions=True)
     return 0
+
+
+def _say(line: str) -> None:
+    print(line, flush=True)
 
 
 def _port(text: str) -> int:
@@ -168,6 +194,14 @@ def _count(text: str) -> int:
     if not text.isdecimal() or not 1 <= int(text) <= MOST:
         raise argparse.ArgumentTypeError(f"{text!r} is not a number from 1 to {MOST}")
     return int(text)
+
+
+def _instances(text: str) -> tuple[int, int]:
+    """How many there are at first, and how many there may be at most; 0: the number is fixed."""
+    word, colon, most = text.partition(":")
+    if word != "auto":
+        return _count(text), 0
+    return 1, _count(most) if colon else AUTO_MOST
 
 
 def _port_of(text: str) -> tuple[str, int]:

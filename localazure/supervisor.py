@@ -167,12 +167,10 @@ class Supervisor:
 
     async def _scale(self) -> None:
         """Have as many instances as DIR/instances.json says."""
-        file = self._state / "instances.json"
-        _write(file, self._instances())
+        _write(self._state / "instances.json", self._instances())
         while True:
             await asyncio.sleep(LOOK)
-            wanted = _wanted(file)
-            for group, count in wanted.items():
+            for group, count in asked(self._state).items():
                 try:
                     await self._have(group, count)
                 except StartFailed as exc:
@@ -256,19 +254,19 @@ def instance_of(launch: Launch, number: int) -> Launch:
 
 def scale(state: Path, wanted: Mapping[str, int]) -> None:
     """Ask the `up` that runs on a state directory for so many instances. Raises StartFailed for what cannot be."""
-    file = state / "instances.json"
-    known = _wanted(file)
+    known = asked(state)
     for group, count in wanted.items():
         if group not in known:
             raise StartFailed(f"{group!r} has no instances on {state}; those that have: {', '.join(known) or 'none'}")
         if not 1 <= count <= MOST:
             raise StartFailed(f"{group} can have 1 to {MOST} instances, not {count}")
-    _write(file, {**known, **wanted})
+    _write(state / "instances.json", {**known, **wanted})
 
 
-def _wanted(file: Path) -> dict[str, int]:
+def asked(state: Path) -> dict[str, int]:
+    """How many instances of each functions host are asked for; none where nothing runs."""
     try:
-        return {str(group): int(count) for group, count in json.loads(file.read_text()).items()}
+        return {str(group): int(count) for group, count in json.loads((state / "instances.json").read_text()).items()}
     except (OSError, ValueError, AttributeError, TypeError):
         return {}
 

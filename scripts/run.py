@@ -1,6 +1,7 @@
 """Start everything, fill the shop, buy one real basket, and serve until Ctrl-C. This is `make run`.
 
-With SPLIT=1 each service has a functions host of its own, with INSTANCES=3 each host runs three times on its port.
+With SPLIT=1 each service has a functions host of its own, with INSTANCES=3 each host runs three times on its port, with
+INSTANCES=auto (or auto:9, at most nine) as often as what waits for it needs.
 """
 
 from __future__ import annotations

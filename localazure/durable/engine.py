@@ -197,6 +197,12 @@ class TaskHub:
         """Episodes, activities, operations of entities, history events and bytes since the hub was made."""
         return dict(self._core.counts)
 
+    def waiting(self) -> tuple[int, int, int]:
+        """Messages unread, partitions they lie in, and activities without an answer."""
+        unread = self._store.unread(self._core.clock.time())
+        partitions = {self._core.leases.number(identifier) for identifier in unread}
+        return sum(unread.values()), len(partitions), self._store.open_activities()
+
     def _read(self, identifier: str) -> None:
         readers = self._entities if is_entity(identifier) else self._orchestrations
         readers.wake(identifier)

@@ -202,6 +202,15 @@ class Store:
         query = "SELECT DISTINCT instance_id FROM inbox WHERE visible <= ?"
         return [row[0] for row in self._db.execute(query, (now,))]
 
+    def unread(self, now: float) -> dict[str, int]:
+        """How many messages that may be read each of those has."""
+        query = "SELECT instance_id, count(*) FROM inbox WHERE visible <= ? GROUP BY instance_id"
+        return dict(self._db.execute(query, (now,)).fetchall())
+
+    def open_activities(self) -> int:
+        """Activities that have not answered, fetched or not."""
+        return int(self._db.execute("SELECT count(*) FROM activities").fetchone()[0])
+
     def next_visible(self, now: float) -> float | None:
         """When the next message or activity comes back that a dead host had fetched."""
         query = """

@@ -19,6 +19,7 @@ from typing import Any
 from aiohttp import web
 
 from localazure.functions import answers
+from localazure.functions.cosmos_account import FeedError
 from localazure.functions.http import shown
 from localazure.functions.indexing import Function, script_name
 from localazure.functions.keys import Keys, Level
@@ -62,7 +63,8 @@ def refusal(keys: Keys, request: web.Request, target: Target, system: str = "") 
 
 class Admin:
     """The endpoints of one host. `state` says how the host is, `pids` which processes run the app, `run` runs a
-    function with an input, `counters` says what was counted and `reset` forgets it."""
+    function with an input, `counters` says what was counted and `reset` forgets it,
+    `waiting` what waits at the triggers."""
 
     def __init__(
         self,
@@ -76,11 +78,12 @@ class Admin:
         run: Run,
         counters: Callable[[], Mapping[str, Any]],
         reset: Callable[[], None],
+        waiting: Callable[[], Awaitable[list[dict[str, Any]]]],
     ) -> None:
         self._functions = {function.name.lower(): function for function in functions}
         self._keys, self._prefix = keys, prefix
         self._state, self._site, self._pids, self._run_function = state, site, pids, run
-        self._counters, self._reset = counters, reset
+        self._counters, self._reset, self._waiting = counters, reset, waiting
         self._began = time.monotonic()
         self._running: set[asyncio.Task[None]] = set()
         name, keys_of = "functions/(?P<function>[^/]+)", "host/(?P<scope>keys|functionkeys|systemkeys)"
@@ -103,6 +106,7 @@ class Admin:
             ("GET", f"{name}/keys/(?P<key>[^/]+)", self._function_key),
             ("GET", "localazure/counters", self._counted),
             ("DELETE", "localazure/counters", self._forget),
+            ("GET", "localazure/waiting", self._waits),
         )
 
     async def answer(self, request: web.Request, target: Target) -> web.Response:
@@ -269,6 +273,12 @@ class Admin:
 
     async def _counted(self, _: web.Request, __: re.Match[str]) -> web.Response:
         return _json(self._counters())
+
+    async def _waits(self, _: web.Request, __: re.Match[str]) -> web.Response:
+        try:
+            return _json(await self._waiting())
+        except FeedError as exc:
+            return _json({"message": str(exc)}, 503)
 
     async def _forget(self, _: web.Request, __: re.Match[str]) -> web.Response:
         self._reset()

@@ -87,7 +87,8 @@ class Feed:
             make=function.flag("createLeaseContainerIfNotExists"),
         )
         self._delay = function.number("feedPollDelay", 5000) / 1000
-        self._most = function.number("maxItemsPerInvocation", 100)
+        self.most = function.number("maxItemsPerInvocation", 100)
+        """Changes that one batch has at most."""
         self._from_beginning = function.flag("startFromBeginning")
         self._from_time = _start_time(function, self._from_beginning)
         if not self._container.strip("/"):
@@ -119,6 +120,15 @@ class Feed:
             self._task.cancel()
         await asyncio.gather(self._task, return_exceptions=True)
         await asyncio.gather(*(self._leases.release(reader.lease) for reader in readers), return_exceptions=True)
+
+    async def unread(self) -> tuple[int, int]:
+        """Changes that no host has handled, and in how many ranges they may lie. Raises FeedError."""
+        from localazure.functions.cosmos_estimator import unread
+
+        if not self._ready:
+            return 0, 1
+        leases = await self._leases.all()
+        return await unread(self._account, self._container, leases, from_beginning=self._from_beginning), len(leases)
 
     async def _run(self) -> None:
         """Take leases and give them up, until the host stops."""
@@ -253,7 +263,7 @@ class Feed:
             reader.lease = await self._leases.checkpoint(reader.lease, token)
 
     def _feed_headers(self, token: str | None) -> dict[str, str]:
-        headers = {"A-IM": "Incremental Feed", "x-ms-max-item-count": str(self._most)}
+        headers = {"A-IM": "Incremental Feed", "x-ms-max-item-count": str(self.most)}
         # the first answer comes at once: where the feed begins must be in the lease before the host can stop
         if token is None and self._from_time is not None:
             return {**headers, "If-Modified-Since": formatdate(self._from_time, usegmt=True)}

@@ -60,6 +60,18 @@ class Listener:
         self._calls: set[asyncio.Task[None]] = set()
         self._loops: list[asyncio.Task[None]] = []
 
+    @property
+    def entity(self) -> str:
+        """The path of what it receives from."""
+        return self._queue or f"{self._topic}/Subscriptions/{self._subscription}"
+
+    @property
+    def at_once(self) -> int:
+        """Messages, or sessions, that one instance handles at a time."""
+        if self._sessions:
+            return self._options.concurrent_sessions
+        return self._options.batch if self._many else self._options.concurrent_calls
+
     def start(self) -> None:
         count = self._options.concurrent_sessions if self._sessions else 1
         loop = asyncio.get_running_loop()

@@ -39,6 +39,8 @@ class HostOptions:
     timeout: float = 1800.0
     hub_name: str = "TestHubName"
     activities_at_once: int = 100
+    orchestrators_at_once: int = 100
+    """Read for the scaler alone."""
     storage: Provider = field(default_factory=Provider)
     service_bus: ServiceBusOptions = field(default_factory=ServiceBusOptions)
     only: frozenset[str] = frozenset()
@@ -64,6 +66,7 @@ def read_host_file(app: Path) -> HostOptions:
             timeout=_timeout(given),
             hub_name=durable.text("hubName", "TestHubName"),
             activities_at_once=durable.whole("maxConcurrentActivityFunctions", 100, least=1),
+            orchestrators_at_once=durable.whole("maxConcurrentOrchestratorFunctions", 100, least=1),
             storage=_storage(durable.section("storageProvider")),
             service_bus=_service_bus(bus),
             only=frozenset(name.lower() for name in given.texts("functions")),

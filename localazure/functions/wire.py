@@ -89,6 +89,7 @@ class Host:
                 run=self._run,
                 counters=self._counters,
                 reset=self._reset,
+                waiting=self._waiting,
             )
             undo.pop_all()
         self._triggers: dict[str, Trigger] = {}
@@ -232,6 +233,12 @@ class Host:
             "seconds": self._invoker.seconds,
             "durable": self._hub.counters() if self._hub else {},
         }
+
+    async def _waiting(self) -> list[dict[str, Any]]:
+        """Raises FeedError."""
+        from localazure.functions.waiting import waiting
+
+        return await waiting(self._triggers, self._hub, self._options)
 
     def _reset(self) -> None:
         for counter in (self._invoker.invocations, self._invoker.failures, self._invoker.seconds):

@@ -18,6 +18,7 @@ import pytest
 
 from localazure import launch, parts
 from localazure.entra import TENANT
+from localazure.scaler import with_counters
 from localazure.supervisor import Launch, StartFailed, Supervisor
 
 PATIENCE = 20.0
@@ -213,6 +214,8 @@ async def test_two_of_them_do_not_share_a_state_directory(tmp_path: Path) -> Non
         (["up", "--only", "entra", "--set", "entra.colour=red"], "entra has no option 'colour'"),
         (["up", "--set", "entra=red"], "'entra=red' is not PART.OPTION=VALUE"),
         (["up", "--port", "entra=many"], "'many' is not a port number"),
+        (["up", "--instances", "many"], "'many' is not a number from 1 to 20"),
+        (["up", "--instances", "auto:21"], "'21' is not a number from 1 to 20"),
         (["kafka"], "there is no part 'kafka'"),
         (["stripe", "--option", "colour=red"], "stripe has no option 'colour'"),
         (["durable"], "runs inside the functions host"),
@@ -368,6 +371,12 @@ class TestPlan:
         planned = self.planned()
         base = f"http://localhost:{planned['apim'].port}"
         assert planned["stripe"].options["webhook_url"] == f"{base}/v1/payments/webhooks/stripe"
+
+    def test_a_scaler_knows_where_service_bus_tells_its_counters(self) -> None:
+        launches, address = with_counters(list(self.planned("servicebus", "entra").values()))
+        told = {launched.name: launched.options.get("admin_port") for launched in launches}
+        assert told == {"servicebus": address.rpartition(":")[2], "entra": None}
+        assert address.startswith("http://localhost:")
 
     def test_split_gives_each_service_a_host_of_its_own(self) -> None:
         settings = {"functions": {"settings": str(APP / "local.settings.sample.json")}}
