@@ -11,10 +11,14 @@ import re
 from typing import Any
 
 from localazure.cosmos.errors import QueryError
+from localazure.cosmos.sql.expressions import LIFTED
 from localazure.cosmos.sql.lexer import unquoted
 from localazure.cosmos.sql.query import Query, parse
 
+_LONGEST_NAME = 64
 _STRING = r"""(?:'(?:\\.|[^'\\])*'|"(?:\\.|[^"\\])*")"""
+_PROPERTY = re.compile(r"\.\w+\[$")
+"""What stands before a literal that names a property: `c.holds[`."""
 _PIECE = re.compile(
     rf"""
     (?P<kept> --[^\n]* | \bESCAPE\s*{_STRING} | {_STRING}\s*: )  # a comment, an escape character, a property's name
@@ -32,8 +36,13 @@ def parse_condition(text: str) -> tuple[Query, dict[str, Any]]:
         literal = match["literal"]
         if literal is None:
             return match[0]
+        quoted = literal[0] in "'\""
+        if quoted and _PROPERTY.search(text, max(0, match.start() - _LONGEST_NAME), match.start()):
+            name = f"{LIFTED}{len(values)}"
+            values[name] = unquoted(literal)
+            return f"'{name}'"
         name = f"@lifted{len(values)}"
-        values[name] = unquoted(literal) if literal[0] in "'\"" else json.loads(literal)
+        values[name] = unquoted(literal) if quoted else json.loads(literal)
         return name
 
     try:

@@ -38,6 +38,10 @@ Compiled = Callable[[Scope], Any]
 Subquery = Callable[[s.Query], Callable[[Scope], list[Any]]]
 
 
+LIFTED = "\uf8ff"
+"""How the name of a property begins that was taken out of a condition (a private character): a parameter has it."""
+
+
 class Compiler:
     """Compiles trees in which the binder has found nothing wrong. `subquery` compiles a SELECT inside an expression."""
 
@@ -87,6 +91,8 @@ class Compiler:
 
     def _member(self, node: s.Member) -> Compiled:
         of, keys = self.compile(node.of), tuple(step.key for step in node.steps)
+        if any(str(key).startswith(LIFTED) for key in keys):
+            return lambda scope: follow(of(scope), tuple(scope.given.parameters.get(str(key), key) for key in keys))
         if len(keys) == 1 and isinstance(keys[0], str):
             key = keys[0]
 

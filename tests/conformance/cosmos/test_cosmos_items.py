@@ -142,10 +142,16 @@ def test_a_patch_that_fails_half_way_changes_nothing(things: Any) -> None:
         ("from c where exists(select value t from t in c['tags'] where t = 'red')", True),
         ("from c where c.tags[0] = 'red' and c.pieces * 1e1 = 50 and c.pieces > .5", True),
         ("from c where c.pieces in (4, 5) and (c['inner']['c'] between 'w' and 'y')", True),
+        ('from c where is_defined(c.holds["a"]) and not is_defined(c.holds["b"])', True),
+        ('from c where is_defined(c.holds["b"])', False),
+        ("from c where c.holds['a']['b'] = 1 and c.holds[\"a\"].b = 1 and c.holds['c'] = 'x'", True),
+        ("from c where c.holds['a\\u0041'] = 1", False),
+        ("from c where array_contains(['china', 'clay'], c.kind) and array_contains(c.tags, 'red')", True),
     ],
 )
 def test_a_conditional_patch(things: Any, condition: str, holds: bool) -> None:
-    things.create_item({**CUP, "note": "50% off", "inner": {"a": {"b": 1}, "c": "x"}})
+    inner = {"a": {"b": 1}, "c": "x"}
+    things.create_item({**CUP, "note": "50% off", "inner": inner, "holds": inner})
     change = [{"op": "set", "path": "/pieces", "value": 0}]
     if holds:
         things.patch_item("cup", "china", change, filter_predicate=condition)
