@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from shared.contracts.orders import Line
@@ -23,17 +23,35 @@ SETTLED: dict[Command, frozenset[Status]] = {
 """Where a repeated command finds its work done."""
 
 
+HOLDING: frozenset[Status] = frozenset({"reserved", "committed"})
+"""Where the holds that were decided on stay."""
+
+
 class IllegalMove(ValueError):
     """The reservation's status does not allow the move."""
 
 
 @dataclass(frozen=True, slots=True)
+class Hold:
+    """Pieces held for one order, and which attempt at holding its lines took them."""
+
+    pieces: int
+    attempt: str
+
+
+@dataclass(frozen=True, slots=True)
 class Stock:
-    """Pieces of one SKU. `reserved` of those `on_hand` are held for orders that are not settled."""
+    """Pieces of one SKU. `reserved` of those `on_hand` are held for orders, by order id in `holds`.
+
+    The hold of a confirmed order stays until it is cleaned away: its pieces are neither on hand nor reserved any more,
+    and `without` gives the figures as they are. `cleaned` counts how often that was written.
+    """
 
     sku: str
     on_hand: int
     reserved: int
+    cleaned: int = 0
+    holds: dict[str, Hold] = field(default_factory=dict)
 
     @property
     def available(self) -> int:
@@ -42,12 +60,58 @@ class Stock:
 
 @dataclass(frozen=True, slots=True)
 class Reservation:
-    """What one order holds. Released before anything was held, it stands in the way of holding it later."""
+    """What one order holds. Released before anything was held, it stands in the way of holding it later.
+
+    `attempt` took its holds, but for those of the SKUs in `earlier`, which attempts took that did not come to an end.
+    """
 
     order_id: str
     status: Status
     lines: tuple[Line, ...]
     version: int
+    attempt: str = ""
+    earlier: dict[str, str] = field(default_factory=dict)
+
+    def taker(self, sku: str) -> str:
+        """The attempt that took the hold on the SKU that was decided on."""
+        return self.earlier.get(sku, self.attempt)
+
+    def owns(self, sku: str, hold: Hold) -> bool:
+        """Whether the hold is the one that was decided on. Any other is what a slow repeat took afterwards."""
+        return hold.attempt == self.taker(sku)
+
+
+def decided(
+    order_id: str, lines: tuple[Line, ...], held: Iterable[Stock], short: Iterable[Line], attempt: str
+) -> Reservation:
+    """What an attempt at holding the lines has come to: rejected where any of them is short."""
+    takers = {stock.sku: stock.holds[order_id].attempt for stock in held}
+    earlier = {sku: taker for sku, taker in takers.items() if taker != attempt}
+    return Reservation(order_id, "rejected" if tuple(short) else "reserved", lines, 1, attempt, earlier)
+
+
+def sold(stock: Stock, reservations: Mapping[str, Reservation]) -> dict[str, Hold]:
+    """The holds whose orders have been confirmed. `reservations`: of the orders in `holds`, by order id."""
+    return {
+        order_id: hold
+        for order_id, hold in stock.holds.items()
+        if (reservation := reservations.get(order_id)) is not None
+        and reservation.status == "committed"
+        and reservation.owns(stock.sku, hold)
+    }
+
+
+def pieces(holds: Mapping[str, Hold]) -> int:
+    return sum(hold.pieces for hold in holds.values())
+
+
+def without(stock: Stock, holds: Mapping[str, Hold]) -> Stock:
+    """The stock after pieces that are sold have left the shelf."""
+    gone = pieces(holds)
+    kept = {order_id: hold for order_id, hold in stock.holds.items() if order_id not in holds}
+    return replace(
+        stock, on_hand=stock.on_hand - gone, reserved=stock.reserved - gone, cleaned=stock.cleaned + 1, holds=kept
+    )
 
 
 def next_status(reservation: Reservation, command: Command) -> Status | None:
@@ -65,7 +129,7 @@ def next_status(reservation: Reservation, command: Command) -> Status | None:
 
 def pieces_by_sku(lines: Iterable[Line]) -> tuple[Line, ...]:
     """The same lines with each SKU named once."""
-    pieces: dict[str, int] = {}
+    wanted: dict[str, int] = {}
     for line in lines:
-        pieces[line.sku] = pieces.get(line.sku, 0) + line.quantity
-    return tuple(Line(sku, quantity) for sku, quantity in pieces.items())
+        wanted[line.sku] = wanted.get(line.sku, 0) + line.quantity
+    return tuple(Line(sku, quantity) for sku, quantity in wanted.items())

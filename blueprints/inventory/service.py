@@ -1,20 +1,23 @@
 """What inventory can do: count stock, hold it for orders, and let it go or use it up.
 
-An order's lines lie in as many partitions, so no batch can hold them all. Instead each hold is one conditional
-patch that can be repeated, and the reservation, written once all holds are known, is the decision: whoever
-finds another decision there gives its holds back. A crash in between is repaired by the event's next delivery.
+An order's lines lie on several shelves, so no batch can hold them all. Instead the lines of each shelf are held by one
+batch of conditional patches that can be repeated, and the reservation, written once all holds are known, is the
+decision: whoever finds another decision there gives its holds back. A crash in between is repaired by the event's next
+delivery. A confirmed order writes its reservation alone: its pieces left what is available when they were held, and
+the figures of a shelf take its reservation into account.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable
+import secrets
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from typing import Annotated, TypeVar
 
 import msgspec
 
 from blueprints.inventory import domain, store
-from blueprints.inventory.domain import Reservation
+from blueprints.inventory.domain import Hold, Reservation, Stock
 from shared.contracts.event import Event
 from shared.contracts.inventory import StockRejected, StockReleased, StockReserved
 from shared.contracts.orders import Line, OrderCancelled, OrderConfirmed, OrderPlaced
@@ -25,8 +28,9 @@ from shared.telemetry.log import Log
 
 T = TypeVar("T")
 
-AT_ONCE = 16
-"""Stock items changed at the same time for one order."""
+CROWDED = 8
+"""After so many holds on one item it is looked at whether some of them are sold and can be cleaned away."""
+TRIES = 5
 
 log = Log("inventory")
 
@@ -51,7 +55,8 @@ async def get(sku: str) -> tuple[StockView, str]:
     document = await store.get_stock(sku)
     if document is None:
         raise NotFound("there is no stock record of this SKU")
-    return _view(document)
+    stock = store.stock_of(document)
+    return _view(document, await _sold(stock))
 
 
 async def set_on_hand(sku: str, on_hand: int, etag: str | None) -> tuple[StockView, str, bool]:
@@ -59,44 +64,60 @@ async def set_on_hand(sku: str, on_hand: int, etag: str | None) -> tuple[StockVi
 
     Raises PreconditionFailed for an outdated `etag`, Conflict where more than that is reserved.
     """
-    try:
-        document, new = await store.set_on_hand(sku, on_hand, etag)
-    except (Changed, Missing) as exc:
-        present = await store.get_stock(sku)
-        if present is None or (etag is not None and present["_etag"] != etag):
-            raise PreconditionFailed("the stock has changed since you read it") from exc
-        reserved = store.stock_of(present).reserved
-        if reserved <= on_hand:
-            raise Transient("the stock changes too fast at present", retry_after=1) from exc
-        raise Conflict(f"{reserved} pieces are reserved; on_hand cannot be less", code="stock-reserved") from exc
-    return (*_view(document), new)
+    for _ in range(TRIES):
+        document = await store.get_stock(sku)
+        try:
+            if document is None:
+                if etag is not None:
+                    raise PreconditionFailed("there is no stock record of this SKU to be changed")
+                return (*_view(await store.add_stock(sku, on_hand), {}), True)
+            stock = store.stock_of(document)
+            sold = await _sold(stock)
+            _, present = _view(document, sold)
+            if etag not in (None, present):
+                raise PreconditionFailed("the stock has changed since you read it")
+            if (reserved := domain.without(stock, sold).reserved) > on_hand:
+                raise Conflict(f"{reserved} pieces are reserved; on_hand cannot be less", code="stock-reserved")
+            as_read = None if etag is None else document["_etag"]
+            document = await store.set_on_hand(stock, domain.pieces(sold), on_hand, as_read)
+        except (Changed, AlreadyExists):
+            continue
+        return (*_view(document, sold), False)
+    raise Transient("the stock changes too fast at present", retry_after=1)
 
 
 async def reserve(event: Event, placed: OrderPlaced) -> None:
     """Hold every line of the order, or none of them, and say which."""
-    order_id, lines = placed.order_id, domain.pieces_by_sku(placed.lines)
-    existing = await store.get_reservation(order_id)
-    if existing is None:
-        held = await _each(lines, lambda line: store.hold(order_id, line))
-        short = [line for line, success in zip(lines, held, strict=True) if not success]
-        answer = StockRejected(order_id=order_id, short=short) if short else StockReserved(order_id=order_id)
-        existing = Reservation(order_id, "rejected" if short else "reserved", lines, 1)
-        try:
-            await store.add_reservation(existing, answer)
-            log.info(f"stock.{existing.status}", order_id=order_id, lines=len(lines), short=len(short))
-        except AlreadyExists:
-            existing = await _reservation(order_id)
-    if existing.status != "reserved":
-        # What a slow repeat has taken after the order was settled is given back; what was used up is not held.
-        await _each(lines, lambda line: store.release(order_id, line))
+    order_id, lines, attempt = placed.order_id, domain.pieces_by_sku(placed.lines), secrets.token_hex(4)
+    parts = await _each(lines, lambda part: store.hold(order_id, part, attempt))
+    held, short = [stock for found, _ in parts for stock in found], [line for _, few in parts for line in few]
+    reservation = domain.decided(order_id, lines, held, short, attempt)
+    answer = StockRejected(order_id=order_id, short=short) if short else StockReserved(order_id=order_id)
+    try:
+        await store.add_reservation(reservation, answer)
+        log.info(f"stock.{reservation.status}", order_id=order_id, lines=len(lines), short=len(short))
+    except AlreadyExists:
+        # A repeat: what it has taken itself is given back, and what was decided on stays as it is.
+        reservation = await _reservation(order_id)
+        await _each(reservation.lines or lines, lambda part: store.release(order_id, part, reservation))
+        return
+    if short:
+        await _each(lines, lambda part: store.release(order_id, part, reservation))
+    for stock in held:
+        if len(stock.holds) % CROWDED == 0:
+            await store.clean(stock, await _sold(stock))
 
 
 async def commit(event: Event, confirmed: OrderConfirmed) -> None:
-    """The order goes through: what it holds leaves the shelf."""
-    reservation = await _reservation(confirmed.order_id)
-    if (status := domain.next_status(reservation, "confirm")) is not None:
-        await _each(reservation.lines, lambda line: store.commit(reservation.order_id, line))
-        await store.advance(reservation, status, None)
+    """The order goes through: what it holds is sold."""
+    order_id = confirmed.order_id
+    try:
+        await store.commit(order_id)
+    except Missing as exc:
+        raise Transient(f"the reservation of {order_id} is not here yet") from exc
+    except Changed:
+        if domain.next_status(await _reservation(order_id), "confirm") is not None:
+            raise
 
 
 async def release(event: Event, cancelled: OrderCancelled) -> None:
@@ -110,7 +131,7 @@ async def release(event: Event, cancelled: OrderCancelled) -> None:
         except AlreadyExists:
             reservation = await _reservation(order_id)
     if (status := domain.next_status(reservation, "cancel")) is not None:
-        await _each(reservation.lines, lambda line: store.release(order_id, line))
+        await _each(reservation.lines, lambda part: store.release(order_id, part))
         await store.advance(reservation, status, StockReleased(order_id=order_id))
         log.info("stock.released", order_id=order_id, reason=cancelled.reason)
 
@@ -127,15 +148,9 @@ async def _reservation(order_id: str) -> Reservation:
     return reservation
 
 
-async def _each(lines: Iterable[Line], action: Callable[[Line], Awaitable[T]]) -> list[T]:
-    """Do `action` for every line, a few at once; all are finished before an error is raised."""
-    places = asyncio.Semaphore(AT_ONCE)
-
-    async def one(line: Line) -> T:
-        async with places:
-            return await action(line)
-
-    results = await asyncio.gather(*(one(line) for line in lines), return_exceptions=True)
+async def _each(lines: Iterable[Line], action: Callable[[Sequence[Line]], Awaitable[T]]) -> list[T]:
+    """Do `action` for the lines of every shelf, all at once; all are finished before an error is raised."""
+    results = await asyncio.gather(*map(action, store.by_shelf(lines)), return_exceptions=True)
     done: list[T] = []
     for result in results:
         if isinstance(result, BaseException):
@@ -144,6 +159,13 @@ async def _each(lines: Iterable[Line], action: Callable[[Line], Awaitable[T]]) -
     return done
 
 
-def _view(document: Document) -> tuple[StockView, str]:
-    stock = store.stock_of(document)
-    return StockView(stock.sku, stock.on_hand, stock.reserved, stock.available), document["_etag"]
+async def _sold(stock: Stock) -> dict[str, Hold]:
+    """The holds on the shelf whose orders have been confirmed."""
+    return domain.sold(stock, await store.get_reservations(stock.holds))
+
+
+def _view(document: Document, sold: Mapping[str, Hold]) -> tuple[StockView, str]:
+    """The figures without what is sold, and their ETag: the item's own, until an order is confirmed."""
+    stock = domain.without(store.stock_of(document), sold)
+    etag = document["_etag"] if not sold else f'"{document["_etag"].strip(chr(34))}-{len(sold)}"'
+    return StockView(stock.sku, stock.on_hand, stock.reserved, stock.available), etag

@@ -1,27 +1,60 @@
 """Inventory in Cosmos DB.
 
-`stock` by /sku              {on_hand, reserved, holds: {order id: pieces}}; moved by conditional patch alone
+`stock` by /shelf            {on_hand, reserved, cleaned, holds: {order id: {pieces, attempt}}}, by conditional patch
 `reservations` by /order_id  what each order holds, with the outbox beside it
 
-`holds` makes every move repeatable: a hold is taken only where the order has none, and given back or used up
-only where it has one. `reserved` is the sum of `holds`, kept so that a condition can use it.
+`holds` makes every move repeatable: a hold is taken only where the order has none, and given back only where it has
+one. `reserved` is the sum of `holds`, kept so that a condition can use it. The good path writes a line's stock once,
+when it is held: what is held is off the shelf already, and the hold of a confirmed order stays until the shelf is
+cleaned, many orders at a time.
+
+A shelf is a partition, so that the lines of a basket that lie on one shelf are held in one batch.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import asyncio
+import zlib
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, TypeVar
 
-from blueprints.inventory.domain import Reservation, Status, Stock
+from blueprints.inventory import domain
+from blueprints.inventory.domain import Hold, Reservation, Status, Stock
 from shared.contracts.event import EventData
 from shared.contracts.orders import Line
-from shared.persistence.cosmos import AlreadyExists, Changed, Container, Document, Missing, create, patch
-from shared.persistence.documents import document_of, read_as
+from shared.persistence.cosmos import Changed, Container, Document, Missing, create, patch
+from shared.persistence.documents import document_of, read_as, readable
 from shared.persistence.outbox import tell
 
-STOCK = Container("inventory", "stock", "sku")
+T = TypeVar("T")
+
+STOCK = Container("inventory", "stock", "shelf")
 RESERVATIONS = Container("inventory", "reservations", "order_id")
+
+SHELVES = 4
+"""Partitions of the stock, for good: another number is another place for every SKU (`docs/decisions/0056`)."""
+TOGETHER = 100
+"""Most lines in one batch."""
+AT_ONCE = 16
+"""Items read at the same time."""
+CLEANED = 7
+"""Holds that one patch can clean away: a patch changes at most ten fields, and the figures are three."""
+
+Change = tuple[list[dict[str, Any]], str]
+"""The fields to change, and the condition on which they may be."""
+
+
+def shelf_of(sku: str) -> str:
+    return str(zlib.crc32(sku.encode()) % SHELVES)
+
+
+def by_shelf(lines: Iterable[Line]) -> list[Sequence[Line]]:
+    """The lines of each shelf, in parts that fit into a batch."""
+    shelves: dict[str, list[Line]] = {}
+    for line in lines:
+        shelves.setdefault(shelf_of(line.sku), []).append(line)
+    return [part for shelf in shelves.values() for part in _parts(shelf, TOGETHER)]
 
 
 def stock_of(document: Mapping[str, Any]) -> Stock:
@@ -30,76 +63,125 @@ def stock_of(document: Mapping[str, Any]) -> Stock:
 
 
 async def get_stock(sku: str) -> Document | None:
-    return await STOCK.read(sku, sku)
+    return await STOCK.read(sku, shelf_of(sku))
 
 
-async def set_on_hand(sku: str, on_hand: int, etag: str | None) -> tuple[Document, bool]:
-    """Set the count; the flag says that the SKU is new.
+async def add_stock(sku: str, on_hand: int) -> Document:
+    """Write the first count of a SKU. Raises AlreadyExists."""
+    return await STOCK.create(document_of(Stock(sku, on_hand, 0), id=sku, shelf=shelf_of(sku)))
 
-    Raises Changed where more is reserved than that, or `etag` is no longer the item's, and Missing for an
-    `etag` without an item.
+
+async def set_on_hand(stock: Stock, sold: int, on_hand: int, etag: str | None) -> Document:
+    """Set the count of what is on the shelf beside the `sold` pieces that have not been cleaned away yet.
+
+    Raises Changed where they have been by now, where more is reserved than that, or `etag` is no longer the item's.
     """
+    changes = [{"op": "set", "path": "/on_hand", "value": on_hand + sold}]
+    as_read = f"from c where c.cleaned = {stock.cleaned} and c.reserved <= {on_hand + sold}"
+    return await STOCK.patch(stock.sku, shelf_of(stock.sku), changes, as_read, etag)
+
+
+async def hold(order_id: str, lines: Sequence[Line], attempt: str) -> tuple[list[Stock], list[Line]]:
+    """Hold the lines, all of one shelf, for the order: the stock of each that is held, and the lines that are short.
+
+    What the order holds already it goes on holding, whichever attempt took it. Where a line is short, none is taken.
+    """
+    held: list[Stock] = []
     while True:
-        try:
-            changes = [{"op": "set", "path": "/on_hand", "value": on_hand}]
-            return await STOCK.patch(sku, sku, changes, f"from c where c.reserved <= {on_hand}", etag), False
-        except Missing:
-            if etag is not None:
-                raise
-        try:
-            return await STOCK.create(document_of(Stock(sku, on_hand, 0), id=sku, holds={})), True
-        except AlreadyExists:
-            continue
+        if (documents := await _together(lines, lambda line: _hold(order_id, line, attempt))) is not None:
+            return [*held, *map(stock_of, documents)], []
+        found = await _stock(lines)
+        held += [stock for stock in found.values() if order_id in stock.holds]
+        lines = [line for line in lines if line.sku not in found or order_id not in found[line.sku].holds]
+        short = [line for line in lines if line.sku not in found or found[line.sku].available < line.quantity]
+        if short or not lines:
+            return held, short
 
 
-async def hold(order_id: str, line: Line) -> bool:
-    """Hold the line's pieces for the order. True also where it holds them already; False: not enough."""
-    changes = [
+async def release(order_id: str, lines: Sequence[Line], but: Reservation | None = None) -> None:
+    """Give back what the order holds of the lines, all of one shelf, but for what that reservation still owns."""
+    owner = but if but is not None and but.status in domain.HOLDING else None
+
+    def change(line: Line) -> Change:
+        changes: list[dict[str, Any]] = [
+            {"op": "incr", "path": "/reserved", "value": -line.quantity},
+            {"op": "remove", "path": f"/holds/{order_id}"},
+        ]
+        held = f'from c where is_defined(c.holds["{order_id}"])'
+        return (
+            changes,
+            held if owner is None else f'{held} and c.holds["{order_id}"].attempt != "{owner.taker(line.sku)}"',
+        )
+
+    while lines and await _together(lines, change) is None:
+        holds = {sku: stock.holds[order_id] for sku, stock in (await _stock(lines)).items() if order_id in stock.holds}
+        lines = [
+            line
+            for line in lines
+            if line.sku in holds and not (owner is not None and owner.owns(line.sku, holds[line.sku]))
+        ]
+
+
+async def clean(stock: Stock, sold: Mapping[str, Hold]) -> None:
+    """Write that pieces have left the shelf, a few orders at a time. Whoever else does the same leaves less to do."""
+    for some in _parts(list(sold.items()), CLEANED):
+        gone = domain.pieces(dict(some))
+        changes: list[dict[str, Any]] = [
+            {"op": "incr", "path": "/on_hand", "value": -gone},
+            {"op": "incr", "path": "/reserved", "value": -gone},
+            {"op": "incr", "path": "/cleaned", "value": 1},
+            *({"op": "remove", "path": f"/holds/{order_id}"} for order_id, _ in some),
+        ]
+        there = " and ".join(f'c.holds["{order_id}"].attempt = "{hold.attempt}"' for order_id, hold in some)
+        try:
+            await STOCK.patch(stock.sku, shelf_of(stock.sku), changes, f"from c where {there}")
+        except Changed:
+            return
+
+
+def _hold(order_id: str, line: Line, attempt: str) -> Change:
+    changes: list[dict[str, Any]] = [
         {"op": "incr", "path": "/reserved", "value": line.quantity},
-        {"op": "add", "path": f"/holds/{order_id}", "value": line.quantity},
+        {"op": "add", "path": f"/holds/{order_id}", "value": document_of(Hold(line.quantity, attempt))},
     ]
     enough = f'from c where c.on_hand - c.reserved >= {line.quantity} and not is_defined(c.holds["{order_id}"])'
-    while True:
-        try:
-            await STOCK.patch(line.sku, line.sku, changes, enough)
-            return True
-        except Missing:
-            return False
-        except Changed:
-            document = await get_stock(line.sku)
-        if document is None:
-            return False
-        if order_id in document["holds"]:
-            return True
-        if stock_of(document).available < line.quantity:
-            return False
+    return changes, enough
 
 
-async def release(order_id: str, line: Line) -> None:
-    """Give the order's hold on the line back, if it has one."""
-    await _end_hold(order_id, line, [])
-
-
-async def commit(order_id: str, line: Line) -> None:
-    """The held pieces leave the shelf, if they have not already."""
-    await _end_hold(order_id, line, [{"op": "incr", "path": "/on_hand", "value": -line.quantity}])
-
-
-async def _end_hold(order_id: str, line: Line, also: list[dict[str, Any]]) -> None:
-    changes: list[dict[str, Any]] = [
-        {"op": "incr", "path": "/reserved", "value": -line.quantity},
-        {"op": "remove", "path": f"/holds/{order_id}"},
-        *also,
-    ]
+async def _together(lines: Sequence[Line], change: Callable[[Line], Change]) -> list[Document] | None:
+    """Change the items of one shelf, all or none; the items as they now are. `None`: a condition did not hold."""
+    shelf = shelf_of(lines[0].sku)
     try:
-        await STOCK.patch(line.sku, line.sku, changes, f'from c where is_defined(c.holds["{order_id}"])')
+        if len(lines) == 1:
+            return [await STOCK.patch(lines[0].sku, shelf, *change(lines[0]))]
+        return await STOCK.batch(shelf, [patch(line.sku, *change(line)) for line in lines])
     except (Changed, Missing):
-        return
+        return None
+
+
+async def _stock(lines: Sequence[Line]) -> dict[str, Stock]:
+    """The stock of those of the lines that there is a record of, by SKU."""
+    found: dict[str, Stock] = {}
+    for some in _parts(lines, AT_ONCE):
+        for document in await asyncio.gather(*(get_stock(line.sku) for line in some)):
+            if document is not None:
+                found[document["sku"]] = stock_of(document)
+    return found
+
+
+def _parts(values: Sequence[T], size: int) -> Iterator[Sequence[T]]:
+    return (values[start : start + size] for start in range(0, len(values), size))
 
 
 async def get_reservation(order_id: str) -> Reservation | None:
     document = await RESERVATIONS.read(order_id, order_id)
     return None if document is None else read_as(RESERVATIONS, document, Reservation)
+
+
+async def get_reservations(order_ids: Iterable[str]) -> dict[str, Reservation]:
+    """Those of the reservations that exist, by order id."""
+    documents = await RESERVATIONS.read_many(list(order_ids))
+    return {found.order_id: found for found in readable(RESERVATIONS, documents, Reservation)}
 
 
 async def add_reservation(reservation: Reservation, told: EventData | None) -> None:
@@ -108,6 +190,15 @@ async def add_reservation(reservation: Reservation, told: EventData | None) -> N
     document = document_of(reservation, id=order_id, kind="reservation")
     outbox = [] if told is None else [tell(RESERVATIONS, order_id, told, version=reservation.version)]
     await RESERVATIONS.batch(order_id, [create(document), *outbox])
+
+
+async def commit(order_id: str) -> None:
+    """Write that what the order holds is sold. Raises Missing, and Changed unless it is reserved."""
+    changes: list[dict[str, Any]] = [
+        {"op": "set", "path": "/status", "value": "committed"},
+        {"op": "incr", "path": "/version", "value": 1},
+    ]
+    await RESERVATIONS.patch(order_id, order_id, changes, 'from c where c.status = "reserved"')
 
 
 async def advance(reservation: Reservation, status: Status, told: EventData | None) -> None:

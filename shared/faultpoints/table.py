@@ -30,7 +30,14 @@ POINTS: tuple[Point, ...] = (
         "cosmos.batch.after",
         _COSMOS,
         "state and event are one write: whoever asked for it asks again and finds it done, and the relay tells it",
-        ("catalog:products", "carts:carts", "orders:orders", "inventory:reservations", "payments:payments"),
+        (
+            "catalog:products",
+            "carts:carts",
+            "orders:orders",
+            "inventory:stock",
+            "inventory:reservations",
+            "payments:payments",
+        ),
     ),
     *_points(
         "cosmos.create.after",
@@ -42,7 +49,7 @@ POINTS: tuple[Point, ...] = (
         "cosmos.patch.after",
         _COSMOS,
         "a move on stock, and a later version of a copy, happens once however often it is asked for",
-        ("orders:products", "orders:carts", "inventory:stock", "payments:payments"),
+        ("orders:products", "orders:carts", "inventory:stock", "inventory:reservations", "payments:payments"),
     ),
     *_points(
         "cosmos.upsert.after",

@@ -68,7 +68,7 @@ def _stock(snapshot: Snapshot) -> Iterator[str]:
         on_hand, reserved, holds = item["on_hand"], item["reserved"], item["holds"]
         if not 0 <= reserved <= on_hand:
             yield f"stock of {item['sku']}: {on_hand} on hand, {reserved} reserved"
-        if reserved != sum(holds.values()):
+        if reserved != sum(hold["pieces"] for hold in holds.values()):
             yield f"stock of {item['sku']}: {reserved} reserved, but the holds are {holds}"
 
 
@@ -136,18 +136,22 @@ def _orders_agree(snapshot: Snapshot) -> Iterator[str]:
 
 
 def _shelves(snapshot: Snapshot, expected: Expected) -> Iterator[str]:
-    """Nothing is held, and what has left the shelf is what was sold."""
-    sold = Counter[str]()
+    """Nothing is held but for confirmed orders, their pieces alone, and what has left the shelf is what was sold."""
+    ordered: dict[str, Counter[str]] = {}
     for order in snapshot.orders:
         if order["status"] == "confirmed":
+            ordered[order["id"]] = lines = Counter[str]()
             for line in order["lines"]:
-                sold[line["sku"]] += line["quantity"]
+                lines[line["sku"]] += line["quantity"]
     for item in snapshot.documents[STOCK]:
-        sku = item["sku"]
-        if item["holds"]:
-            yield f"stock of {sku} is still held: {item['holds']}"
-        if sku in expected.stocked and item["on_hand"] != expected.stocked[sku] - sold[sku]:
-            yield f"stock of {sku}: {expected.stocked[sku]} put there, {sold[sku]} sold, {item['on_hand']} left"
+        sku, left = item["sku"], item["on_hand"]
+        for order_id, hold in item["holds"].items():
+            if hold["pieces"] != ordered.get(order_id, Counter[str]())[sku]:
+                yield f"stock of {sku} is still held for {order_id}: {hold}"
+            left -= hold["pieces"]
+        sold = sum(lines[sku] for lines in ordered.values())
+        if sku in expected.stocked and left != expected.stocked[sku] - sold:
+            yield f"stock of {sku}: {expected.stocked[sku]} put there, {sold} sold, {left} left"
 
 
 def _no_event_lost(snapshot: Snapshot, expected: Expected) -> Iterator[str]:

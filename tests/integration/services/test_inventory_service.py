@@ -8,8 +8,10 @@ import secrets
 from collections import Counter
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
-from blueprints.inventory import service, store
+from blueprints.inventory import domain, service, store
 from shared.contracts.orders import Line
 from shared.errors import Conflict, NotFound, PreconditionFailed, Transient
 from tests.integration.services.conftest import Story, told
@@ -22,10 +24,14 @@ async def stocked(pieces: int) -> str:
 
 
 async def counts(sku: str) -> tuple[int, int]:
+    """On hand and reserved, as the API shows them."""
     document = await store.get_stock(sku)
     assert document is not None
-    assert document["reserved"] == sum(document["holds"].values())
-    return document["on_hand"], document["reserved"]
+    stock = store.stock_of(document)
+    assert stock.reserved == domain.pieces(stock.holds) <= stock.on_hand
+    view, _ = await service.get(sku)
+    assert view.available == view.on_hand - view.reserved == stock.available
+    return view.on_hand, view.reserved
 
 
 async def deliver(story: Story, name: str) -> None:
@@ -103,9 +109,13 @@ async def test_a_cancellation_beside_its_order_leaves_nothing_held() -> None:
 async def test_a_crash_between_holding_and_deciding_is_repaired_by_the_next_delivery() -> None:
     sku = await stocked(5)
     story = Story(f"ord_{secrets.token_hex(8)}", [Line(sku, 2)])
-    assert await store.hold(story.order_id, Line(sku, 2))
+    held, short = await store.hold(story.order_id, [Line(sku, 2)], "crashed")
+    assert (len(held), short) == (1, [])
     await deliver(story, "placed")
     assert await counts(sku) == (5, 2)
+    await deliver(story, "confirmed")
+    await deliver(story, "placed")
+    assert await counts(sku) == (3, 0)
 
 
 async def test_stock_cannot_be_set_below_what_is_reserved() -> None:
@@ -121,12 +131,126 @@ async def test_stock_cannot_be_set_below_what_is_reserved() -> None:
 
 
 async def test_what_a_slow_repeat_takes_after_the_order_was_settled_is_given_back() -> None:
-    sku, order_id = f"T{secrets.token_hex(4)}", f"ord_{secrets.token_hex(13)}"
-    await store.set_on_hand(sku, 5, None)
-    story = Story(order_id, [Line(sku, 2)])
-    await service.reserve(story.event(story.placed), story.placed)
-    await service.commit(story.event(story.confirmed, 2), story.confirmed)
-    assert await store.hold(order_id, Line(sku, 2)), "a delivery that was under way all the time goes on"
-    await service.reserve(story.event(story.placed), story.placed)
+    sku = await stocked(5)
+    story = Story(f"ord_{secrets.token_hex(13)}", [Line(sku, 2)])
+    await deliver(story, "placed")
+    await deliver(story, "confirmed")
+    await clean(sku)
+    await store.hold(story.order_id, [Line(sku, 2)], "slow")  # a delivery that was under way all the time goes on
+    assert await counts(sku) == (3, 2)
+    await deliver(story, "placed")
+    assert await counts(sku) == (3, 0)
+
+
+async def test_a_repeat_amid_a_cancellation_leaves_nothing_held() -> None:
+    sku = await stocked(5)
+    story = Story(f"ord_{secrets.token_hex(13)}", [Line(sku, 2)])
+    await deliver(story, "placed")
+    reservation = await store.get_reservation(story.order_id)
+    assert reservation is not None
+    await store.release(story.order_id, reservation.lines)  # what a cancellation does first
+    await deliver(story, "placed")
+    await store.advance(reservation, "released", None)  # and last
+    assert await counts(sku) == (5, 0)
+
+
+async def clean(sku: str) -> None:
     document = await store.get_stock(sku)
-    assert document is not None and (document["on_hand"], document["reserved"], document["holds"]) == (3, 0, {})
+    assert document is not None
+    stock = store.stock_of(document)
+    await store.clean(stock, domain.sold(stock, await store.get_reservations(stock.holds)))
+
+
+async def test_a_line_of_a_confirmed_order_is_written_once() -> None:
+    skus = [await stocked(5) for _ in range(3)]
+    story = Story(f"ord_{secrets.token_hex(13)}", [Line(sku, 2) for sku in skus])
+    await deliver(story, "placed")
+    held = [await store.get_stock(sku) for sku in skus]
+    await deliver(story, "confirmed")
+    assert [await store.get_stock(sku) for sku in skus] == held
+    assert {await counts(sku) for sku in skus} == {(3, 0)}
+
+
+async def test_holds_of_confirmed_orders_are_cleaned_away_many_at_a_time() -> None:
+    sku = await stocked(100)
+    for number in range(1, 3 * service.CROWDED):
+        story = Story(f"ord_{secrets.token_hex(13)}", [Line(sku, 1)])
+        await deliver(story, "placed")
+        await deliver(story, "confirmed")
+        assert await counts(sku) == (100 - number, 0)
+        document = await store.get_stock(sku)
+        assert document is not None and len(document["holds"]) <= service.CROWDED
+
+
+async def test_two_that_clean_the_same_shelf_count_a_piece_once() -> None:
+    sku = await stocked(50)
+    stories = [Story(f"ord_{secrets.token_hex(13)}", [Line(sku, 1)]) for _ in range(service.CROWDED - 1)]
+    for story in stories:
+        await deliver(story, "placed")
+        await deliver(story, "confirmed")
+    await asyncio.gather(*(clean(sku) for _ in range(4)))
+    document = await store.get_stock(sku)
+    assert document is not None and (document["on_hand"], document["holds"]) == (50 - len(stories), {})
+
+
+async def test_a_count_leaves_out_what_is_sold_and_its_etag_changes_when_something_is() -> None:
+    sku = await stocked(5)
+    first, second = (Story(f"ord_{secrets.token_hex(13)}", [Line(sku, 2)]) for _ in range(2))
+    await deliver(first, "placed")
+    await deliver(second, "placed")
+    _, etag = await service.get(sku)
+    await deliver(first, "confirmed")
+    view, after = await service.get(sku)
+    assert (view.on_hand, view.reserved) == (3, 2)
+    with pytest.raises(PreconditionFailed):
+        await service.set_on_hand(sku, 9, etag)
+    assert (await service.set_on_hand(sku, 9, after))[0] == (await service.get(sku))[0]
+    assert await counts(sku) == (9, 2)
+    await deliver(second, "confirmed")
+    assert await counts(sku) == (7, 0)
+    await service.set_on_hand(sku, 0, None)
+    await clean(sku)
+    assert await counts(sku) == (0, 0)
+
+
+STEPS = ("placed", "placed", "confirmed", "cancelled", "slow", "clean")
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    baskets=st.lists(st.lists(st.tuples(st.integers(0, 2), st.integers(1, 3)), min_size=1), min_size=1, max_size=4),
+    steps=st.lists(st.tuples(st.integers(0, 3), st.sampled_from(STEPS)), max_size=20),
+)
+async def test_whatever_happens_in_whatever_order_the_shelves_are_exact_at_rest(
+    baskets: list[list[tuple[int, int]]], steps: list[tuple[int, str]]
+) -> None:
+    skus = [await stocked(6) for _ in range(3)]
+    stories = [
+        Story(f"ord_{secrets.token_hex(13)}", [Line(skus[sku], pieces) for sku, pieces in basket]) for basket in baskets
+    ]
+    for which, step in steps:
+        story = stories[which % len(stories)]
+        if step == "slow":  # a delivery that dies after it has held something
+            for part in store.by_shelf(domain.pieces_by_sku(story.placed.lines))[:1]:
+                await store.hold(story.order_id, part, secrets.token_hex(4))
+        elif step == "clean":
+            for sku in skus:
+                await clean(sku)
+        else:
+            reservation = await store.get_reservation(story.order_id)
+            if step == "confirmed" and (reservation is None or reservation.status not in ("reserved", "committed")):
+                continue
+            if step == "cancelled" and reservation is not None and reservation.status == "committed":
+                continue
+            await deliver(story, step)
+        for sku in skus:
+            await counts(sku)
+    gone, kept = Counter[str](), Counter[str]()
+    for story in stories:
+        await deliver(story, "placed")  # what has died is delivered again
+        reservation = await store.get_reservation(story.order_id)
+        assert reservation is not None
+        into = {"committed": gone, "reserved": kept}.get(reservation.status, Counter[str]())
+        for line in story.placed.lines:
+            into[line.sku] += line.quantity
+    assert [await counts(sku) for sku in skus] == [(6 - gone[sku], kept[sku]) for sku in skus]

@@ -9,7 +9,6 @@ import pytest
 from azure.servicebus.aio import ServiceBusClient
 
 from blueprints.inventory import service as inventory
-from blueprints.inventory import store as stock
 from blueprints.orders import service as orders
 from blueprints.orders import store
 from blueprints.orders.domain import Address, Order, OrderLine, place
@@ -98,7 +97,7 @@ async def test_an_order_that_nobody_decided_is_decided() -> None:
 
 async def test_what_is_held_is_told_again_under_another_message_id(addresses: dict[str, str]) -> None:
     sku, order_id = f"T{secrets.token_hex(4)}", new_id()
-    await stock.set_on_hand(sku, 5, None)
+    await inventory.set_on_hand(sku, 5, None)
     story = Story(order_id, [Line(sku, 2)])
     await inventory.reserve(story.event(story.placed), story.placed)
     await payments.authorize(story.event(story.placed), story.placed)
@@ -112,7 +111,7 @@ async def test_what_is_held_is_told_again_under_another_message_id(addresses: di
 
 async def test_what_is_settled_is_left_alone(addresses: dict[str, str]) -> None:
     sku, order_id = f"T{secrets.token_hex(4)}", new_id()
-    await stock.set_on_hand(sku, 5, None)
+    await inventory.set_on_hand(sku, 5, None)
     story = Story(order_id, [Line(sku, 2)])
     for service, begin, end in (
         (inventory, inventory.reserve, inventory.commit),
