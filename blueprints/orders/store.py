@@ -103,42 +103,11 @@ async def _events(container: Container, kind: str, order_id: str) -> list[Record
     return list(readable(container, documents, RecordedEvent))
 
 
-class ListedOrder(msgspec.Struct, frozen=True):
-    """What a customer's list needs of an order."""
-
-    order_id: str
-    customer_id: str
-    placed_at: str
-
-
-class Listed:
-    """The customers' lists. An order enters its list once; this process remembers the latest ones that did."""
-
-    LARGEST = 10_000
-
-    def __init__(self) -> None:
-        self._known: dict[str, None] = {}
-
-    async def add_all(self, documents: Iterable[Document]) -> None:
-        """Put the orders among `documents`, as the change feed shows them, into their customers' lists."""
-        orders = [document for document in documents if document.get("kind") == "order"]
-        for order in readable(ORDERS, orders, ListedOrder):
-            await self._add(order)
-
-    async def _add(self, order: ListedOrder) -> None:
-        order_id = order.order_id
-        if order_id in self._known:
-            return
-        sort_key = f"{order.placed_at}|{order_id}"
-        entry = {"id": order_id, "customer_id": order.customer_id, "sort_key": sort_key}
-        with suppress(AlreadyExists):
-            await BY_CUSTOMER.create(entry)
-        if len(self._known) >= self.LARGEST:
-            del self._known[next(iter(self._known))]
-        self._known[order_id] = None
-
-
-listed = Listed()
+async def enlist(customer_id: str, order_id: str, placed_at: str) -> None:
+    """Enter a new order into its customer's list, if it is not there already."""
+    entry = {"id": order_id, "customer_id": customer_id, "sort_key": f"{placed_at}|{order_id}"}
+    with suppress(AlreadyExists):
+        await BY_CUSTOMER.create(entry)
 
 
 async def list_by_customer(customer_id: str, before: str | None, limit: int) -> list[tuple[str, Order]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Generator
 from typing import Any
 
@@ -95,17 +96,18 @@ async def cancel(call: Call[Any]) -> Answer:
 @change_feed(bp, store.ORDERS)
 @bp.durable_client_input(client_name="client")
 async def feed(documents: func.DocumentList, client: df.DurableOrchestrationClient) -> None:
-    """Relay the outbox, start and stop sagas ahead of it, and enter orders into their customers' lists."""
+    """Relay the outbox, start and stop sagas ahead of it, and enter new orders into their customers' lists."""
+    new: list[tuple[Event, OrderPlaced]] = []
 
     async def before(event: Event, data: EventData) -> None:
         if isinstance(data, OrderPlaced):
             await saga.start(client, event, data)
+            new.append((event, data))
         elif isinstance(data, OrderCancelled):
             await saga.tell(client, event.subject, data)
 
-    changes = as_written(documents)
-    await relay(store.ORDERS, changes, before)
-    await store.listed.add_all(changes)
+    await relay(store.ORDERS, as_written(documents), before)
+    await asyncio.gather(*(store.enlist(placed.customer_id, placed.order_id, event.time) for event, placed in new))
 
 
 def _answers(client: df.DurableOrchestrationClient) -> Handlers:

@@ -43,7 +43,7 @@ async def consume(service: str, message: func.ServiceBusMessage, handlers: Handl
     event, data, handler = _understand(log, message, handlers)
     with (
         span(f"consume {event.type}", event.traceparent),
-        bound(event_id=event.id, order_id=event.subject),
+        bound(event_id=event.id, event_subject=event.subject, **_order(data)),
     ):
         try:
             await with_backoff(lambda: handler(event, data))
@@ -74,6 +74,12 @@ async def with_backoff(action: Callable[[], Awaitable[None]], budget: float = RE
                 raise
         await asyncio.sleep(pause)
         bound_ = min(LONGEST_PAUSE, bound_ * 2)
+
+
+def _order(data: EventData) -> dict[str, str]:
+    """The order that an event is about, where it is about one: a SKU or a cart's id is no order's."""
+    order_id = getattr(data, "order_id", None)
+    return {} if order_id is None else {"order_id": order_id}
 
 
 def _understand(log: Log, message: func.ServiceBusMessage, handlers: Handlers) -> tuple[Event, EventData, Handler]:

@@ -50,7 +50,7 @@ async def relay(container: Container, documents: Iterable[Document], before: Bef
             except UNFIT as exc:
                 await _park(container, document, f"cannot be handled: {type(exc).__name__}", log)
                 continue
-            log.info("event.relayed", event_id=event.id, subject=event.subject)
+            log.info("event.relayed", event_id=event.id, event_subject=event.subject)
         events.append(event)
     await _publish(container, events, log)
     crash_point("feed.handled", container.database)
@@ -84,4 +84,4 @@ async def _park(container: Container, document: Document, reason: str, log: Log)
             "reason": reason,
         }
     )
-    log.error("event.parked", event_id=event_id, subject=str(key), reason=reason)
+    log.error("event.parked", event_id=event_id, event_subject=str(key), reason=reason)

@@ -12,6 +12,7 @@ import aiohttp
 import stripe
 from azure.cosmos.aio import CosmosClient
 
+from blueprints.inventory.store import SHELVES
 from shared.clock import timestamp
 from shared.contracts.catalog import ProductChanged
 from shared.contracts.event import make_event
@@ -84,9 +85,9 @@ async def confirmed(stage: Stage) -> None:
 
 
 async def declined(stage: Stage) -> None:
-    """The card is refused."""
-    sku = await stage.stocked()
-    body = order_of({sku: 3}, "pm_card_chargeDeclined")
+    """The card is refused for a basket of more products than there are shelves, so that two lie on one."""
+    basket = {await stage.stocked(): pieces + 1 for pieces in range(SHELVES + 1)}
+    body = order_of(basket, "pm_card_chargeDeclined")
     await stage.place(body, _key(), ("cancelled", "payment_declined"))
 
 
