@@ -174,11 +174,13 @@ def _operations(folder: Path, definition: Mapping[str, Any], values: Mapping[str
 
 def _pattern(template: str) -> re.Pattern[str]:
     parts, at = [], 0
+    anything = template.endswith("/*")  # Azure's wildcard: everything below, and nothing
+    template = template[:-2] if anything else template
     for match in _PARAMETER.finditer(template):
         parts.append(re.escape(template[at : match.start()]))
         parts.append(f"(?P<{match[1].lstrip('*')}>{'.*' if match[1].startswith('*') else '[^/]+'})")
         at = match.end()
-    return re.compile("".join(parts) + re.escape(template[at:]) + "/?")
+    return re.compile("".join(parts) + re.escape(template[at:]) + (r"(?:/.*)?" if anything else "/?"))
 
 
 def _product(folder: Path, values: Mapping[str, str]) -> Product:

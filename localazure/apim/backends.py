@@ -57,7 +57,7 @@ class Backends:
         """All closed, nothing counted."""
         self.breakers = {name: Breaker(breaker.rule) for name, breaker in self.breakers.items()}
 
-    async def send(self, context: Context, timeout: float) -> Response:
+    async def send(self, context: Context, timeout: float, follow: bool = False) -> Response:
         """The backend's answer. Raises GatewayError where there is none, or where it is not asked."""
         breaker = self.breakers.get(context.backend)
         now = self._clock.time()
@@ -66,11 +66,11 @@ class Backends:
             failure = Failure("forward-request", "BackendCircuitBreakerOpen", message)
             raise GatewayError(503, failure, {"Retry-After": str(max(1, round(wait)))})
         try:
-            answer = await self._ask(context, timeout)
+            answer = await self._ask(context, timeout, follow)
         except TimeoutError as exc:
             self._note(breaker, "Timeout")
             raise context.fail(500, "forward-request", "Timeout", "The backend did not answer in time.") from exc
-        except (aiohttp.ClientError, OSError) as exc:
+        except (aiohttp.ClientError, OSError, ValueError) as exc:  # ValueError: an address or a header that is none
             self._note(breaker, "BackendConnectionFailure")
             raise context.fail(
                 500, "forward-request", "BackendConnectionFailure", "The backend cannot be reached."
@@ -84,7 +84,7 @@ class Backends:
         if breaker is not None and reason in breaker.rule.reasons:
             breaker.failed(self._clock.time())
 
-    async def _ask(self, context: Context, timeout: float) -> Response:
+    async def _ask(self, context: Context, timeout: float, follow: bool) -> Response:
         request = context.request
         if not context.backend_url:
             raise context.fail(500, "forward-request", "BackendNotFound", "No backend is set for this request.")
@@ -100,7 +100,7 @@ class Backends:
             url,
             headers=headers,
             data=content,
-            allow_redirects=False,
+            allow_redirects=follow,
             timeout=aiohttp.ClientTimeout(total=None, sock_connect=5, sock_read=timeout),
         ) as answer:
             found = Headers()

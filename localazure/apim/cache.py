@@ -1,8 +1,10 @@
-"""Responses kept for a while, in memory, of this process alone. The least recently used go first."""
+"""Responses and values kept for a while, in memory, of this process alone. The least recently used go first."""
 
 from __future__ import annotations
 
+import copy
 from collections import OrderedDict
+from typing import Any
 
 from localazure.apim.context import Response
 
@@ -34,6 +36,33 @@ class ResponseCache:
         self._held.move_to_end(key)
         while len(self._held) > MOST_ENTRIES:
             self._held.popitem(last=False)
+
+    def clear(self) -> None:
+        self._held.clear()
+
+
+class ValueCache:
+    """Key → any value and the moment it ends. What is kept is a copy: an expression may change its own."""
+
+    def __init__(self) -> None:
+        self._held: OrderedDict[str, tuple[float, Any]] = OrderedDict()
+
+    def get(self, key: str, now: float, default: Any = None) -> Any:
+        found = self._held.get(key)
+        if found is None or found[0] <= now:
+            self._held.pop(key, None)
+            return default
+        self._held.move_to_end(key)
+        return copy.deepcopy(found[1])
+
+    def put(self, key: str, value: Any, ends: float) -> None:
+        self._held[key] = (ends, copy.deepcopy(value))
+        self._held.move_to_end(key)
+        while len(self._held) > MOST_ENTRIES:
+            self._held.popitem(last=False)
+
+    def remove(self, key: str) -> None:
+        self._held.pop(key, None)
 
     def clear(self) -> None:
         self._held.clear()

@@ -34,6 +34,17 @@ class Rates:
         window.extend([now] * count)
         return Verdict(True, calls - len(window), 0)
 
+    def look(self, key: str, calls: int, period: float, now: float) -> Verdict:
+        """Whether the limit has been passed by what was counted afterwards; counts nothing.
+
+        Source: rate-limit-by-key: where the count is known only at a call's end, the next call is what is refused.
+        """
+        window = self._window(key, period, now)
+        over = len(window) - calls
+        if over > 0:
+            return Verdict(False, 0, max(1, math.ceil(window[over - 1] + period - now)))
+        return Verdict(True, -over, 0)
+
     def add(self, key: str, now: float, count: int = 1) -> None:
         """Count a call whose condition was known only at its end."""
         self._calls.setdefault(key, deque()).extend([now] * count)

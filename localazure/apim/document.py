@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 from xml.parsers import expat
+from xml.sax.saxutils import escape, quoteattr
 
 from localazure.apim.errors import ArtifactError, Place, Unsupported
 
@@ -21,6 +23,8 @@ class Element:
     children: list[Element] = field(default_factory=list)
     text: str = ""
     text_line: int = 0
+    markup: str = ""
+    """What stands inside a set-body that holds elements, as it is to be sent."""
 
     def child(self, name: str) -> Element | None:
         """The only child of that name. Raises ArtifactError for two."""
@@ -76,9 +80,18 @@ def parse(content: bytes, file: Path, values: Mapping[str, str]) -> Element:
     return builder.root
 
 
+_NAMED = re.compile(r"\{\{\s*([\w.-]+)\s*\}\}", re.ASCII)
+"""A named value. Source: "Named values", what a name may consist of; other text in double braces is left alone."""
+DEEPEST_VALUE = 10
+"""Named values within named values."""
+
+
 class _Builder:
     def __init__(self, file: Path, values: Mapping[str, str]) -> None:
         self.root: Element | None = None
+        self._body: Element | None = None
+        """The set-body that is open: what stands inside is kept as markup, too."""
+        self._markup: list[str] = []
         self._file, self._values, self._open = file, values, list[Element]()
         self.parser = expat.ParserCreate()
         self.parser.buffer_text = True
@@ -92,15 +105,26 @@ class _Builder:
         place = Place(self._file, self.parser.CurrentLineNumber, path)
         values = {key: self._replaced(value, place) for key, value in attributes.items()}
         element = Element(name, values, place)
+        if self._body is not None:
+            self._markup.append(f"<{name}{''.join(f' {key}={quoteattr(value)}' for key, value in values.items())}>")
+        elif name == "set-body":
+            self._body = element
         if self._open:
             self._open[-1].children.append(element)
         else:
             self.root = element
         self._open.append(element)
 
-    def _end(self, _: str) -> None:
+    def _end(self, name: str) -> None:
         element = self._open.pop()
         element.text = self._replaced(element.text.strip(), element.place)
+        if element is self._body:
+            if element.children:
+                element.markup = self._replaced("".join(self._markup).strip(), element.place)
+            self._markup.clear()
+            self._body = None
+        elif self._body is not None:
+            self._markup.append(f"</{name}>")
 
     def _text(self, data: str) -> None:
         element = self._open[-1]
@@ -108,6 +132,8 @@ class _Builder:
             ahead = len(data) - len(data.lstrip())
             element.text_line = self.parser.CurrentLineNumber + data[:ahead].count("\n")
         element.text += data
+        if self._body is not None:
+            self._markup.append(escape(data))
 
     def _refuse(self, *_: Any) -> None:
         raise ArtifactError(
@@ -115,13 +141,22 @@ class _Builder:
         )
 
     def _replaced(self, text: str, place: Place) -> str:
-        while "{{" in text:
-            before, _, rest = text.partition("{{")
-            name, closed, after = rest.partition("}}")
-            if not closed:
-                raise ArtifactError("{{ without }}", place)
-            if name.strip() not in self._values:
-                known = ", ".join(sorted(self._values))
-                raise ArtifactError(f"there is no named value {name.strip()!r}; there are {known}", place)
-            text = before + self._values[name.strip()] + after
+        """The text with named values put in. In a Liquid template, double braces may be Liquid's own."""
+        liquid = self._body is not None and self._body.attributes.get("template") == "liquid"
+
+        def value(match: re.Match[str]) -> str:
+            name = match[1]
+            if name in self._values:
+                return self._values[name]
+            if liquid:
+                return match[0]
+            known = ", ".join(sorted(self._values))
+            raise ArtifactError(f"there is no named value {name!r}; there are {known}", place)
+
+        for _ in range(DEEPEST_VALUE):
+            before, text = text, _NAMED.sub(value, text)
+            if before == text:
+                break
+        if "}}" not in text.rpartition("{{")[2] and "{{" in text and not liquid:
+            raise ArtifactError("{{ without }}", place)
         return text

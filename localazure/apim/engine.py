@@ -19,6 +19,8 @@ from localazure.apim.services import Services
 log = logging.getLogger("localazure.apim")
 
 _NOT_FOUND = Failure("configuration", "OperationNotFound", "Unable to match incoming request to an operation.")
+_TELLING = frozenset({"check-header", "validate-jwt", "validate-azure-ad-token"})
+"""Policies whose author chooses status and message: these are told even with a 500."""
 _NO_KEY = Failure(
     "authorization",
     "SubscriptionKeyNotFound",
@@ -95,6 +97,8 @@ class Gateway:
         if preflight:
             method = request.headers.get("Access-Control-Request-Method")
         match = self._match(method, request.url.path)
+        if preflight and (match is None or not self._answers_preflights(match)):
+            preflight, match = False, self._match("OPTIONS", request.url.path)
         if match is None:
             raise GatewayError(404, _NOT_FOUND)
         context.api, context.operation = match.api, match.operation
@@ -102,9 +106,16 @@ class Gateway:
         context.backend_url = match.api.url
         if preflight:
             context.product = self._open[match.api.id]
-            steps = self._pipelines.of(match.api, match.operation, context.product).inbound
-            return Pipeline(tuple(step for step in steps if step.policy == "cors"), (), (), ())
+            return Pipeline(self._cors(match), (), (), ())
         return self._admit(match, context)
+
+    def _answers_preflights(self, match: _Match) -> bool:
+        return bool(self._cors(match))
+
+    def _cors(self, match: _Match) -> tuple[Step, ...]:
+        """The cors policies that stand directly in inbound; the first that knows the origin answers a preflight."""
+        steps = self._pipelines.of(match.api, match.operation, self._open[match.api.id]).inbound
+        return tuple(step for step in steps if step.policy == "cors")
 
     def _match(self, method: str, path: str) -> _Match | None:
         for api in self._apis:
@@ -170,7 +181,7 @@ class Gateway:
 
     async def _on_error(self, pipeline: Pipeline, context: Context, error: GatewayError) -> None:
         context.error = error.failure
-        context.response = _plain(error.status, error.failure.message, error.headers)
+        context.response = self._told(context, error)
         try:
             await run_steps(pipeline.on_error, context)
         except ReturnResponse:
@@ -178,6 +189,17 @@ class Gateway:
         except Exception as exc:
             log.error("on-error failed: %s", exc.failure if isinstance(exc, GatewayError) else type(exc).__name__)
             context.response = _plain(500, "Internal server error")
+
+    def _told(self, context: Context, error: GatewayError) -> Response:
+        """The answer where no policy makes another: the gateway says as little as Azure's does, its log says more."""
+        failure = error.failure
+        if failure is _NOT_FOUND:
+            return _plain(404, "Resource not found", error.headers)
+        if error.status != 500 or failure.source in _TELLING:
+            return _plain(error.status, failure.message, error.headers)
+        place = "/".join(part for part in (failure.scope, failure.section, failure.path) if part)
+        log.warning("%s: %s: %s (%s)", failure.source, failure.reason, failure.message, place or "no policy")
+        return _plain(500, "Internal server error", error.headers, activityId=str(context.request_id))
 
     def _finish(self, context: Context) -> Response:
         response = context.response or Response(200)
@@ -199,8 +221,8 @@ def _denial(failure: Failure) -> Step:
     return Step("authorization", refuse, "", "", "", "")
 
 
-def _plain(status: int, message: str, headers: dict[str, str] | None = None) -> Response:
+def _plain(status: int, message: str, headers: dict[str, str] | None = None, **more: str) -> Response:
     """The gateway's own answer, where no policy makes another."""
     answer = Response(status, Headers({"Content-Type": "application/json", **(headers or {})}))
-    answer.body = json.dumps({"statusCode": status, "message": message}).encode()
+    answer.body = json.dumps({"statusCode": status, "message": message, **more}).encode()
     return answer

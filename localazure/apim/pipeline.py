@@ -72,11 +72,12 @@ class Pipelines:
         sections = {}
         for section in SECTIONS:
             element = root.child(section)
-            if element is None:
-                raise ArtifactError(
-                    f"<{section}> is missing; write it with <base /> or empty, so that it says which", root.place
-                )
-            sections[section] = self._section(element, replace(builder, section=section))
+            if element is not None:
+                sections[section] = self._section(element, replace(builder, section=section))
+            elif builder.scope == "global":
+                raise ArtifactError(f"<{section}> is missing; nothing is above the global scope", root.place)
+            else:
+                sections[section] = _Document((), (), True)
         return sections
 
     def _section(self, element: Element, builder: Builder) -> _Document:

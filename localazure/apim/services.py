@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Coroutine
 from dataclasses import dataclass, field
+from typing import Any
+
+import aiohttp
 
 from localazure.apim.backends import Backends
-from localazure.apim.cache import ResponseCache
+from localazure.apim.cache import ResponseCache, ValueCache
 from localazure.apim.counters import Quotas, Rates
 from localazure.apim.metrics import Metrics
 from localazure.apim.model import Api, Artifacts
@@ -23,18 +28,37 @@ class Services:
     backends: Backends
     tokens: Verifier
     identity: ManagedIdentity
+    session: aiohttp.ClientSession
     started: float
+    authority: str = ""
+    """The issuer of this machine, which stands in for login.microsoftonline.com."""
     rates: Rates = field(default_factory=Rates)
     quotas: Quotas = field(default_factory=Quotas)
     cache: ResponseCache = field(default_factory=ResponseCache)
+    values: ValueCache = field(default_factory=ValueCache)
     metrics: Metrics = field(default_factory=Metrics)
+    background: set[asyncio.Task[None]] = field(default_factory=set)
     _schemas: dict[str, Schemas] = field(default_factory=dict)
+
+    def in_background(self, work: Coroutine[Any, Any, None]) -> None:
+        """Do what no request waits for."""
+        task = asyncio.get_running_loop().create_task(work)
+        self.background.add(task)
+        task.add_done_callback(self.background.discard)
+
+    async def stop(self) -> None:
+        """Give up what is under way."""
+        tasks = list(self.background)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
 
     def reset(self) -> None:
         """Forget every count and every answer, as a new process has."""
         self.rates.clear()
         self.quotas.clear()
         self.cache.clear()
+        self.values.clear()
         self.metrics.clear()
         self.backends.close_breakers()
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -19,6 +20,8 @@ from localazure.clock import Clock
 log = logging.getLogger("localazure.apim")
 
 ALGORITHMS = ("RS256", "RS512", "PS256")
+SYMMETRIC = ("HS256", "HS384", "HS512")
+"""For keys that stand in a policy alone: what an issuer publishes is never a secret."""
 KEPT = 3600.0
 """Seconds that an issuer's configuration is kept."""
 RETRY = 3.0
@@ -26,6 +29,8 @@ RETRY = 3.0
 seconds, and forged key ids cause no more load than one reading each time."""
 MARGIN = 300.0
 """Seconds before its end at which the gateway's own token is renewed."""
+MOST_RESOURCES = 1000
+"""Tokens kept: an expression may make a resource's name out of a request."""
 
 
 class InvalidToken(Exception):
@@ -34,6 +39,31 @@ class InvalidToken(Exception):
     def __init__(self, reason: str, message: str) -> None:
         super().__init__(message)
         self.reason = reason
+
+
+@dataclass(frozen=True)
+class Secret:
+    """A key that a policy holds, with the algorithms it is good for: a public key is never taken for a secret."""
+
+    kid: str
+    key: Any
+    algorithms: tuple[str, ...]
+
+
+def shared_secret(kid: str, content: bytes) -> Secret:
+    """A symmetric key. Raises ValueError for an empty one."""
+    if not content:
+        raise ValueError("it is empty")
+    return Secret(kid, content, SYMMETRIC)
+
+
+def rsa_key(kid: str, modulus: str, exponent: str) -> Secret:
+    """A public key by modulus and exponent, in Base64 for URLs. Raises ValueError."""
+    try:
+        key = jwt.PyJWK({"kty": "RSA", "n": modulus, "e": exponent}, algorithm="RS256")
+    except Exception as exc:  # what the package and its cryptography make of nonsense is of many kinds
+        raise ValueError(f"n and e are not an RSA key ({type(exc).__name__})") from exc
+    return Secret(kid, key.key, ALGORITHMS)
 
 
 @dataclass
@@ -60,22 +90,29 @@ class Verifier:
         issuers: Sequence[str],
         leeway: float,
         expires: bool,
+        secrets: Sequence[Secret] = (),
     ) -> tuple[dict[str, Any], Mapping[str, Any]]:
         """Claims and header of a valid token. Raises InvalidToken."""
         try:
             header = jwt.get_unverified_header(token)
-            if header.get("alg") not in ALGORITHMS:
-                raise InvalidToken("JwtInvalid", f"The algorithm is not one of {', '.join(ALGORITHMS)}.")
+            known = (*ALGORITHMS, *(SYMMETRIC if secrets else ()))
+            if header.get("alg") not in known:
+                raise InvalidToken("JwtInvalid", f"The algorithm is not one of {', '.join(known)}.")
         except InvalidToken:
             raise
         except Exception as exc:  # a made-up token may make the package raise anything
             raise InvalidToken("JwtInvalid", "The token cannot be read.") from exc
-        key, own = await self._key(str(header.get("kid", "")), documents)
+        algorithm, kid = str(header["alg"]), str(header.get("kid", ""))
+        key, own = _held(token, kid, algorithm, secrets), list[str]()
+        if key is None:
+            if not documents:
+                raise InvalidToken("TokenSignatureInvalid", "No key of the policy made the signature.")
+            key, own = await self._key(kid, documents)
         try:
             claims: dict[str, Any] = jwt.decode(
                 token,
                 key,
-                algorithms=[str(header["alg"])],
+                algorithms=[algorithm],
                 audience=list(audiences) or None,
                 options={
                     "require": ["exp"] if expires else [],
@@ -92,7 +129,8 @@ class Verifier:
         except Exception as exc:  # see above
             raise InvalidToken("JwtInvalid", "The token is not valid.") from exc
         self._check_times(claims, leeway)
-        if claims.get("iss") not in (list(issuers) or own):
+        allowed = list(issuers) or own
+        if allowed and claims.get("iss") not in allowed:
             raise InvalidToken("TokenIssuerNotAllowed", "Invalid issuer.")
         return claims, header
 
@@ -149,6 +187,19 @@ class Verifier:
         )
 
 
+def _held(token: str, kid: str, algorithm: str, secrets: Sequence[Secret]) -> Any:
+    """The policy's key that made the signature, `None` where none did; one with the token's id is asked first."""
+    for secret in sorted(secrets, key=lambda secret: secret.kid != kid):
+        if algorithm not in secret.algorithms:
+            continue
+        try:
+            jwt.api_jws.decode(token, secret.key, algorithms=[algorithm])
+        except Exception:  # noqa: S112 - whatever is wrong with it, this key did not sign it
+            continue
+        return secret.key
+    return None
+
+
 @dataclass(frozen=True)
 class Identity:
     """How the gateway proves who it is: what stands in for a managed identity on this machine."""
@@ -165,20 +216,29 @@ class ManagedIdentity:
         self._identity, self._session, self._clock = identity, session, clock
         self._held: dict[str, tuple[float, str]] = {}
         self._asking = asyncio.Lock()
+        self._own = os.urandom(32)
 
-    async def token(self, resource: str) -> str:
-        """Raises InvalidToken where the issuer does not give one."""
+    async def token(self, resource: str, client_id: str = "") -> str:
+        """A token for one resource. `client_id` names a user-assigned identity: here one client stands in for all.
+
+        Raises InvalidToken where the issuer does not give one.
+        """
         held = self._held.get(resource)
         if held is None or held[0] <= self._clock.time():
             async with self._asking:
                 held = self._held.get(resource)
                 if held is None or held[0] <= self._clock.time():
+                    self._forget_old()
                     held = self._held[resource] = await self._ask(resource)
         return held[1]
 
+    def _forget_old(self) -> None:
+        if len(self._held) >= MOST_RESOURCES:
+            self._held.clear()
+
     async def _ask(self, resource: str) -> tuple[float, str]:
         if not self._identity.token_url:
-            raise InvalidToken("ManagedIdentityNotConfigured", "The gateway has no identity here; set identity_url.")
+            return self._stand_in(resource)
         form = {
             "grant_type": "client_credentials",
             "client_id": self._identity.client_id,
@@ -195,3 +255,16 @@ class ManagedIdentity:
         except (aiohttp.ClientError, TimeoutError, ValueError) as exc:
             raise InvalidToken("TokenAcquisitionFailed", f"The issuer cannot be asked: {exc!r}.") from exc
         return self._clock.time() + max(1.0, float(found["expires_in"]) - MARGIN), str(found["access_token"])
+
+    def _stand_in(self, resource: str) -> tuple[float, str]:
+        """A gateway that runs without an issuer still has an identity, which nobody trusts: its key is its own."""
+        now = self._clock.time()
+        claims = {
+            "aud": resource,
+            "iss": "urn:localazure:apim",
+            "sub": "gateway",
+            "iat": int(now),
+            "exp": int(now + KEPT),
+        }
+        log.warning("no issuer is configured: the token for %s is one that nothing accepts", resource)
+        return now + KEPT - MARGIN, jwt.encode(claims, self._own, algorithm="HS256")

@@ -78,6 +78,8 @@ class GatewayServer:
     async def stop(self) -> None:
         if self._runner is not None:
             await self._runner.cleanup()
+        if self._services is not None:
+            await self._services.stop()
         if self._session is not None:
             await self._session.close()
 
@@ -138,7 +140,9 @@ def _services(config: Config, session: aiohttp.ClientSession) -> Services:
         backends=Backends(dict(artifacts.backends), session, clock),
         tokens=Verifier(session, clock),
         identity=ManagedIdentity(identity, session, clock),
+        session=session,
         started=clock.time(),
+        authority=entra.rstrip("/"),
     )
 
 

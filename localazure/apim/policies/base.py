@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
+from localazure.apim import grammar
 from localazure.apim.context import Context
 from localazure.apim.document import Element
 from localazure.apim.errors import ArtifactError, ExpressionError, Failure, GatewayError, Place, Unsupported
@@ -98,7 +99,10 @@ class Builder:
         return value
 
     def flag(self, element: Element, name: str, default: str) -> bool:
-        return self.choice(element, name, "true false", default) == "true"
+        value = self.literal(element, name, default).strip().lower()
+        if value not in {"true", "false"}:
+            raise ArtifactError(f"{name!r} must be true or false, not {value!r}", element.place)
+        return value == "true"
 
     def compiled(self, source: str, wanted: str, place: Place, line: int) -> Expression:
         try:
@@ -128,12 +132,13 @@ class Builder:
             raise ArtifactError(f"<{element.name}> is not allowed in the {self.scope} scope", element.place)
         if policy.once and count > 1:
             raise ArtifactError(f"<{element.name}> may be used only once in a section", element.place)
+        grammar.check(element)
         inner = self.inside(part)
         run = policy.build(element, inner)
         return (Step(element.name, run, self.scope, self.section, inner.path, element.attributes.get("id", "")),)
 
     def _fragment(self, element: Element) -> tuple[Step, ...]:
-        element.allow("fragment-id!")
+        grammar.check(element)
         if self.in_fragment:
             raise ArtifactError("a policy fragment cannot include another one", element.place)
         name = element.attributes["fragment-id"]
@@ -189,7 +194,21 @@ async def run_steps(steps: tuple[Step, ...], context: Context, start: int = 0) -
 
 
 async def load_body(context: Context, *expressions: Expression | None) -> None:
-    """Take the request's body from the wire if one of the expressions looks at it."""
+    """Take the request's body from the wire if one of the expressions looks at it, or where none is given."""
     body = context.request.body
-    if body is not None and body.pending and any(expression and expression.reads_body for expression in expressions):
+    if body is None or not body.pending:
+        return
+    if not expressions or any(expression and expression.reads_body for expression in expressions):
         await body.load()
+
+
+def reading(run: Callable[[Context], None], *expressions: Expression | None) -> Run:
+    """The same, after the request's body has been taken from the wire where one of the expressions looks at it."""
+    if not any(expression and expression.reads_body for expression in expressions):
+        return run
+
+    async def loaded(context: Context) -> None:
+        await load_body(context)
+        run(context)
+
+    return loaded

@@ -1,4 +1,6 @@
-"""cache-lookup and cache-store. Source: their reference pages.
+"""Answers: cache-lookup, cache-store. Values: cache-lookup-value, cache-store-value, cache-remove-value.
+
+Source: their reference pages. The gateway's own memory stands in for an external cache, too.
 
 On a hit the backend is not asked, and outbound goes on with the step after cache-store, as the gateway's trace says.
 """
@@ -7,9 +9,14 @@ from __future__ import annotations
 
 from localazure.apim.context import Context
 from localazure.apim.document import Element
-from localazure.apim.policies.base import Builder, ResponseFromCache, Run, policy
+from localazure.apim.policies.base import Builder, ResponseFromCache, Run, policy, reading
 
 _KEY = "localazure.cache-key"
+_MISSING = object()
+
+
+def _check_type(element: Element, builder: Builder) -> None:
+    builder.choice(element, "caching-type", "internal prefer-external external", "prefer-external")
 
 
 @policy("cache-lookup", "inbound", once=True)
@@ -20,7 +27,7 @@ def cache_lookup(element: Element, builder: Builder) -> Run:
         "allow-private-response-caching",
         children="vary-by-header vary-by-query-parameter",
     )
-    builder.choice(element, "caching-type", "internal prefer-external", "prefer-external")
+    _check_type(element, builder)
     by_developer = builder.flag(element, "vary-by-developer", "false")
     by_groups = builder.flag(element, "vary-by-developer-groups", "false")
     private = builder.attribute(element, "allow-private-response-caching", "bool", "false")
@@ -62,7 +69,7 @@ def cache_lookup(element: Element, builder: Builder) -> Run:
 @policy("cache-store", "outbound", once=True)
 def cache_store(element: Element, builder: Builder) -> Run:
     """Keep the answer that cache-lookup did not find: of a GET, and, unless told otherwise, only a 200."""
-    element.allow("duration! cache-response")
+    element.allow("duration! cache-response caching-mode")
     duration = builder.attribute(element, "duration", "int")
     wanted = builder.optional(element, "cache-response", "bool")
     services = builder.services
@@ -85,3 +92,46 @@ def _downstream(context: Context, seconds: int) -> None:
         kind, revalidate = allowed
         value = f"{kind}, {'must-revalidate, ' if revalidate else ''}max-age={seconds}"
         context.response.headers.set("Cache-Control", [value])
+
+
+@policy("cache-lookup-value")
+def cache_lookup_value(element: Element, builder: Builder) -> Run:
+    """A kept value into a variable; without one, the default, or no variable."""
+    element.allow("key! default-value variable-name! caching-type")
+    _check_type(element, builder)
+    key, name = builder.attribute(element, "key", "string"), builder.literal(element, "variable-name")
+    default = builder.optional(element, "default-value", "object")
+    services = builder.services
+
+    def run(context: Context) -> None:
+        found = services.values.get(key(context), services.clock.time(), _MISSING)
+        if found is not _MISSING:
+            context.variables[name] = found
+        elif default is not None:
+            context.variables[name] = default(context)
+
+    return reading(run, key, default)
+
+
+@policy("cache-store-value")
+def cache_store_value(element: Element, builder: Builder) -> Run:
+    """Keep a value for a number of seconds."""
+    element.allow("key! value! duration! caching-type")
+    _check_type(element, builder)
+    key, value = builder.attribute(element, "key", "string"), builder.attribute(element, "value", "object")
+    duration = builder.attribute(element, "duration", "int")
+    services = builder.services
+
+    def run(context: Context) -> None:
+        services.values.put(key(context), value(context), services.clock.time() + duration(context))
+
+    return reading(run, key, value, duration)
+
+
+@policy("cache-remove-value")
+def cache_remove_value(element: Element, builder: Builder) -> Run:
+    """Forget a value."""
+    element.allow("key! caching-type")
+    _check_type(element, builder)
+    key = builder.attribute(element, "key", "string")
+    return reading(lambda context: builder.services.values.remove(key(context)), key)

@@ -9,7 +9,7 @@ from localazure.apim.context import Context, Response
 from localazure.apim.document import Element
 from localazure.apim.errors import ArtifactError
 from localazure.apim.policies.base import Builder, ReturnResponse, Run, load_body, policy, run_steps
-from localazure.apim.policies.transform import body_of, header_of, status_of
+from localazure.apim.policies.transform import body_of, content_of, header_of, status_of
 
 
 @policy("choose")
@@ -69,21 +69,37 @@ def set_variable(element: Element, builder: Builder) -> Run:
 @policy("return-response")
 def return_response(element: Element, builder: Builder) -> Run:
     """End the pipeline and answer. Nothing of outbound or on-error runs after it."""
-    element.allow(children="set-status set-header set-body")
-    changes = []
+    element.allow("response-variable-name", children="set-status set-header set-body")
+    name = element.attributes.get("response-variable-name")
+    changes, reads = [], False
     for child in element.children:
+        if child.name == "set-body":
+            reads = content_of(child, builder)[1]
         make = {"set-status": status_of, "set-header": header_of, "set-body": body_of}[child.name]
         changes.append(make(child, builder))
 
     def run(context: Context) -> None:
         # Expressions inside still see the response as it was.
-        answer = Response(200)
+        answer = _held(context, name) if name else Response(200)
         for change in changes:
             change(context, answer)
         context.response = answer
         raise ReturnResponse
 
-    return run
+    async def reading(context: Context) -> None:
+        await load_body(context)
+        run(context)
+
+    return reading if reads else run
+
+
+def _held(context: Context, name: str) -> Response:
+    """The answer that a send-request put into a variable."""
+    found = context.variables.get(name)
+    if not isinstance(found, Response):
+        message = f"The variable {name} holds no response."
+        raise context.fail(500, "return-response", "ResponseVariableNotFound", message)
+    return found.copy()
 
 
 @policy("retry")

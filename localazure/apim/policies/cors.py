@@ -12,10 +12,10 @@ SIMPLE = ("GET", "POST")
 
 @policy("cors", "inbound", once=True)
 def cors(element: Element, builder: Builder) -> Run:
-    """Answers a preflight itself; promises the headers for the answer of any other request from an allowed origin."""
+    """Answers a preflight, unless another cors policy may know its origin; promises the headers for other answers."""
     element.allow(
         "allow-credentials terminate-unmatched-request",
-        children="allowed-origins! allowed-methods allowed-headers! expose-headers",
+        children="allowed-origins! allowed-methods allowed-headers expose-headers",
     )
     credentials = builder.flag(element, "allow-credentials", "false")
     terminate = builder.flag(element, "terminate-unmatched-request", "true")
@@ -42,6 +42,8 @@ def cors(element: Element, builder: Builder) -> Run:
         names = [name.strip().lower() for name in asked.split(",") if name.strip()]
         answer = Response(200)
         fits = allowed(origin) and ("*" in methods or method in methods)
+        if not fits and not terminate:
+            return  # another cors policy of the same pipeline may know the origin
         if fits and ("*" in headers or all(name in headers for name in names)):
             answer.headers = common(origin)
             answer.headers.set("Access-Control-Allow-Methods", [method if "*" in methods else ",".join(methods)])

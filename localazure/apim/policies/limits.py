@@ -8,10 +8,12 @@ from localazure.apim.context import Context
 from localazure.apim.counters import Verdict
 from localazure.apim.document import Element
 from localazure.apim.errors import ArtifactError, Failure, GatewayError
-from localazure.apim.policies.base import Builder, Run, policy
+from localazure.apim.policies.base import Builder, Run, policy, reading
 
 LONGEST_RATE = 300
 """Seconds: the longest renewal-period of a rate limit."""
+MOST_AT_ONCE = 100_000
+"""Calls that one increment-count may add: each is kept until its period is over."""
 SHORTEST_QUOTA = 300
 """Seconds: the shortest renewal-period of quota-by-key."""
 _REPORTS = (
@@ -74,33 +76,41 @@ def rate_limit(element: Element, builder: Builder) -> Run:
 @policy("rate-limit-by-key", "inbound")
 def rate_limit_by_key(element: Element, builder: Builder) -> Run:
     """By any text. Equal texts share one counter, wherever they are used."""
-    element.allow(f"calls! renewal-period! counter-key! increment-condition increment-count {_REPORTS}")
+    element.allow(
+        "calls! renewal-period! counter-key! increment-condition increment-count increment-after-response "
+        f"flexible-retry-window {_REPORTS}"
+    )
     calls = builder.attribute(element, "calls", "int")
     period = builder.attribute(element, "renewal-period", "int")
     if not period.text.startswith("@"):
         _check_period(element, int(period.text))
     key = builder.attribute(element, "counter-key", "string")
-    condition = builder.optional(element, "increment-condition", "bool")
+    condition = builder.attribute(element, "increment-condition", "bool", "true")
     amount = builder.attribute(element, "increment-count", "int", "1")
     report, services = _Report(element, builder), builder.services
+    later = builder.flag(element, "increment-after-response", "false")
+    later = later or any(expression.text.lstrip().startswith("@") for expression in (condition, amount))
 
-    def run(context: Context) -> None:
+    def at_once(context: Context) -> None:
         name, most, now = f"key/{key(context)}", calls(context), services.clock.time()
-        if condition is None:
-            report.tell(context, services.rates.check(name, most, period(context), now, amount(context)), most)
-            return
-        verdict = services.rates.check(name, most, period(context), now, 0)
-        if verdict.remaining <= 0:
-            verdict = services.rates.check(name, most, period(context), now, 1)
-        report.tell(context, verdict, most)
+        count = amount(context) if condition(context) else 0
+        report.tell(context, services.rates.check(name, most, period(context), now, count), most)
+
+    def afterwards(context: Context) -> None:
+        # Source: the policy's usage notes: expressions are evaluated at the end of outbound, and the 429 comes with
+        # the call after the one that passed the limit.
+        name, most, span = f"key/{key(context)}", calls(context), period(context)
+        report.tell(context, services.rates.look(name, most, span, services.clock.time()), most)
 
         def count(ended: Context) -> None:
-            if condition(ended):
-                services.rates.add(name, services.clock.time(), amount(ended))
+            if condition(ended) and (more := int(amount(ended))) > 0:
+                services.rates.add(name, services.clock.time(), min(more, MOST_AT_ONCE))
 
         context.afterwards.append(count)
 
-    return run
+    if later:
+        return reading(afterwards, key, calls, period, condition, amount)
+    return reading(at_once, key, calls, period)
 
 
 @policy("quota", "inbound", "product", once=True)
@@ -119,7 +129,7 @@ def quota(element: Element, builder: Builder) -> Run:
 @policy("quota-by-key", "inbound")
 def quota_by_key(element: Element, builder: Builder) -> Run:
     """By any text."""
-    element.allow("calls bandwidth renewal-period! increment-condition counter-key! first-period-start")
+    element.allow("calls bandwidth renewal-period! increment-condition increment-count counter-key! first-period-start")
     start = element.attributes.get("first-period-start", "0001-01-01T00:00:00Z")
     try:
         moment = datetime.fromisoformat(start.replace("Z", "+00:00"))
@@ -132,7 +142,7 @@ def quota_by_key(element: Element, builder: Builder) -> Run:
     if 0 < check.period < SHORTEST_QUOTA:
         raise ArtifactError(f"'renewal-period' is at least {SHORTEST_QUOTA} seconds", element.place)
     key = builder.attribute(element, "counter-key", "string")
-    return lambda context: check(context, f"quota-key/{key(context)}")
+    return reading(lambda context: check(context, f"quota-key/{key(context)}"), key)
 
 
 class _Quota:
@@ -143,6 +153,7 @@ class _Quota:
             raise ArtifactError("a quota has calls, bandwidth or both", element.place)
         self.period = builder.number(element, "renewal-period")
         self._condition = builder.optional(element, "increment-condition", "bool")
+        self._amount = builder.optional(element, "increment-count", "int")
         self._origin, self._services = origin, builder.services
 
     def __call__(self, context: Context, key: str) -> None:
@@ -154,11 +165,15 @@ class _Quota:
             when = f"{hours:02}:{rest // 60:02}:{rest % 60:02}"
             message = f"Out of {volume} quota. Quota will be replenished in {when}."
             raise GatewayError(403, Failure("quota", "QuotaExceeded", message), {"Retry-After": str(verdict.wait)})
-        if self._condition is None:
+        if self._condition is None and self._amount is None:
             quotas.add(key, self.period, self._origin, now, calls=1)
 
         def count(ended: Context) -> None:
-            calls = 1 if self._condition is not None and self._condition(ended) else 0
+            calls = 0 if self._condition is None and self._amount is None else 1
+            if self._condition is not None and not self._condition(ended):
+                calls = 0
+            if calls and self._amount is not None:
+                calls = max(0, int(self._amount(ended)))
             size = len(ended.response.body) if ended.response else 0
             quotas.add(key, self.period, self._origin, self._services.clock.time(), calls, size)
 

@@ -1,4 +1,4 @@
-"""What is told about a request: emit-metric, trace."""
+"""What is told about a request: emit-metric, trace, log-to-eventhub."""
 
 from __future__ import annotations
 
@@ -7,14 +7,19 @@ import logging
 from localazure.apim.context import Context
 from localazure.apim.document import Element
 from localazure.apim.errors import ArtifactError
-from localazure.apim.policies.base import Builder, Run, policy
+from localazure.apim.expressions.members import text as shown
+from localazure.apim.policies.base import Builder, Run, policy, reading
 
 log = logging.getLogger("localazure.apim")
 
 MOST_DIMENSIONS = 10
+LARGEST_EVENT = 200 * 1024
+"""What of an event is sent: Azure cuts the rest off."""
 _KNOWN = {
     "API ID": lambda context: context.api.id if context.api else "",
     "Operation ID": lambda context: context.operation.id if context.operation else "",
+    "User ID": lambda context: context.subscription.developer if context.subscription else "",
+    "Location": lambda context: "local",
     "Product ID": lambda context: context.product.id if context.product else "",
     "Subscription ID": lambda context: context.subscription.id if context.subscription else "",
     "Gateway ID": lambda context: "local",
@@ -24,7 +29,7 @@ _KNOWN = {
 @policy("emit-metric")
 def emit_metric(element: Element, builder: Builder) -> Run:
     """Add a value to a custom metric."""
-    element.allow("name! namespace value", children="dimension!")
+    element.allow("name! namespace value default-dimensions", children="dimension")
     if len(element.children) > MOST_DIMENSIONS:
         raise ArtifactError(f"a metric has at most {MOST_DIMENSIONS} dimensions", element.place)
     name, namespace = builder.literal(element, "name"), builder.literal(element, "namespace", "API Management")
@@ -36,34 +41,44 @@ def emit_metric(element: Element, builder: Builder) -> Run:
         if "value" not in child.attributes and label not in _KNOWN:
             raise ArtifactError(f"the dimension {label!r} needs a value; known are {', '.join(_KNOWN)}", child.place)
         dimensions.append(
-            (label, builder.attribute(child, "value", "string") if "value" in child.attributes else _KNOWN[label])
+            (label, builder.attribute(child, "value", "object") if "value" in child.attributes else _KNOWN[label])
         )
     metrics = builder.services.metrics
 
     def run(context: Context) -> None:
-        labels = {label: str(of(context) or "") for label, of in dimensions}
+        labels = {label: shown(of(context)) for label, of in dimensions}
         metrics.add(namespace, name, labels, float(value(context)))
 
-    return run
+    return reading(run, value)
 
 
 @policy("trace")
 def trace(element: Element, builder: Builder) -> Run:
     """A line in the gateway's log."""
-    element.allow("source! severity", children="message! metadata")
+    element.allow("source! severity", children="message metadata", text=True)
     source = builder.literal(element, "source")
     level = {"verbose": logging.DEBUG, "information": logging.INFO, "error": logging.ERROR}[
         builder.choice(element, "severity", "verbose information error", "verbose")
     ]
-    message = element.child("message")
-    assert message is not None
-    text = builder.text(message, "string")
+    text = builder.text(element.child("message") or element, "object")
     metadata = [
-        (child, builder.attribute(child, "value", "string")) for child in element.children if child.name == "metadata"
+        (child, builder.attribute(child, "value", "object")) for child in element.children if child.name == "metadata"
     ]
 
     def run(context: Context) -> None:
         more = " ".join(f"{child.attributes['name']}={value(context)}" for child, value in metadata)
-        log.log(level, "%s: %s %s", source, text(context), more)
+        log.log(level, "%s: %s %s", source, shown(text(context)), more)
 
-    return run
+    return reading(run, text, *(value for _, value in metadata))
+
+
+@policy("log-to-eventhub")
+def log_to_eventhub(element: Element, builder: Builder) -> Run:
+    """A line in the gateway's log, where Azure sends an event to the event hub of the logger."""
+    element.allow("logger-id! partition-key partition-id", text=True)
+    logger, text = builder.literal(element, "logger-id"), builder.text(element, "object")
+
+    def run(context: Context) -> None:
+        log.info("event for the logger %s: %s", logger, shown(text(context))[:LARGEST_EVENT])
+
+    return reading(run, text)

@@ -7,7 +7,8 @@ import asyncio
 from localazure.apim.context import Context
 from localazure.apim.document import Element
 from localazure.apim.errors import ArtifactError
-from localazure.apim.policies.base import Builder, Run, policy, run_steps
+from localazure.apim.policies.base import Builder, Run, policy, reading, run_steps
+from localazure.apim.policies.sending import timeout_of
 
 
 @policy("set-backend-service", "inbound backend")
@@ -22,7 +23,7 @@ def set_backend_service(element: Element, builder: Builder) -> Run:
         def address(context: Context) -> None:
             context.backend, context.backend_url = "", url(context)
 
-        return address
+        return reading(address, url)
     name, known = builder.attribute(element, "backend-id", "string"), builder.services.artifacts.backends
     if not name.text.startswith("@") and name.text not in known:
         raise ArtifactError(f"there is no backend {name.text!r}; there are {', '.join(known)}", element.place)
@@ -39,19 +40,22 @@ def set_backend_service(element: Element, builder: Builder) -> Run:
 @policy("forward-request", "backend", once=True)
 def forward_request(element: Element, builder: Builder) -> Run:
     """Ask the backend. Fails with BackendConnectionFailure, Timeout, or where the circuit is open."""
-    element.allow("timeout follow-redirects buffer-request-body buffer-response fail-on-error-status-code")
-    timeout = builder.attribute(element, "timeout", "double", "300")
-    if builder.flag(element, "follow-redirects", "false"):
-        raise ArtifactError("follow-redirects is not supported", element.place)
+    element.allow(
+        "timeout timeout-ms continue-timeout follow-redirects buffer-request-body buffer-response "
+        "fail-on-error-status-code http-version"
+    )
+    timeout = timeout_of(element, builder, 300)
+    follow = builder.attribute(element, "follow-redirects", "bool", "false")
     again = builder.flag(element, "buffer-request-body", "false")
     fail = builder.flag(element, "fail-on-error-status-code", "false")
     builder.flag(element, "buffer-response", "true")
+    builder.choice(element, "http-version", "1 2or1 2", "1")
     backends = builder.services.backends
 
     async def run(context: Context) -> None:
         if again and context.request.body is not None:
             await context.request.body.load()
-        context.response = answer = await backends.send(context, float(timeout(context)))
+        context.response = answer = await backends.send(context, timeout(context), follow(context))
         if fail and answer.status >= 400:
             message = f"The backend answered {answer.status}."
             raise context.fail(answer.status, "forward-request", "ErrorStatusCode", message)

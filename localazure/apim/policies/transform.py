@@ -1,18 +1,20 @@
-"""What changes a message: set-header, set-body, set-status, set-query-parameter, rewrite-uri, set-method."""
+"""What changes a message: set-header, set-body, set-status, set-method."""
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
-from urllib.parse import urlencode
+from collections.abc import Callable
+from typing import Any
 
 from localazure.apim.context import Body, Context, Headers, Response, phrase
 from localazure.apim.document import Element
-from localazure.apim.errors import ArtifactError, Unsupported
-from localazure.apim.expressions import Expression
+from localazure.apim.errors import ArtifactError
+from localazure.apim.expressions.members import text
 from localazure.apim.policies.base import Builder, Run, load_body, policy
+from localazure.apim.policies.liquid import template_of
 
 Change = Callable[[Context, Response], None]
 """A change of an answer that return-response makes up."""
+Content = Callable[[Context], bytes]
 
 
 def _response(context: Context) -> Response:
@@ -24,7 +26,7 @@ def _response(context: Context) -> Response:
 @policy("set-header")
 def set_header(element: Element, builder: Builder) -> Run:
     """Of the request before the backend answers, of the response afterwards."""
-    change = _header(element, builder)
+    change = header_fields(element, builder)
     if builder.section in {"outbound", "on-error"}:
         return lambda context: change(context, _response(context).headers)
     return lambda context: change(context, context.request.headers)
@@ -32,11 +34,12 @@ def set_header(element: Element, builder: Builder) -> Run:
 
 def header_of(element: Element, builder: Builder) -> Change:
     """set-header inside return-response."""
-    change = _header(element, builder)
+    change = header_fields(element, builder)
     return lambda context, answer: change(context, answer.headers)
 
 
-def _header(element: Element, builder: Builder) -> Callable[[Context, Headers], None]:
+def header_fields(element: Element, builder: Builder) -> Callable[[Context, Headers], None]:
+    """set-header as a change of any message's header fields."""
     element.allow("name! exists-action", children="value")
     name = builder.attribute(element, "name", "string")
     action = builder.choice(element, "exists-action", "override skip append delete", "override")
@@ -65,35 +68,53 @@ def _header(element: Element, builder: Builder) -> Callable[[Context, Headers], 
 
 @policy("set-body", "inbound backend outbound")
 def set_body(element: Element, builder: Builder) -> Run:
-    """The whole body anew."""
-    content = _body(element, builder)
+    """The whole body anew: of the request before the backend answers, of the response afterwards."""
+    content, reads = content_of(element, builder)
     if builder.section == "outbound":
 
         def answer(context: Context) -> None:
-            _response(context).body = (content(context) or "").encode()
+            _response(context).body = content(context)
 
-        return answer
+        return answer if not reads else _after_reading(answer)
 
-    async def run(context: Context) -> None:
-        await load_body(context, content)
-        if context.request.body is None:
-            raise context.fail(500, "set-body", "", "The request has no body to be replaced.")
-        context.request.body = Body((content(context) or "").encode())
+    def request(context: Context) -> None:
+        context.request.body = Body(content(context))
 
-    return run
+    return request if not reads else _after_reading(request)
+
+
+def _after_reading(run: Callable[[Context], None]) -> Run:
+    async def reading(context: Context) -> None:
+        await load_body(context)
+        run(context)
+
+    return reading
 
 
 def body_of(element: Element, builder: Builder) -> Change:
     """set-body inside return-response."""
-    content = _body(element, builder)
-    return lambda context, answer: setattr(answer, "body", (content(context) or "").encode())
+    content, _ = content_of(element, builder)
+    return lambda context, answer: setattr(answer, "body", content(context))
 
 
-def _body(element: Element, builder: Builder) -> Expression:
-    if "template" in element.attributes:
-        raise Unsupported("Liquid templates are not supported; use an expression", element.place)
-    element.allow(text=True)
-    return builder.text(element, "string")
+def content_of(element: Element, builder: Builder) -> tuple[Content, bool]:
+    """What set-body makes, and whether it looks at the request's body."""
+    if element.attributes.get("template") == "liquid":
+        return template_of(element, builder), builder.section in {"inbound", "backend"}
+    element.allow(
+        "template xsi-nil parse-date html-decode-expression", " ".join({c.name for c in element.children}), True
+    )
+    if element.children:
+        markup = element.markup.encode()
+        return lambda _: markup, False
+    value = builder.text(element, "object")
+    return lambda context: _bytes(value(context)), value.reads_body
+
+
+def _bytes(value: Any) -> bytes:
+    if isinstance(value, bytes | bytearray):
+        return bytes(value)
+    return text(value).encode()
 
 
 @policy("set-status")
@@ -113,50 +134,6 @@ def status_of(element: Element, builder: Builder) -> Change:
         answer.reason = reason(context) or phrase(answer.status)
 
     return change
-
-
-@policy("set-query-parameter", "inbound backend")
-def set_query_parameter(element: Element, builder: Builder) -> Run:
-    """Of the request that goes to the backend."""
-    element.allow("name! exists-action", children="value")
-    name = builder.attribute(element, "name", "string")
-    action = builder.choice(element, "exists-action", "override skip append delete", "override")
-    values = [builder.text(child, "string") for child in element.children]
-    if (action == "delete") != (not values):
-        raise ArtifactError("set-query-parameter has values, except with exists-action delete", element.place)
-
-    def run(context: Context) -> None:
-        url, key = context.request.url, name(context)
-        held = [pair for pair in url.query if pair[0].lower() == key.lower()]
-        if action == "skip" and held:
-            return
-        if action in {"override", "delete"}:
-            if not held and action == "delete":
-                return
-            url.query = [pair for pair in url.query if pair not in held]
-        url.query += [(key, str(value(context))) for value in values]
-        url.raw_query = urlencode(url.query)
-
-    return run
-
-
-@policy("rewrite-uri", "inbound")
-def rewrite_uri(element: Element, builder: Builder) -> Run:
-    """The path that the backend sees; `{name}` is a parameter of the operation's template."""
-    element.allow("template! copy-unmatched-params")
-    template = builder.attribute(element, "template", "string")
-    keep = builder.flag(element, "copy-unmatched-params", "true")
-
-    def run(context: Context) -> Awaitable[None] | None:
-        path = template(context)
-        for name, value in context.request.matched.items():
-            path = path.replace("{" + name + "}", value)
-        context.request.url.path = path
-        if not keep:
-            context.request.url.query, context.request.url.raw_query = [], ""
-        return None
-
-    return run
 
 
 @policy("set-method", "inbound on-error")

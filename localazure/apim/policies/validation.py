@@ -252,6 +252,36 @@ def _no(value: str) -> Any:
     raise ValueError(value)
 
 
+@policy("validate-headers", "outbound on-error", once=True)
+def validate_headers(element: Element, builder: Builder) -> Run:
+    """The answer's headers against those that the operation's definition names for its status."""
+    element.allow("specified-header-action! unspecified-header-action! errors-variable-name", children="header")
+    specified = builder.choice(element, "specified-header-action", ACTIONS)
+    unspecified = builder.choice(element, "unspecified-header-action", ACTIONS)
+    single = {
+        builder.literal(child, "name").lower(): builder.choice(child, "action", ACTIONS) for child in element.children
+    }
+    errors, services = _Errors(element, builder), builder.services
+
+    def run(context: Context) -> None:
+        operation, api, response = context.operation, context.api, context.response
+        if operation is None or api is None or response is None:
+            return
+        described = operation.schema.get("responses", {}).get(str(response.status), {}).get("headers", {})
+        known = {str(name).lower(): header for name, header in described.items()}
+        given = {name.lower() for name, _ in response.headers}
+        for name, header in known.items():
+            parameter = {**header, "in": "header", "name": name}
+            key = f"{operation.id} {response.status} header {name}"
+            wrong = _wrong(parameter, response.headers.values(name), services.schemas(api), key)
+            if wrong:
+                errors.found(context, single.get(name, specified), wrong)
+        for name in sorted(given - known.keys()):
+            errors.found(context, single.get(name, unspecified), f"Unspecified header {name} is not allowed.")
+
+    return run
+
+
 @policy("validate-status-code", "outbound on-error", once=True)
 def validate_status_code(element: Element, builder: Builder) -> Run:
     """The answer's status must be one that the operation's definition names."""

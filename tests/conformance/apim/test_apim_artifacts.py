@@ -15,7 +15,7 @@ Refusal = Callable[[], str]
 @pytest.mark.parametrize(
     ("inbound", "line", "why"),
     [
-        ("<jsonp callback-parameter-name='x' />", 3, "policies/inbound/jsonp>: the policy <jsonp> is not supported"),
+        ("<llm-token-limit counter-key='x' />", 3, "inbound/llm-token-limit>: the policy <llm-token-limit> is not"),
         ("\n<set-header name='a' color='b'><value>c</value></set-header>", 4, "the attribute 'color' is not supported"),
         ("<set-header><value>c</value></set-header>", 3, "the attribute 'name' is required"),
         ("<set-header name='a'><other /></set-header>", 3, "<other> is not supported here"),
@@ -39,8 +39,8 @@ Refusal = Callable[[], str]
             3,
             "at most 102400",
         ),
-        ("<cors><allowed-origins><origin>*</origin></allowed-origins></cors>", 3, "<allowed-headers> is required"),
-        ("<set-body template='liquid'>x</set-body>", 3, "Liquid templates are not supported"),
+        ("<cors><allowed-headers><header>*</header></allowed-headers></cors>", 3, "<allowed-origins> is required"),
+        ("<set-body template='liquid'>{% if %}</set-body>", 3, "the Liquid template is wrong"),
         ("<ip-filter action='allow'><address>nonsense</address></ip-filter>", 3, "not an IP address"),
         ("stray text", 2, "a section holds policies and nothing else"),
         ("<set-header name='a'><value>b</set-header>", 3, "not well-formed XML"),

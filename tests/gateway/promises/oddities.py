@@ -8,6 +8,7 @@ import gzip
 import json
 import zlib
 from urllib.parse import urlsplit
+from xml.etree import ElementTree
 
 from tests.gateway.promises.promise import KEYED, PLACE, case, operate
 from tests.gateway.world import World
@@ -93,3 +94,12 @@ async def a_compressed_body_is_read_like_any_other(world: World) -> None:
     answer = await operate(world, "orders_place", body=None, data=bomb, headers=headers)
     assert (answer.status, answer.problem) == (413, "payload-too-large"), answer
     assert (await operate(world, "orders_list")).status == 200
+
+
+@case
+async def every_document_says_all_four_sections(world: World) -> None:
+    """What is left out is inherited; our own documents leave nothing out, so that each says what it inherits."""
+    for file in sorted(world.artifacts.rglob("policy.xml")):
+        root = ElementTree.parse(file).getroot()
+        if root.tag == "policies":
+            assert {child.tag for child in root} == {"inbound", "backend", "outbound", "on-error"}, file
