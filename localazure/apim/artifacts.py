@@ -43,6 +43,7 @@ def load(directory: Path, overrides: Mapping[str, str]) -> Artifacts:
             for folder in _folders(directory / "policy fragments")
         },
         schemas={file.stem: _json(file) for file in sorted((directory / "schemas").glob("*.json"))},
+        secrets=frozenset(values[name] for name in _secret_names(directory)),
     )
 
 
@@ -107,6 +108,13 @@ def _named_values(directory: Path, overrides: Mapping[str, str]) -> dict[str, st
     if unknown := sorted(overrides.keys() - values.keys()):
         raise ArtifactError(f"the configuration sets the named value {', '.join(unknown)}, which does not exist")
     return {**values, **overrides}
+
+
+def _secret_names(directory: Path) -> Iterator[str]:
+    for folder in _folders(directory / "named values"):
+        properties = _json(folder / "namedValueInformation.json").get("properties", {})
+        if properties.get("secret") or "keyVault" in properties:
+            yield folder.name
 
 
 def _policy(folder: Path, values: Mapping[str, str]) -> Element | None:

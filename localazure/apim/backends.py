@@ -57,6 +57,11 @@ class Backends:
         """All closed, nothing counted."""
         self.breakers = {name: Breaker(breaker.rule) for name, breaker in self.breakers.items()}
 
+    def keep_breakers(self, other: Backends) -> None:
+        """Take over the breakers of backends whose rule is the same."""
+        kept = {name: held for name, held in other.breakers.items() if name in self.breakers}
+        self.breakers |= {name: held for name, held in kept.items() if held.rule == self.breakers[name].rule}
+
     async def send(self, context: Context, timeout: float, follow: bool = False) -> Response:
         """The backend's answer. Raises GatewayError where there is none, or where it is not asked."""
         breaker = self.breakers.get(context.backend)

@@ -6,7 +6,7 @@ import uuid
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from http import HTTPStatus
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl
 
 from localazure.apim.errors import Failure, GatewayError
@@ -149,6 +149,9 @@ class Jwt:
         return found[0] if found else None
 
 
+if TYPE_CHECKING:
+    from localazure.apim.trace import Trace
+
 After = Callable[["Context"], None]
 
 
@@ -173,6 +176,8 @@ class Context:
     """Header fields that policies promised for the answer, whatever becomes of it: limits, CORS."""
     afterwards: list[After] = field(default_factory=list)
     """What is to be done when the answer is known: counters with conditions, bandwidth."""
+    trace: Trace | None = None
+    """Where each policy is noted, for a request that asked for it."""
 
     def fail(self, status: int, source: str, reason: str, message: str) -> GatewayError:
         """The error to raise."""

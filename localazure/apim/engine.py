@@ -15,6 +15,7 @@ from localazure.apim.model import Api, Operation, Product, Subscription
 from localazure.apim.pipeline import Pipeline, Pipelines
 from localazure.apim.policies.base import ResponseFromCache, ReturnResponse, Step, run_steps
 from localazure.apim.services import Services
+from localazure.apim.trace import Redaction, Trace
 
 log = logging.getLogger("localazure.apim")
 
@@ -65,10 +66,15 @@ class Gateway:
             api.id: sorted(api.operations, key=lambda operation: operation.template.count("{")) for api in self._apis
         }
 
-    async def handle(self, request: Request) -> Response:
+    def redaction(self) -> Redaction:
+        """What a trace does not show."""
+        names = [name for api in self._artifacts.apis for name in (api.key_header, api.key_query)]
+        return Redaction.of([*self._artifacts.secrets, *self._keys], names)
+
+    async def handle(self, request: Request, trace: Trace | None = None) -> Response:
         """The answer to one request; never raises for what a request or a backend does."""
         clock = self._services.clock
-        context = Context(request, clock.time(), clock.time)
+        context = Context(request, clock.time(), clock.time, trace=trace)
         pipeline = self._pipelines.bare
         try:
             try:
@@ -86,7 +92,10 @@ class Gateway:
                 await self._on_error(pipeline, context, exc)
         except ReturnResponse:
             pass
-        return self._finish(context)
+        response = self._finish(context)
+        if trace is not None:
+            trace.finish(context, response)
+        return response
 
     # finding
 

@@ -92,3 +92,5 @@ class Artifacts:
     backends: Mapping[str, Backend]
     fragments: Mapping[str, Element]
     schemas: Mapping[str, Any] = field(default_factory=dict)
+    secrets: frozenset[str] = frozenset()
+    """Values of secret named values: no trace shows them."""

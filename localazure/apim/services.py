@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Coroutine
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import aiohttp
@@ -16,6 +16,7 @@ from localazure.apim.metrics import Metrics
 from localazure.apim.model import Api, Artifacts
 from localazure.apim.schemas import Schemas
 from localazure.apim.tokens import ManagedIdentity, Verifier
+from localazure.apim.trace import Traces
 from localazure.clock import Clock
 
 
@@ -37,6 +38,7 @@ class Services:
     cache: ResponseCache = field(default_factory=ResponseCache)
     values: ValueCache = field(default_factory=ValueCache)
     metrics: Metrics = field(default_factory=Metrics)
+    traces: Traces = field(default_factory=Traces)
     background: set[asyncio.Task[None]] = field(default_factory=set)
     _schemas: dict[str, Schemas] = field(default_factory=dict)
 
@@ -60,7 +62,14 @@ class Services:
         self.cache.clear()
         self.values.clear()
         self.metrics.clear()
+        self.traces.clear()
         self.backends.close_breakers()
+
+    def with_artifacts(self, artifacts: Artifacts) -> Services:
+        """The same counters, caches and connections for artifacts that were read again."""
+        backends = Backends(dict(artifacts.backends), self.session, self.clock)
+        backends.keep_breakers(self.backends)
+        return replace(self, artifacts=artifacts, backends=backends, _schemas={})
 
     def schemas(self, api: Api) -> Schemas:
         """The validators of one API."""

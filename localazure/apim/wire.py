@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
+import ipaddress
 import json
+import logging
+import uuid
 import zlib
 from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
@@ -16,10 +20,15 @@ from localazure.apim.backends import Backends
 from localazure.apim.context import Body, Headers, Request, Response, Url
 from localazure.apim.engine import Gateway
 from localazure.apim.errors import ArtifactError, Failure, GatewayError
+from localazure.apim.model import Artifacts
 from localazure.apim.services import Services
 from localazure.apim.tokens import Identity, ManagedIdentity, Verifier
-from localazure.origins import own_machine
+from localazure.apim.trace import HEADER, LOCATION, Trace
+from localazure.apim.watching import Watch
+from localazure.origins import own_machine, refusal
 from localazure.part import HOST, Config
+
+log = logging.getLogger("localazure.apim")
 
 LARGEST_HEADER = 32_768
 """Bytes of the request's line and of one header."""
@@ -37,6 +46,7 @@ class GatewayServer:
         self._runner: web.AppRunner | None = None
         self._gateway: Gateway | None = None
         self._services: Services | None = None
+        self._reading = asyncio.Lock()
         self.port = 0
 
     @property
@@ -50,9 +60,9 @@ class GatewayServer:
             connector=aiohttp.TCPConnector(limit=0), cookie_jar=aiohttp.DummyCookieJar(), auto_decompress=False
         )
         try:
-            self._services = _services(self._config, self._session)
-            file = Path(options.get("subscriptions") or subscriptions.SEEDED)
-            self._gateway = Gateway(self._services, subscriptions.load(file))
+            self._watch = Watch(_directory(self._config), _beside(self._config))
+            self._services = _services(self._config, self._session, _artifacts(self._config))
+            self._gateway = _gateway(self._config, self._services)
         except ArtifactError:
             await self._session.close()
             raise
@@ -60,6 +70,8 @@ class GatewayServer:
         application.on_response_prepare.append(_without_server)
         application.router.add_get("/_local/metrics", self._metrics)
         application.router.add_get("/_local/breakers", self._breakers)
+        application.router.add_get("/_local/traces", self._traces)
+        application.router.add_get("/_local/traces/{id}", self._trace)
         application.router.add_delete("/_local/state", self._forget)
         portal.add_routes(application, self._services.artifacts, options.get("entra", ""))
         application.router.add_route("*", r"/{path:[\s\S]*}", self._handle)
@@ -84,8 +96,14 @@ class GatewayServer:
             await self._session.close()
 
     async def _handle(self, request: web.Request) -> web.StreamResponse:
-        assert self._gateway is not None
-        answer = await self._gateway.handle(_request(request))
+        assert self._gateway is not None and self._services is not None
+        if self._watch.changed():
+            await self._read_again()
+        trace = _trace_wanted(request, self._gateway)
+        answer = await self._gateway.handle(_request(request), trace)
+        if trace is not None:
+            self._services.traces.keep(trace)
+            answer.headers.set(LOCATION, [f"{self.url}/_local/traces/{trace.id}"])
         response = web.Response(status=answer.status, reason=answer.reason or None, body=answer.body or None)
         response.headers.clear()
         request[_ANSWERED] = answer
@@ -93,7 +111,34 @@ class GatewayServer:
             response.headers.add(name, value)
         return response
 
+    async def _read_again(self) -> None:
+        """Serve what the files say now. Files that are wrong leave the gateway as it was, and the log says why."""
+        assert self._services is not None
+
+        def compiled(services: Services) -> tuple[Services, Gateway]:
+            fresh = services.with_artifacts(_artifacts(self._config))
+            return fresh, _gateway(self._config, fresh)
+
+        async with self._reading:
+            try:
+                self._services, self._gateway = await asyncio.to_thread(compiled, self._services)
+            except Exception as exc:  # whatever is wrong with the new files, the old ones are good
+                log.error("the changed artifacts are wrong, the gateway goes on with the former ones: %s", exc)
+            else:
+                log.info("the artifacts were read again")
+
     # What only exists here
+
+    async def _traces(self, _: web.Request) -> web.Response:
+        assert self._services is not None
+        return web.json_response({"traces": self._services.traces.summaries()})
+
+    async def _trace(self, request: web.Request) -> web.Response:
+        assert self._services is not None
+        trace = self._services.traces.find(request.match_info["id"])
+        if trace is None:
+            return web.Response(status=404, text="There is no such trace; the last hundred are kept.\n")
+        return web.json_response(trace.document())
 
     async def _metrics(self, _: web.Request) -> web.Response:
         assert self._services is not None
@@ -119,15 +164,45 @@ async def _without_server(request: web.Request, response: web.StreamResponse) ->
         response.headers.pop("Server", None)
 
 
-def _services(config: Config, session: aiohttp.ClientSession) -> Services:
-    options, clock = config.options, config.clock
-    directory = Path(options.get("artifacts") or "apim")
-    known = _texts(options, "addresses")
+def _trace_wanted(request: web.Request, gateway: Gateway) -> Trace | None:
+    """A trace for a program of this machine that asks for one. A page of a stranger gets none, whatever it sends."""
+    if request.headers.get(HEADER, "").lower() != "true" or refusal(request, "/_local/traces") is not None:
+        return None
+    try:
+        local = ipaddress.ip_address(request.remote or "").is_loopback
+    except ValueError:
+        local = False
+    return Trace(uuid.uuid4().hex, gateway.redaction()) if local else None
+
+
+def _directory(config: Config) -> Path:
+    return Path(config.options.get("artifacts") or "apim")
+
+
+def _subscriptions(config: Config) -> Path:
+    return Path(config.options.get("subscriptions") or subscriptions.SEEDED)
+
+
+def _beside(config: Config) -> tuple[Path, ...]:
+    """Files outside the artifacts that say what the gateway serves."""
+    file = config.options.get("configuration")
+    return (_subscriptions(config), *([Path(file)] if file else ()))
+
+
+def _artifacts(config: Config) -> Artifacts:
     overrides: dict[str, str] = {}
-    if file := options.get("configuration"):
-        overrides |= configuration(Path(file), known)
-    overrides |= _texts(options, "values")
-    artifacts = load(directory, overrides)
+    if file := config.options.get("configuration"):
+        overrides |= configuration(Path(file), _texts(config.options, "addresses"))
+    overrides |= _texts(config.options, "values")
+    return load(_directory(config), overrides)
+
+
+def _gateway(config: Config, services: Services) -> Gateway:
+    return Gateway(services, subscriptions.load(_subscriptions(config)))
+
+
+def _services(config: Config, session: aiohttp.ClientSession, artifacts: Artifacts) -> Services:
+    options, clock = config.options, config.clock
     entra = options.get("entra", "")
     identity = Identity(
         token_url=f"{entra}/{TENANT}/oauth2/v2.0/token" if entra else "",

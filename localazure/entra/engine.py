@@ -23,6 +23,7 @@ from localazure.entra.errors import (
     UnsupportedGrantType,
 )
 from localazure.entra.keys import KeyRing, SigningKey
+from localazure.entra.resources import azures_own
 from localazure.entra.sessions import RefreshTokens, Session
 
 CONFIDENTIAL, PUBLIC = "1", "0"  # how the client proved itself, as the claim azpacr puts it
@@ -116,6 +117,9 @@ class Engine:
 
     def _client_credentials(self, client: Client, parameters: Mapping[str, str]) -> Grant:
         asked = _required(parameters, "scope")
+        resource = asked.removesuffix("/.default")
+        if asked != resource and azures_own(resource):
+            return Grant(self.sign(self.resource_claims(client, resource)), self.tenant.token_seconds)
         if asked != f"{self.tenant.audience}/.default":
             raise InvalidScope(
                 1002012,
@@ -249,6 +253,12 @@ class Engine:
             "roles": list(client.roles),
             "idtyp": "app",
         }
+
+    def resource_claims(self, client: Client, resource: str) -> dict[str, Any]:
+        """The same for one of Azure's own services, which knows nothing of this API's roles."""
+        claims = self.client_claims(client) | {"aud": resource}
+        del claims["roles"]
+        return claims
 
     def _claims(self, client: Client) -> dict[str, Any]:
         now = int(self._clock.time())

@@ -177,10 +177,10 @@ def policy(
 
 async def run_steps(steps: tuple[Step, ...], context: Context, start: int = 0) -> None:
     """Run them in order. Raises GatewayError that knows which step failed."""
-    step = None
+    step, trace = None, context.trace
     try:
         for step in steps[start:]:
-            waiting = step.run(context)
+            waiting = step.run(context) if trace is None else trace.run(step, context)
             if waiting is not None:
                 await waiting
     except GatewayError as exc:

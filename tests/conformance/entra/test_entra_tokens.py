@@ -123,6 +123,16 @@ def test_client_credentials_give_the_clients_roles_and_no_scopes(provider: Provi
     assert "preferred_username" not in claims
 
 
+@pytest.mark.parametrize("resource", ["https://vault.azure.net", "https://management.azure.com/"])
+def test_azures_own_services_are_resources_of_every_tenant(provider: Provider, resource: str) -> None:
+    asked = {"grant_type": "client_credentials", "client_id": "gateway", "client_secret": "local-gateway"}
+    token = provider.ask(**asked, scope=f"{resource}/.default").json()["access_token"]
+    claims = jwt.decode(token, options={"verify_signature": False})
+    assert claims["aud"] == resource and "roles" not in claims, "the API's roles mean nothing there"
+    for stranger in ("https://vault.azure.net.evil.example", "http://vault.azure.net", "api://other"):
+        assert provider.ask(**asked, scope=f"{stranger}/.default").json()["error"] == "invalid_scope"
+
+
 def test_a_client_may_prove_itself_in_the_header(provider: Provider) -> None:
     answer = requests.post(
         f"{provider.base}/{TENANT}/oauth2/v2.0/token",
