@@ -51,9 +51,10 @@ lint: setup  ## style
 types: setup  ## strict types
 	@$(VENV)/bin/mypy
 
-schemas: setup  ## write the event contracts as JSON Schema, the API as OpenAPI, the table of access
+schemas: setup  ## write the event contracts as JSON Schema, the API as OpenAPI, the tables, the emulators' configuration
 	@$(PY) -m shared.contracts.published
 	@$(PY) -m scripts.openapi
+	@$(PY) -m scripts.infrastructure
 
 unit: setup  ## the tests that need no server, in a few seconds
 	@$(PY) -m pytest tests/unit tests/architecture

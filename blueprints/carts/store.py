@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from blueprints.carts.declaration import SERVICE
 from blueprints.carts.domain import Cart
 from shared.contracts.event import EventData
 from shared.persistence.cosmos import Container, Document, create, replace
 from shared.persistence.documents import document_of, read_as
 from shared.persistence.outbox import tell
 
-CARTS = Container("carts", "carts", "cart_id")
+CARTS = Container.of(SERVICE, "carts")
 
 RETENTION = 7 * 24 * 3600
 

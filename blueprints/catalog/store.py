@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from blueprints.catalog.declaration import SERVICE
 from blueprints.catalog.domain import Product
 from shared.contracts.event import EventData
 from shared.persistence.cosmos import Container, Document, create, replace
 from shared.persistence.documents import document_of, read_as, readable
 from shared.persistence.outbox import tell
 
-PRODUCTS = Container("catalog", "products", "sku")
+PRODUCTS = Container.of(SERVICE, "products")
 
 
 async def get(sku: str) -> Document | None:

@@ -20,6 +20,7 @@ from dataclasses import replace
 from typing import Any, TypeVar
 
 from blueprints.inventory import domain
+from blueprints.inventory.declaration import SERVICE
 from blueprints.inventory.domain import Hold, Reservation, Status, Stock
 from shared.contracts.event import EventData
 from shared.contracts.orders import Line
@@ -29,8 +30,8 @@ from shared.persistence.outbox import tell
 
 T = TypeVar("T")
 
-STOCK = Container("inventory", "stock", "shelf")
-RESERVATIONS = Container("inventory", "reservations", "order_id")
+STOCK = Container.of(SERVICE, "stock")
+RESERVATIONS = Container.of(SERVICE, "reservations")
 
 SHELVES = 4
 """Partitions of the stock, for good: another number is another place for every SKU (`docs/decisions/0056`)."""

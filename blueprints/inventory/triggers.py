@@ -7,6 +7,7 @@ from typing import Any
 import azure.functions as func
 
 from blueprints.inventory import service, store
+from blueprints.inventory.declaration import SERVICE
 from blueprints.inventory.service import SetStock, StockView
 from shared.contracts.orders import OrderCancelled, OrderConfirmed, OrderPlaced
 from shared.messaging.consumer import consume
@@ -53,7 +54,7 @@ async def feed(documents: func.DocumentList) -> None:
     await relay(store.RESERVATIONS, as_written(documents))
 
 
-@subscription(bp, "inventory", "orders")
+@subscription(bp, SERVICE, "orders")
 async def on_orders(message: func.ServiceBusMessage) -> None:
     """Hold, use up or give back an order's stock."""
     await consume(

@@ -17,6 +17,7 @@ from typing import Any
 
 import msgspec
 
+from blueprints.orders.declaration import SERVICE
 from blueprints.orders.domain import Order, Priced
 from shared.contracts.event import Event, EventData
 from shared.contracts.orders import Line
@@ -25,11 +26,11 @@ from shared.persistence.documents import document_of, read_as, readable
 from shared.persistence.outbox import inbox_document, tell
 from shared.settings import settings
 
-ORDERS = Container("orders", "orders", "order_id")
-ANSWERS = Container("orders", "answers", "order_id")
-BY_CUSTOMER = Container("orders", "orders-by-customer", "customer_id")
-PRODUCTS = Container("orders", "products", "sku")
-CARTS = Container("orders", "carts", "cart_id")
+ORDERS = Container.of(SERVICE, "orders")
+ANSWERS = Container.of(SERVICE, "answers")
+BY_CUSTOMER = Container.of(SERVICE, "orders-by-customer")
+PRODUCTS = Container.of(SERVICE, "products")
+CARTS = Container.of(SERVICE, "carts")
 
 CART_RETENTION = 7 * 24 * 3600
 

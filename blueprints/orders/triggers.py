@@ -10,6 +10,7 @@ import azure.durable_functions as df
 import azure.functions as func
 
 from blueprints.orders import saga, service, store
+from blueprints.orders.declaration import SERVICE
 from blueprints.orders.service import ORDER_ID, OrderSummary, OrderView, PlaceOrder, TimelineEntry
 from shared.contracts.carts import CartChanged
 from shared.contracts.catalog import ProductChanged
@@ -130,26 +131,26 @@ def _answers(client: df.DurableOrchestrationClient) -> Handlers:
     }
 
 
-@subscription(bp, "orders", "catalog")
+@subscription(bp, SERVICE, "catalog")
 async def on_catalog(message: func.ServiceBusMessage) -> None:
     """Keep names and prices."""
     await consume("orders", message, {ProductChanged: service.keep_product})
 
 
-@subscription(bp, "orders", "carts")
+@subscription(bp, SERVICE, "carts")
 async def on_carts(message: func.ServiceBusMessage) -> None:
     """Keep what is in whose cart."""
     await consume("orders", message, {CartChanged: service.keep_cart})
 
 
-@subscription(bp, "orders", "inventory")
+@subscription(bp, SERVICE, "inventory")
 @bp.durable_client_input(client_name="client")
 async def on_inventory(message: func.ServiceBusMessage, client: df.DurableOrchestrationClient) -> None:
     """Take inventory's answer to the saga."""
     await consume("orders", message, _answers(client))
 
 
-@subscription(bp, "orders", "payments")
+@subscription(bp, SERVICE, "payments")
 @bp.durable_client_input(client_name="client")
 async def on_payments(message: func.ServiceBusMessage, client: df.DurableOrchestrationClient) -> None:
     """Take payments' answer to the saga."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+from blueprints.payments.declaration import SERVICE
 from blueprints.payments.domain import Payment, Status
 from shared.contracts.event import EventData
 from shared.money import Money
@@ -12,7 +13,7 @@ from shared.persistence.cosmos import Container, create, patch
 from shared.persistence.documents import document_of, read_as
 from shared.persistence.outbox import tell
 
-PAYMENTS = Container("payments", "payments", "order_id")
+PAYMENTS = Container.of(SERVICE, "payments")
 
 
 async def get(order_id: str) -> Payment | None:

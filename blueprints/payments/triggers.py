@@ -7,6 +7,7 @@ from typing import Any
 import azure.functions as func
 
 from blueprints.payments import provider, service, store
+from blueprints.payments.declaration import SERVICE
 from blueprints.payments.provider import ORDER_ID
 from blueprints.payments.service import PaymentView, Received
 from shared.contracts.orders import OrderCancelled, OrderConfirmed, OrderPlaced
@@ -43,7 +44,7 @@ async def feed(documents: func.DocumentList) -> None:
     await relay(store.PAYMENTS, as_written(documents))
 
 
-@subscription(bp, "payments", "orders")
+@subscription(bp, SERVICE, "orders")
 async def on_orders(message: func.ServiceBusMessage) -> None:
     """Hold, take or give back an order's money."""
     await consume(

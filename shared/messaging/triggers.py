@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from shared import recovery
+from shared.declaration import Service, Undeclared
 from shared.persistence.cosmos import Container
 
 Decorator = Callable[[Any], Any]
@@ -20,7 +21,11 @@ def change_feed(bp: Any, container: Container) -> Decorator:
 
     The change feed moves on past a batch whose function fails, unless a retry policy says otherwise: this one
     gives the batch again for ever, so that nothing is lost.
+
+    Raises Undeclared for a container that is not declared to have an outbox.
     """
+    if not container.outbox:
+        raise Undeclared(f"{container.database} does not declare that {container.name} has an outbox")
     name = f"{container.database}_feed"
     return _chain(
         bp.function_name(name),
@@ -47,12 +52,13 @@ def change_feed(bp: Any, container: Container) -> Decorator:
     )
 
 
-def subscription(bp: Any, service: str, topic: str) -> Decorator:
-    """Trigger `<service>_on_<topic>`: each message of the service's subscription to `topic`."""
+def subscription(bp: Any, service: Service, topic: str) -> Decorator:
+    """Trigger `<service>_on_<topic>`: each message of the service's subscription to `topic`. Raises Undeclared."""
+    service.events(topic)
     return _chain(
-        bp.function_name(f"{service}_on_{topic}"),
+        bp.function_name(f"{service.name}_on_{topic}"),
         bp.service_bus_topic_trigger(
-            arg_name="message", connection="SERVICEBUS_CONNECTION", topic_name=topic, subscription_name=service
+            arg_name="message", connection="SERVICEBUS_CONNECTION", topic_name=topic, subscription_name=service.name
         ),
     )
 

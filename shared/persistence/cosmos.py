@@ -24,6 +24,8 @@ from shared.settings import SettingError, settings
 if TYPE_CHECKING:
     from azure.cosmos.aio import ContainerProxy, CosmosClient
 
+    from shared.declaration import Service
+
 Document = dict[str, Any]
 Operation = tuple[str, tuple[Any, ...], dict[str, Any]]
 T = TypeVar("T")
@@ -68,6 +70,13 @@ class Container:
     name: str
     partition_key: str
     """Name of the property that the container is partitioned by."""
+    outbox: bool = False
+
+    @classmethod
+    def of(cls, service: Service, name: str) -> Container:
+        """The container that the service declares under this name. Raises Undeclared."""
+        declared = service.container(name)
+        return cls(service.name, name, declared.partition_key, declared.outbox)
 
     async def read(self, item_id: str, key: str) -> Document | None:
         """A point read: 1 request unit per KB. `None` where there is no such item."""

@@ -17,7 +17,7 @@ DEPLOYED = [
     *sorted((ROOT / "shared").rglob("*.py")),
 ]
 LOCAL = sorted((ROOT / "localazure").rglob("*.py"))
-SAME_FILES = {"__init__.py", "triggers.py", "domain.py", "service.py", "store.py"}
+SAME_FILES = {"__init__.py", "declaration.py", "triggers.py", "domain.py", "service.py", "store.py"}
 HEAVY = {"stripe", "jwt", "opencensus", "azure.identity", "azure.cosmos.aio", "azure.servicebus.aio", "aiohttp"}
 
 

@@ -35,7 +35,7 @@ def _feed_trigger() -> dict[str, Any]:
     """The binding of a change-feed trigger as it is indexed."""
     bp = df.Blueprint()
 
-    @change_feed(bp, Container("orders", "orders", "order_id"))
+    @change_feed(bp, Container("orders", "orders", "order_id", outbox=True))
     async def feed(documents: func.DocumentList) -> None: ...
 
     app = func.FunctionApp()

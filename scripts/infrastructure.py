@@ -1,0 +1,163 @@
+"""The containers, topics and subscriptions of all services, written from what the services declare.
+
+    python -m scripts.infrastructure            write infra/*.json and the table in docs/architecture.md
+    python -m scripts.infrastructure --check    fail where they are not what the declarations say
+
+The files in infra/ have the form that Microsoft's Service Bus emulator reads, and its like for Cosmos DB.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Iterable
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+from shared.contracts.event import EventData, type_of
+from shared.declaration import Container, Service
+from shared.settings import SERVICES
+
+ROOT = Path(__file__).resolve().parents[1]
+ARCHITECTURE = "docs/architecture.md"
+BEGIN, END = "<!-- written by scripts.infrastructure -->\n", "<!-- end -->\n"
+
+LEASES = Container("leases", "id")
+"""Where a service's change feed notes how far it has come."""
+TOPIC = {
+    "DefaultMessageTimeToLive": "P14D",
+    "DuplicateDetectionHistoryTimeWindow": "PT10M",
+    "RequiresDuplicateDetection": True,
+}
+SUBSCRIPTION = {
+    "DeadLetteringOnMessageExpiration": True,
+    "DefaultMessageTimeToLive": "P14D",
+    "LockDuration": "PT1M",
+    "MaxDeliveryCount": 10,
+    "RequiresSession": False,
+}
+
+
+def declared() -> list[Service]:
+    """What each service declares, in the order of the settings."""
+    return [import_module(f"blueprints.{name}.declaration").SERVICE for name in SERVICES]
+
+
+def files(services: list[Service]) -> dict[str, str]:
+    """Path → what the file is to hold. Raises LookupError where an event is heard that nobody declares to publish."""
+    _check(services)
+    documents = {"infra/cosmos.json": {"databases": [_database(service) for service in services]}} | {
+        "infra/servicebus.json": {
+            "UserConfig": {
+                "Namespaces": [
+                    {
+                        "Name": "sbemulatorns",
+                        "Queues": [],
+                        "Topics": [_topic(service, services) for service in services if service.publishes],
+                    }
+                ],
+                "Logging": {"Type": "Console"},
+            }
+        }
+    }
+    before, _, rest = (ROOT / ARCHITECTURE).read_text(encoding="utf-8").partition(BEGIN)
+    _, _, after = rest.partition(END)
+    return {
+        **{name: json.dumps(document, indent=2) + "\n" for name, document in documents.items()},
+        ARCHITECTURE: f"{before}{BEGIN}{_table(services)}{END}{after}",
+    }
+
+
+def _table(services: list[Service]) -> str:
+    rows = [("service", "Cosmos DB (partition key)", "publishes", "hears"), ("---",) * 4]
+    for service in services:
+        containers = ", ".join(f"`{own.name}` (`/{own.partition_key}`)" for own in service.containers)
+        heard = [event for topic in service.hears for event in service.events(topic)]
+        rows.append((service.name, containers, _names(service.publishes), _names(heard) or "–"))
+    return "".join(f"| {' | '.join(row)} |\n" for row in rows)
+
+
+def _names(events: Iterable[type[EventData]]) -> str:
+    """The events' names, as in `order.placed`, `.confirmed`: what they are about is said once."""
+    names, about = [], ""
+    for event in events:
+        subject, _, what = type_of(event).removeprefix("commerce.").removesuffix(".v1").partition(".")
+        names.append(f"`.{what}`" if subject == about else f"`{subject}.{what}`")
+        about = subject
+    return ", ".join(names)
+
+
+def _check(services: list[Service]) -> None:
+    """Raises LookupError where an event is heard that its publisher does not declare."""
+    published = {service.name: service.publishes for service in services}
+    for service in services:
+        for topic in service.hears:
+            if unknown := set(service.events(topic)) - set(published.get(topic, ())):
+                names = ", ".join(sorted(map(type_of, unknown)))
+                raise LookupError(f"{service.name} hears {names}, which {topic} does not publish")
+
+
+def _database(service: Service) -> dict[str, Any]:
+    return {"id": service.name, "containers": [_container(container) for container in (*service.containers, LEASES)]}
+
+
+def _container(container: Container) -> dict[str, Any]:
+    return {
+        "id": container.name,
+        "partitionKey": f"/{container.partition_key}",
+        **({"defaultTtl": -1} if container.expires else {}),
+        "indexingPolicy": {
+            "indexingMode": "consistent",
+            "automatic": True,
+            "includedPaths": [{"path": f"/{name}/?"} for name in container.indexed],
+            "excludedPaths": [{"path": "/*"}],
+        },
+    }
+
+
+def _topic(publisher: Service, services: list[Service]) -> dict[str, Any]:
+    hearers = [service for service in services if publisher.name in service.hears]
+    return {
+        "Name": publisher.name,
+        "Properties": TOPIC,
+        "Subscriptions": [
+            {
+                "Name": hearer.name,
+                "Properties": SUBSCRIPTION,
+                "Rules": [_rule(event) for event in hearer.events(publisher.name)],
+            }
+            for hearer in hearers
+        ],
+    }
+
+
+def _rule(event: type[EventData]) -> dict[str, Any]:
+    name = type_of(event)
+    return {
+        "Name": name.replace(".", "-"),
+        "Properties": {"FilterType": "Correlation", "CorrelationFilter": {"Label": name}},
+    }
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(
+        description="Write the containers, topics and subscriptions that services declare."
+    )
+    parser.add_argument("--check", action="store_true", help="write nothing; fail where a file is out of date")
+    check = parser.parse_args().check
+    stale = {
+        name: text for name, text in files(declared()).items() if (ROOT / name).read_text(encoding="utf-8") != text
+    }
+    for name, text in stale.items():
+        if check:
+            print(f"{name} is out of date; run python -m scripts.infrastructure", file=sys.stderr)
+        else:
+            (ROOT / name).write_text(text, encoding="utf-8")
+            print(f"{name} written")
+    return int(check and bool(stale))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,56 @@
+"""What a service declares of itself: once, in the `declaration.py` of its package.
+
+Everything else that has to know it is written from there by `python -m scripts.infrastructure`, or asks there: the
+triggers refuse at import what is not declared.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from shared.contracts.event import EventData
+
+
+class Undeclared(LookupError):
+    """A service uses something that its declaration does not name."""
+
+
+@dataclass(frozen=True, slots=True)
+class Container:
+    """One container of the service's database, partitioned by the property `partition_key`.
+
+    `indexed`: the properties that queries look for; all others are not indexed. `expires`: items may have a `ttl`.
+    `outbox`: events lie beside the state here, and the service's change feed relays them.
+    """
+
+    name: str
+    partition_key: str
+    indexed: tuple[str, ...] = ()
+    expires: bool = False
+    outbox: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """One service: its database and its topic have its name. `hears`: by topic, the events that it takes from there."""
+
+    name: str
+    containers: tuple[Container, ...]
+    publishes: tuple[type[EventData], ...] = ()
+    hears: Mapping[str, tuple[type[EventData], ...]] = field(default_factory=dict)
+
+    def container(self, name: str) -> Container:
+        """The container of that name. Raises Undeclared."""
+        for container in self.containers:
+            if container.name == name:
+                return container
+        known = ", ".join(container.name for container in self.containers)
+        raise Undeclared(f"{self.name} declares no container {name}; its containers are {known}")
+
+    def events(self, topic: str) -> tuple[type[EventData], ...]:
+        """The events that it hears of a topic. Raises Undeclared."""
+        if topic not in self.hears:
+            known = ", ".join(self.hears) or "none"
+            raise Undeclared(f"{self.name} does not declare that it hears {topic}; the topics it hears are {known}")
+        return self.hears[topic]
