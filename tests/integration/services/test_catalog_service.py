@@ -1,0 +1,122 @@
+"""The catalog against a real database: pages are whole and in order, and a version is told once."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from blueprints.catalog import service, store
+from blueprints.catalog.service import PutProduct
+from shared.errors import Contention, InvalidRequest, NotFound, PreconditionFailed
+from shared.money import Money
+from tests.integration.services.conftest import told
+
+few = settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+
+
+def request(name: str = "thing", amount: int = 100, category: str = "tests", **also: str) -> PutProduct:
+    return PutProduct(name=name, category=category, price=Money(amount, "GBP"), **also)
+
+
+def new_sku() -> str:
+    return f"K{secrets.token_hex(5)}"
+
+
+@few
+@given(st.lists(st.tuples(st.sampled_from(["tin", "lamp"]), st.integers(1, 2)), min_size=1, max_size=6))
+async def test_a_product_is_what_was_put_last_and_only_a_change_is_told(puts: list[tuple[str, int]]) -> None:
+    sku, versions, before = new_sku(), 0, None
+    for name, amount in puts:
+        view, etag, new = await service.put(sku, request(name, amount), None)
+        versions += (name, amount) != before
+        assert new == (before is None)
+        assert (view.name, view.price) == (name, Money(amount, "GBP"))
+        assert await service.get(sku) == (view, etag)
+        before = (name, amount)
+    assert await told(store.PRODUCTS, sku) == ["product.changed"] * versions
+
+
+@few
+@given(size=st.integers(1, 4), count=st.integers(0, 9))
+async def test_pages_together_hold_every_product_once_in_their_order(size: int, count: int) -> None:
+    category = f"c-{secrets.token_hex(6)}"
+    skus = sorted(new_sku() for _ in range(count))
+    await asyncio.gather(*(service.put(sku, request(category=category), None) for sku in skus))
+    found: list[str] = []
+    cursor: str | None = None
+    while True:
+        page, _ = await service.browse(category, None, cursor, size)
+        assert len(page.items) <= size
+        found += [product.sku for product in page.items]
+        cursor = page.next_cursor
+        if cursor is None:
+            break
+        assert len(page.items) == size, "a page that is not the last is full"
+    assert found == skus
+
+
+async def test_a_search_finds_name_and_sku_in_any_letter_case() -> None:
+    mark, category = secrets.token_hex(6), f"c-{secrets.token_hex(6)}"
+    named, numbered, other = new_sku(), f"X{mark.upper()}", new_sku()
+    await service.put(named, request(f"Lamp {mark.upper()}", category=category), None)
+    await service.put(numbered, request(category=category), None)
+    await service.put(other, request(category=category), None)
+    page, _ = await service.browse(category, mark, None, 10)
+    assert {product.sku for product in page.items} == {named, numbered}
+
+
+async def test_a_cursor_serves_its_own_list_alone() -> None:
+    category = f"c-{secrets.token_hex(6)}"
+    for _ in range(2):
+        await service.put(new_sku(), request(category=category), None)
+    page, _ = await service.browse(category, None, None, 1)
+    with pytest.raises(InvalidRequest):
+        await service.browse(None, None, page.next_cursor, 1)
+
+
+async def test_a_pages_etag_changes_with_what_is_on_it() -> None:
+    category, sku = f"c-{secrets.token_hex(6)}", new_sku()
+    await service.put(sku, request(category=category), None)
+    _, first = await service.browse(category, None, None, 10)
+    assert (await service.browse(category, None, None, 10))[1] == first
+    await service.put(sku, request(amount=200, category=category), None)
+    assert (await service.browse(category, None, None, 10))[1] != first
+
+
+async def test_of_many_who_change_a_product_at_once_each_writes_a_version_or_is_told_to_try_again() -> None:
+    sku = new_sku()
+    outcomes = await asyncio.gather(
+        *(service.put(sku, request(amount=amount), None) for amount in range(1, 9)), return_exceptions=True
+    )
+    done = [outcome for outcome in outcomes if isinstance(outcome, tuple)]
+    assert done and all(isinstance(outcome, tuple | Contention) for outcome in outcomes)
+    document = await store.get(sku)
+    assert document is not None and document["version"] == len(done)
+    assert await told(store.PRODUCTS, sku) == ["product.changed"] * len(done)
+
+
+async def test_what_an_etag_does_not_fit_is_refused_and_nothing_is_written() -> None:
+    sku = new_sku()
+    with pytest.raises(PreconditionFailed):
+        await service.put(sku, request(), '"never"')
+    with pytest.raises(NotFound):
+        await service.get(sku)
+    _, old, _ = await service.put(sku, request(), None)
+    _, present, _ = await service.put(sku, request(amount=200), old)
+    with pytest.raises(PreconditionFailed):
+        await service.put(sku, request(amount=300), old)
+    assert (await service.get(sku))[1] == present
+
+
+@pytest.mark.parametrize(
+    ("body", "place"),
+    [(request(sku="another"), r"\$.sku"), (PutProduct("thing", "tests", Money(1, "XXX")), r"\$.price.currency")],
+    ids=["sku", "currency"],
+)
+async def test_a_product_that_cannot_be_is_refused_where_it_is_wrong(body: PutProduct, place: str) -> None:
+    with pytest.raises(InvalidRequest, match=place):
+        await service.put(new_sku(), body, None)
