@@ -1,7 +1,10 @@
-"""The containers, topics and subscriptions of all services, written from what the services declare.
+"""What the surroundings of the services have to know of them, written from what the services declare.
 
-    python -m scripts.infrastructure            write infra/*.json and the table in docs/architecture.md
-    python -m scripts.infrastructure --check    fail where they are not what the declarations say
+    python -m scripts.infrastructure            write it
+    python -m scripts.infrastructure --check    fail where a file is not what the declarations say
+
+Containers, topics and subscriptions (infra/), the gateway's backends and where they are (apim/), and the table in
+docs/architecture.md.
 
 The files in infra/ have the form that Microsoft's Service Bus emulator reads, and its like for Cosmos DB.
 """
@@ -26,6 +29,19 @@ BEGIN, END = "<!-- written by scripts.infrastructure -->\n", "<!-- end -->\n"
 
 LEASES = Container("leases", "id")
 """Where a service's change feed notes how far it has come."""
+OTHER_ADDRESSES = frozenset({"openid-config-url"})
+BREAKER = {
+    "name": "failing",
+    "failureCondition": {
+        "count": 10,
+        "interval": "PT10S",
+        "statusCodeRanges": [{"min": 502, "max": 502}, {"min": 504, "max": 504}],
+        "errorReasons": ["BackendConnectionFailure", "Timeout"],
+    },
+    "tripDuration": "PT5S",
+    "acceptRetryAfter": False,
+}
+"""What a client can provoke does not count (`docs/decisions/0037-what-a-breaker-and-a-limit-count.md`)."""
 TOPIC = {
     "DefaultMessageTimeToLive": "P14D",
     "DuplicateDetectionHistoryTimeWindow": "PT10M",
@@ -64,10 +80,39 @@ def files(services: list[Service]) -> dict[str, str]:
     }
     before, _, rest = (ROOT / ARCHITECTURE).read_text(encoding="utf-8").partition(BEGIN)
     _, _, after = rest.partition(END)
+    for service in services:
+        documents |= _gateway(service.name)
+    for name, host in (("local", "{{functions}}"), ("split", "{{functions-{0}}}")):
+        documents |= _addresses(f"apim/configuration.{name}.json", host, services)
     return {
         **{name: json.dumps(document, indent=2) + "\n" for name, document in documents.items()},
         ARCHITECTURE: f"{before}{BEGIN}{_table(services)}{END}{after}",
     }
+
+
+def _gateway(name: str) -> dict[str, Any]:
+    """The backend of one service, with a circuit breaker of its own, and its address on Azure."""
+    address = {"displayName": f"{name}-url", "value": f"https://durable-commerce-{name}.azurewebsites.net/api/v1"}
+    backend = {
+        "url": f"{{{{{name}-url}}}}",
+        "protocol": "http",
+        "description": f"The Function App of the service {name}.",
+        "circuitBreaker": {"rules": [BREAKER]},
+    }
+    return {
+        f"apim/backends/{name}/backendInformation.json": {"properties": backend},
+        f"apim/named values/{name}-url/namedValueInformation.json": {"properties": {**address, "secret": False}},
+    }
+
+
+def _addresses(path: str, host: str, services: list[Service]) -> dict[str, Any]:
+    """A configuration of the gateway, whose other named values stay as they are."""
+    present = json.loads((ROOT / path).read_text(encoding="utf-8"))["namedValues"]
+    values = [value for value in present if not value["name"].endswith("-url") or value["name"] in OTHER_ADDRESSES]
+    for service in services:
+        address = f"{host.format(service.name)}/api/v1"
+        values.append({"name": f"{service.name}-url", "properties": {"value": address}})
+    return {path: {"namedValues": values}}
 
 
 def _table(services: list[Service]) -> str:
@@ -141,6 +186,10 @@ def _rule(event: type[EventData]) -> dict[str, Any]:
     }
 
 
+def _holds(path: Path, text: str) -> bool:
+    return path.exists() and path.read_text(encoding="utf-8") == text
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(
         description="Write the containers, topics and subscriptions that services declare."
@@ -154,6 +203,7 @@ def main() -> int:
         if check:
             print(f"{name} is out of date; run python -m scripts.infrastructure", file=sys.stderr)
         else:
+            (ROOT / name).parent.mkdir(parents=True, exist_ok=True)
             (ROOT / name).write_text(text, encoding="utf-8")
             print(f"{name} written")
     return int(check and bool(stale))

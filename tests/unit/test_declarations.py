@@ -10,9 +10,10 @@ from typing import Any
 import pytest
 
 from scripts.infrastructure import ROOT, declared, files
-from shared.declaration import Undeclared
+from shared.contracts.orders import OrderPlaced
+from shared.declaration import Container, Service, Undeclared
 from shared.messaging.triggers import change_feed, subscription
-from shared.persistence.cosmos import Container
+from shared.persistence import cosmos
 
 SERVICES = {service.name: service for service in declared()}
 SUBSCRIPTIONS = [(service.name, topic) for service in SERVICES.values() for topic in service.hears]
@@ -29,12 +30,26 @@ def test_an_event_that_nobody_publishes_cannot_be_heard() -> None:
         files(deaf)
 
 
+def test_a_new_service_is_written_everywhere_from_its_declaration_alone() -> None:
+    accounts = Service("accounts", (Container("accounts", "account_id"),), hears={"orders": (OrderPlaced,)})
+    before, after = files(declared()), files([*declared(), accounts])
+    new = {
+        "apim/backends/accounts/backendInformation.json",
+        "apim/named values/accounts-url/namedValueInformation.json",
+    }
+    assert after.keys() - before.keys() == new
+    assert {name for name in before if before[name] != after[name]} == before.keys() - {
+        name for name in before if name.startswith(("apim/backends/", "apim/named values/"))
+    }
+    assert all("accounts" in after[name] for name in after if name in new or before[name] != after[name])
+
+
 @pytest.mark.parametrize(
     "use",
     [
-        lambda service: Container.of(service, "nothing"),
+        lambda service: cosmos.Container.of(service, "nothing"),
         lambda service: subscription(None, service, "nothing"),
-        lambda service: change_feed(None, Container.of(service, "stock")),
+        lambda service: change_feed(None, cosmos.Container.of(service, "stock")),
     ],
     ids=["container", "topic", "outbox"],
 )
