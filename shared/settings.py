@@ -1,4 +1,4 @@
-"""The app's settings: one list feeds this module, `local.settings.sample.json`, the docs and the deployment."""
+"""The app's settings: one list, which `local.settings.sample.json` follows; a test compares them."""
 
 from __future__ import annotations
 
