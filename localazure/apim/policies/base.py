@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from localazure.apim import grammar
-from localazure.apim.context import Context
+from localazure.apim.context import Body, Context
 from localazure.apim.document import Element
 from localazure.apim.errors import ArtifactError, ExpressionError, Failure, GatewayError, Place, Unsupported
 from localazure.apim.expressions import Expression, compile_text
@@ -57,6 +57,8 @@ class Builder:
     path: str = ""
     in_fragment: bool = False
     origin: Mapping[str, Any] = field(default_factory=dict)
+    readers: list[str] = field(default_factory=list)
+    """What of the policy that is being compiled looks at the request's body: it is loaded before the policy runs."""
 
     def inside(self, part: str) -> Builder:
         return replace(self, path=f"{self.path}/{part}" if self.path else part)
@@ -106,10 +108,13 @@ class Builder:
 
     def compiled(self, source: str, wanted: str, place: Place, line: int) -> Expression:
         try:
-            return compile_text(source, wanted)
+            expression = compile_text(source, wanted)
         except ExpressionError as exc:
             below = source.lstrip()[2:][: exc.offset].count("\n")
             raise Unsupported(f"policy expression: {exc}", replace(place, line=line + below)) from exc
+        if expression.reads_body:
+            self.readers.append(source)
+        return expression
 
     def steps(self, elements: list[Element]) -> tuple[Step, ...]:
         """The policies of a section, or of an element that holds policies."""
@@ -133,8 +138,9 @@ class Builder:
         if policy.once and count > 1:
             raise ArtifactError(f"<{element.name}> may be used only once in a section", element.place)
         grammar.check(element)
-        inner = self.inside(part)
+        inner = replace(self.inside(part), readers=[])
         run = policy.build(element, inner)
+        run = after_loading(run) if inner.readers else run
         return (Step(element.name, run, self.scope, self.section, inner.path, element.attributes.get("id", "")),)
 
     def _fragment(self, element: Element) -> tuple[Step, ...]:
@@ -193,22 +199,17 @@ async def run_steps(steps: tuple[Step, ...], context: Context, start: int = 0) -
         raise GatewayError(500, failure.located(step.scope, step.section, step.path, step.policy_id)) from exc
 
 
-async def load_body(context: Context, *expressions: Expression | None) -> None:
-    """Take the request's body from the wire if one of the expressions looks at it, or where none is given."""
-    body = context.request.body
-    if body is None or not body.pending:
-        return
-    if not expressions or any(expression and expression.reads_body for expression in expressions):
+def after_loading(run: Run) -> Run:
+    """The same, after the request's body has been taken from the wire."""
+
+    def loading(context: Context) -> Awaitable[None] | None:
+        body = context.request.body
+        return run(context) if body is None or not body.pending else later(context, body)
+
+    async def later(context: Context, body: Body) -> None:
         await body.load()
+        waiting = run(context)
+        if waiting is not None:
+            await waiting
 
-
-def reading(run: Callable[[Context], None], *expressions: Expression | None) -> Run:
-    """The same, after the request's body has been taken from the wire where one of the expressions looks at it."""
-    if not any(expression and expression.reads_body for expression in expressions):
-        return run
-
-    async def loaded(context: Context) -> None:
-        await load_body(context)
-        run(context)
-
-    return loaded
+    return loading

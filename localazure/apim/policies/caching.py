@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from localazure.apim.context import Context
 from localazure.apim.document import Element
-from localazure.apim.policies.base import Builder, ResponseFromCache, Run, policy, reading
+from localazure.apim.policies.base import Builder, ResponseFromCache, Run, policy
 
 _KEY = "localazure.cache-key"
 _MISSING = object()
@@ -110,7 +110,7 @@ def cache_lookup_value(element: Element, builder: Builder) -> Run:
         elif default is not None:
             context.variables[name] = default(context)
 
-    return reading(run, key, default)
+    return run
 
 
 @policy("cache-store-value")
@@ -125,7 +125,7 @@ def cache_store_value(element: Element, builder: Builder) -> Run:
     def run(context: Context) -> None:
         services.values.put(key(context), value(context), services.clock.time() + duration(context))
 
-    return reading(run, key, value, duration)
+    return run
 
 
 @policy("cache-remove-value")
@@ -134,4 +134,4 @@ def cache_remove_value(element: Element, builder: Builder) -> Run:
     element.allow("key! caching-type")
     _check_type(element, builder)
     key = builder.attribute(element, "key", "string")
-    return reading(lambda context: builder.services.values.remove(key(context)), key)
+    return lambda context: builder.services.values.remove(key(context))

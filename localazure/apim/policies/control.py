@@ -8,8 +8,8 @@ from collections.abc import Awaitable
 from localazure.apim.context import Context, Response
 from localazure.apim.document import Element
 from localazure.apim.errors import ArtifactError
-from localazure.apim.policies.base import Builder, ReturnResponse, Run, load_body, policy, run_steps
-from localazure.apim.policies.transform import body_of, content_of, header_of, status_of
+from localazure.apim.policies.base import Builder, ReturnResponse, Run, policy, run_steps
+from localazure.apim.policies.transform import body_of, header_of, status_of
 
 
 @policy("choose")
@@ -26,23 +26,12 @@ def choose(element: Element, builder: Builder) -> Run:
     if otherwise is not None and otherwise is not element.children[-1]:
         raise ArtifactError("<otherwise> comes last", otherwise.place)
     last = builder.inside("otherwise[1]").steps(otherwise.children) if otherwise else ()
-    reading = [condition for condition, _ in branches if condition.reads_body]
 
     def run(context: Context) -> Awaitable[None] | None:
-        if reading:
-            return reads(context)
         for condition, steps in branches:
             if condition(context):
                 return run_steps(steps, context) if steps else None
         return run_steps(last, context) if last else None
-
-    async def reads(context: Context) -> None:
-        await load_body(context, *reading)
-        for condition, steps in branches:
-            if condition(context):
-                await run_steps(steps, context)
-                return
-        await run_steps(last, context)
 
     return run
 
@@ -53,14 +42,7 @@ def set_variable(element: Element, builder: Builder) -> Run:
     element.allow("name! value!")
     name, value = builder.literal(element, "name"), builder.attribute(element, "value", "object")
 
-    def run(context: Context) -> Awaitable[None] | None:
-        if value.reads_body:
-            return reads(context)
-        context.variables[name] = value(context)
-        return None
-
-    async def reads(context: Context) -> None:
-        await load_body(context, value)
+    def run(context: Context) -> None:
         context.variables[name] = value(context)
 
     return run
@@ -71,10 +53,8 @@ def return_response(element: Element, builder: Builder) -> Run:
     """End the pipeline and answer. Nothing of outbound or on-error runs after it."""
     element.allow("response-variable-name", children="set-status set-header set-body")
     name = element.attributes.get("response-variable-name")
-    changes, reads = [], False
+    changes = []
     for child in element.children:
-        if child.name == "set-body":
-            reads = content_of(child, builder)[1]
         make = {"set-status": status_of, "set-header": header_of, "set-body": body_of}[child.name]
         changes.append(make(child, builder))
 
@@ -86,11 +66,7 @@ def return_response(element: Element, builder: Builder) -> Run:
         context.response = answer
         raise ReturnResponse
 
-    async def reading(context: Context) -> None:
-        await load_body(context)
-        run(context)
-
-    return reading if reads else run
+    return run
 
 
 def _held(context: Context, name: str) -> Response:

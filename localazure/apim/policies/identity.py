@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 
 from localazure.apim.context import Context
 from localazure.apim.document import Element
-from localazure.apim.policies.base import Builder, Run, policy, reading
+from localazure.apim.policies.base import Builder, Run, policy
 from localazure.apim.tokens import InvalidToken
 
 
@@ -57,4 +57,4 @@ def basic(element: Element, builder: Builder) -> Run:
         pair = base64.b64encode(f"{name(context)}:{word(context)}".encode()).decode()
         context.request.headers.set("Authorization", [f"Basic {pair}"])
 
-    return reading(run, name, word)
+    return run

@@ -8,7 +8,7 @@ from localazure.apim.context import Context
 from localazure.apim.counters import Verdict
 from localazure.apim.document import Element
 from localazure.apim.errors import ArtifactError, Failure, GatewayError
-from localazure.apim.policies.base import Builder, Run, policy, reading
+from localazure.apim.policies.base import Builder, Run, policy
 
 LONGEST_RATE = 300
 """Seconds: the longest renewal-period of a rate limit."""
@@ -108,9 +108,7 @@ def rate_limit_by_key(element: Element, builder: Builder) -> Run:
 
         context.afterwards.append(count)
 
-    if later:
-        return reading(afterwards, key, calls, period, condition, amount)
-    return reading(at_once, key, calls, period)
+    return afterwards if later else at_once
 
 
 @policy("quota", "inbound", "product", once=True)
@@ -142,7 +140,7 @@ def quota_by_key(element: Element, builder: Builder) -> Run:
     if 0 < check.period < SHORTEST_QUOTA:
         raise ArtifactError(f"'renewal-period' is at least {SHORTEST_QUOTA} seconds", element.place)
     key = builder.attribute(element, "counter-key", "string")
-    return reading(lambda context: check(context, f"quota-key/{key(context)}"), key)
+    return lambda context: check(context, f"quota-key/{key(context)}")
 
 
 class _Quota:

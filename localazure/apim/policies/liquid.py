@@ -42,6 +42,8 @@ def template_of(element: Element, builder: Builder) -> Callable[[Context], bytes
     except LiquidError as exc:
         raise ArtifactError(f"the Liquid template is wrong: {exc}", element.place) from exc
     of_response = builder.section in {"outbound", "on-error"}
+    if not of_response:
+        builder.readers.append("template")
 
     def render(context: Context) -> bytes:
         try:

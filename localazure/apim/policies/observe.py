@@ -8,7 +8,7 @@ from localazure.apim.context import Context
 from localazure.apim.document import Element
 from localazure.apim.errors import ArtifactError
 from localazure.apim.expressions.members import text as shown
-from localazure.apim.policies.base import Builder, Run, policy, reading
+from localazure.apim.policies.base import Builder, Run, policy
 
 log = logging.getLogger("localazure.apim")
 
@@ -49,7 +49,7 @@ def emit_metric(element: Element, builder: Builder) -> Run:
         labels = {label: shown(of(context)) for label, of in dimensions}
         metrics.add(namespace, name, labels, float(value(context)))
 
-    return reading(run, value)
+    return run
 
 
 @policy("trace")
@@ -69,7 +69,7 @@ def trace(element: Element, builder: Builder) -> Run:
         more = " ".join(f"{child.attributes['name']}={value(context)}" for child, value in metadata)
         log.log(level, "%s: %s %s", source, shown(text(context)), more)
 
-    return reading(run, text, *(value for _, value in metadata))
+    return run
 
 
 @policy("log-to-eventhub")
@@ -81,4 +81,4 @@ def log_to_eventhub(element: Element, builder: Builder) -> Run:
     def run(context: Context) -> None:
         log.info("event for the logger %s: %s", logger, shown(text(context))[:LARGEST_EVENT])
 
-    return reading(run, text)
+    return run

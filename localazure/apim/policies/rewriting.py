@@ -15,7 +15,7 @@ from localazure.apim.context import Body, Context, Headers, Response
 from localazure.apim.document import Element
 from localazure.apim.errors import ExpressionError, Unsupported
 from localazure.apim.expressions.members import text
-from localazure.apim.policies.base import Builder, ReturnResponse, Run, load_body, policy
+from localazure.apim.policies.base import Builder, ReturnResponse, Run, policy
 from localazure.apim.policies.markup import tree_of
 
 _CALLBACK = re.compile(r"[\w$.\[\]]{1,200}", re.ASCII)
@@ -38,7 +38,7 @@ def _changing(builder: Builder, change: Callable[[Context, str, Headers], str]) 
     async def request(context: Context) -> None:
         if context.request.body is None:
             return
-        await load_body(context)
+        await context.request.body.load()
         shown = context.request.body.look(preserve=True).decode("utf-8", "surrogateescape")
         changed = change(context, shown, context.request.headers)
         context.request.body = Body(changed.encode("utf-8", "surrogateescape"))

@@ -7,7 +7,7 @@ import asyncio
 from localazure.apim.context import Context
 from localazure.apim.document import Element
 from localazure.apim.errors import ArtifactError
-from localazure.apim.policies.base import Builder, Run, policy, reading, run_steps
+from localazure.apim.policies.base import Builder, Run, policy, run_steps
 from localazure.apim.policies.sending import timeout_of
 
 
@@ -23,7 +23,7 @@ def set_backend_service(element: Element, builder: Builder) -> Run:
         def address(context: Context) -> None:
             context.backend, context.backend_url = "", url(context)
 
-        return reading(address, url)
+        return address
     name, known = builder.attribute(element, "backend-id", "string"), builder.services.artifacts.backends
     if not name.text.startswith("@") and name.text not in known:
         raise ArtifactError(f"there is no backend {name.text!r}; there are {', '.join(known)}", element.place)

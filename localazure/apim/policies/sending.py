@@ -17,7 +17,7 @@ from localazure.apim.backends import HOP_BY_HOP
 from localazure.apim.context import LARGEST_BUFFERED, Context, Headers, Response
 from localazure.apim.document import Element
 from localazure.apim.errors import ArtifactError, ExpressionError, GatewayError, Unsupported
-from localazure.apim.policies.base import Builder, ReturnResponse, Run, load_body, policy, run_steps
+from localazure.apim.policies.base import Builder, ReturnResponse, Run, policy, run_steps
 from localazure.apim.policies.identity import identity_token
 from localazure.apim.policies.transform import content_of, header_fields
 
@@ -137,13 +137,12 @@ def _maker(element: Element, builder: Builder) -> Make:
     url = builder.text(parts["set-url"], "string") if "set-url" in parts else None
     method = builder.text(parts["set-method"], "string") if "set-method" in parts else None
     fields = [header_fields(child, builder) for child in element.children if child.name == "set-header"]
-    content, reads = content_of(parts["set-body"], builder) if "set-body" in parts else (None, False)
+    content = content_of(parts["set-body"], builder) if "set-body" in parts else None
     token = identity_token(parts["authentication-managed-identity"], builder) if _IDENTITY in parts else None
-    reads = reads or copy or any(expression and expression.reads_body for expression in (url, method))
+    if copy:
+        builder.readers.append("mode")
 
     async def make(context: Context) -> Outgoing:
-        if reads:
-            await load_body(context)
         outgoing = _copied(context, builder) if copy else Outgoing("GET", "")
         if url is not None:
             outgoing.url = str(url(context)).strip()

@@ -9,7 +9,7 @@ from localazure.apim.context import Body, Context, Headers, Response, phrase
 from localazure.apim.document import Element
 from localazure.apim.errors import ArtifactError
 from localazure.apim.expressions.members import text
-from localazure.apim.policies.base import Builder, Run, load_body, policy
+from localazure.apim.policies.base import Builder, Run, policy
 from localazure.apim.policies.liquid import template_of
 
 Change = Callable[[Context, Response], None]
@@ -69,46 +69,38 @@ def header_fields(element: Element, builder: Builder) -> Callable[[Context, Head
 @policy("set-body", "inbound backend outbound")
 def set_body(element: Element, builder: Builder) -> Run:
     """The whole body anew: of the request before the backend answers, of the response afterwards."""
-    content, reads = content_of(element, builder)
+    content = content_of(element, builder)
     if builder.section == "outbound":
 
         def answer(context: Context) -> None:
             _response(context).body = content(context)
 
-        return answer if not reads else _after_reading(answer)
+        return answer
 
     def request(context: Context) -> None:
         context.request.body = Body(content(context))
 
-    return request if not reads else _after_reading(request)
-
-
-def _after_reading(run: Callable[[Context], None]) -> Run:
-    async def reading(context: Context) -> None:
-        await load_body(context)
-        run(context)
-
-    return reading
+    return request
 
 
 def body_of(element: Element, builder: Builder) -> Change:
     """set-body inside return-response."""
-    content, _ = content_of(element, builder)
+    content = content_of(element, builder)
     return lambda context, answer: setattr(answer, "body", content(context))
 
 
-def content_of(element: Element, builder: Builder) -> tuple[Content, bool]:
-    """What set-body makes, and whether it looks at the request's body."""
+def content_of(element: Element, builder: Builder) -> Content:
+    """What set-body makes."""
     if element.attributes.get("template") == "liquid":
-        return template_of(element, builder), builder.section in {"inbound", "backend"}
+        return template_of(element, builder)
     element.allow(
         "template xsi-nil parse-date html-decode-expression", " ".join({c.name for c in element.children}), True
     )
     if element.children:
         markup = element.markup.encode()
-        return lambda _: markup, False
+        return lambda _: markup
     value = builder.text(element, "object")
-    return lambda context: _bytes(value(context)), value.reads_body
+    return lambda context: _bytes(value(context))
 
 
 def _bytes(value: Any) -> bytes:

@@ -104,3 +104,43 @@ def test_what_a_policy_tells_is_logged(files: Files, local: Local, caplog: pytes
     )
     local.call()
     assert "event for the logger hub: GET" in caplog.text and "here: short" in caplog.text
+
+
+READ = "@(context.Request.Body.As&lt;string>(preserveContent: true))"
+
+
+@pytest.mark.parametrize(
+    ("policy", "path", "header"),
+    [
+        (f"<set-header name='H'><value>{READ}</value></set-header>", "/base/things/1", "word"),
+        (f"<set-query-parameter name='q'><value>{READ}</value></set-query-parameter>", "/base/things/1?q=word", None),
+        (f"<rewrite-uri template='@(\"/\" + {READ[2:-1]})' />", "/base/word", None),
+        (f"<rate-limit-by-key calls='9' renewal-period='9' counter-key='{READ}' />", "/base/things/1", None),
+        (f"<quota-by-key calls='9' renewal-period='300' counter-key='{READ}' />", "/base/things/1", None),
+        (f"<cache-store-value key='k' value='{READ}' duration='9' />", "/base/things/1", None),
+        (f"<trace source='s'><message>{READ}</message></trace>", "/base/things/1", None),
+        (f'<set-backend-service base-url=\'@({READ[2:-1]} == "word" ? "BACKEND" : "")\' />', "/things/1", None),
+        (
+            f"<check-header name='X-W' failed-check-httpcode='400'><value>{READ}</value></check-header>",
+            "/base/things/1",
+            None,
+        ),
+        (
+            f"<limit-concurrency key='{READ}' max-count='3'><set-method>PUT</set-method></limit-concurrency>",
+            "/base/things/1",
+            None,
+        ),
+    ],
+)
+def test_every_policy_may_look_at_the_body(
+    files: Files, local: Local, policy: str, path: str, header: str | None
+) -> None:
+    files.policy(policy.replace("BACKEND", local.backend))
+    assert local.call("PUT", data="word", headers={"X-W": "word"}).status == 200
+    seen = local.seen[0]
+    assert (seen["path"], seen["body"], seen["headers"].get("H")) == (path, "word", header)
+
+
+def test_an_answer_may_be_made_of_the_body(files: Files, local: Local) -> None:
+    files.policy(f"<return-response><set-header name='H'><value>{READ}</value></set-header></return-response>")
+    assert local.call("PUT", data="word").headers["H"] == "word"
