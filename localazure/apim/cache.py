@@ -3,66 +3,76 @@
 from __future__ import annotations
 
 import copy
+import json
 from collections import OrderedDict
-from typing import Any
+from collections.abc import Callable
+from typing import Any, Generic, TypeVar
 
 from localazure.apim.context import Response
 
 LARGEST_ENTRY = 2 * 1024 * 1024
-"""Bytes of a response that is kept. Source: "API Management limits"."""
+"""Bytes of what is kept. Source: "API Management limits"."""
 MOST_ENTRIES = 10_000
+MOST_BYTES = 256 * 1024 * 1024
+"""Bytes of everything together: callers who make up keys fill no more than this. Azure's smallest cache has 10 MB."""
+
+T = TypeVar("T")
 
 
-class ResponseCache:
-    """Key → response and the moment it ends."""
+class Cache(Generic[T]):
+    """Key → value and the moment it ends. Values go in and out as copies: whoever holds one may change it."""
 
-    def __init__(self) -> None:
-        self._held: OrderedDict[str, tuple[float, Response]] = OrderedDict()
+    def __init__(self, copied: Callable[[T], T], size: Callable[[T], int]) -> None:
+        self._copied, self._size = copied, size
+        self._held: OrderedDict[str, tuple[float, int, T]] = OrderedDict()
+        self._bytes = 0
 
-    def get(self, key: str, now: float) -> Response | None:
+    def get(self, key: str, now: float) -> T | None:
         found = self._held.get(key)
         if found is None:
             return None
         if found[0] <= now:
-            del self._held[key]
+            self.remove(key)
             return None
         self._held.move_to_end(key)
-        return found[1].copy()
+        return self._copied(found[2])
 
-    def put(self, key: str, response: Response, ends: float) -> None:
-        if len(response.body) > LARGEST_ENTRY:
+    def put(self, key: str, value: T, ends: float) -> None:
+        """Keep a value, unless it is too large."""
+        size = self._size(value) + len(key)
+        if size > LARGEST_ENTRY:
             return
-        self._held[key] = (ends, response.copy())
-        self._held.move_to_end(key)
-        while len(self._held) > MOST_ENTRIES:
-            self._held.popitem(last=False)
-
-    def clear(self) -> None:
-        self._held.clear()
-
-
-class ValueCache:
-    """Key → any value and the moment it ends. What is kept is a copy: an expression may change its own."""
-
-    def __init__(self) -> None:
-        self._held: OrderedDict[str, tuple[float, Any]] = OrderedDict()
-
-    def get(self, key: str, now: float, default: Any = None) -> Any:
-        found = self._held.get(key)
-        if found is None or found[0] <= now:
-            self._held.pop(key, None)
-            return default
-        self._held.move_to_end(key)
-        return copy.deepcopy(found[1])
-
-    def put(self, key: str, value: Any, ends: float) -> None:
-        self._held[key] = (ends, copy.deepcopy(value))
-        self._held.move_to_end(key)
-        while len(self._held) > MOST_ENTRIES:
-            self._held.popitem(last=False)
+        self.remove(key)
+        self._held[key] = (ends, size, self._copied(value))
+        self._bytes += size
+        while len(self._held) > MOST_ENTRIES or self._bytes > MOST_BYTES:
+            self.remove(next(iter(self._held)))
 
     def remove(self, key: str) -> None:
-        self._held.pop(key, None)
+        found = self._held.pop(key, None)
+        self._bytes -= found[1] if found else 0
 
     def clear(self) -> None:
         self._held.clear()
+        self._bytes = 0
+
+
+def kept_responses() -> Cache[Response]:
+    """For cache-store."""
+    return Cache(Response.copy, lambda response: len(response.body))
+
+
+def kept_values() -> Cache[tuple[Any]]:
+    """For cache-store-value. A value stands in a tuple: null is one, too."""
+    return Cache(copy.deepcopy, lambda held: _size(held[0]))
+
+
+def _size(value: Any) -> int:
+    """About how many bytes a value takes."""
+    if isinstance(value, str | bytes):
+        return len(value)
+    if isinstance(value, Response):
+        return len(value.body)
+    if isinstance(value, dict | list):
+        return len(json.dumps(value, default=str, skipkeys=True))
+    return 64

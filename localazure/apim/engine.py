@@ -207,7 +207,8 @@ class Gateway:
         if error.status != 500 or failure.source in _TELLING:
             return _plain(error.status, failure.message, error.headers)
         place = "/".join(part for part in (failure.scope, failure.section, failure.path) if part)
-        log.warning("%s: %s: %s (%s)", failure.source, failure.reason, failure.message, place or "no policy")
+        message = " ".join(failure.message.split())[:500]
+        log.warning("%s: %s: %s (%s)", failure.source, failure.reason, message, place or "no policy")
         return _plain(500, "Internal server error", error.headers, activityId=str(context.request_id))
 
     def _finish(self, context: Context) -> Response:

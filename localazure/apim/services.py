@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Coroutine
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -10,7 +11,8 @@ from typing import Any
 import aiohttp
 
 from localazure.apim.backends import Backends
-from localazure.apim.cache import ResponseCache, ValueCache
+from localazure.apim.cache import Cache, kept_responses, kept_values
+from localazure.apim.context import Response
 from localazure.apim.counters import Quotas, Rates
 from localazure.apim.metrics import Metrics
 from localazure.apim.model import Api, Artifacts
@@ -18,6 +20,11 @@ from localazure.apim.schemas import Schemas
 from localazure.apim.tokens import ManagedIdentity, Verifier
 from localazure.apim.trace import Traces
 from localazure.clock import Clock
+
+log = logging.getLogger("localazure.apim")
+
+MOST_BACKGROUND = 1000
+"""Requests that nobody waits for, at one time: each may hold a connection until its time-out."""
 
 
 @dataclass
@@ -35,15 +42,19 @@ class Services:
     """The issuer of this machine, which stands in for login.microsoftonline.com."""
     rates: Rates = field(default_factory=Rates)
     quotas: Quotas = field(default_factory=Quotas)
-    cache: ResponseCache = field(default_factory=ResponseCache)
-    values: ValueCache = field(default_factory=ValueCache)
+    cache: Cache[Response] = field(default_factory=kept_responses)
+    values: Cache[tuple[Any]] = field(default_factory=kept_values)
     metrics: Metrics = field(default_factory=Metrics)
     traces: Traces = field(default_factory=Traces)
     background: set[asyncio.Task[None]] = field(default_factory=set)
     _schemas: dict[str, Schemas] = field(default_factory=dict)
 
     def in_background(self, work: Coroutine[Any, Any, None]) -> None:
-        """Do what no request waits for."""
+        """Do what no request waits for; with too much under way already, it is left undone and the log says so."""
+        if len(self.background) >= MOST_BACKGROUND:
+            work.close()
+            log.warning("%d requests are under way that nobody waits for: one more is not made", MOST_BACKGROUND)
+            return
         task = asyncio.get_running_loop().create_task(work)
         self.background.add(task)
         task.add_done_callback(self.background.discard)

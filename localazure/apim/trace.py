@@ -30,7 +30,8 @@ LONGEST = 1000
 HIDDEN = "(hidden)"
 _SECRET_NAME = re.compile(r"authorization|cookie|key|secret|token|passw|signature|credential|jwt|assertion", re.I)
 _TOKEN = re.compile(r"\beyJ[\w-]{5,}\.[\w-]*(\.[\w-]*)?|\b(?:bearer|basic)\s+[^\s\"',]+", re.I | re.A)
-_PARAMETER = re.compile(r"([?&][^=&#\s]*(?:key|sig|code|token|secret|passw)[^=&#\s]*=)[^&#\s\"]*", re.I)
+_PARAMETER = re.compile(r"(?<=[?&])([^=&?#\s]{1,60})=[^&#\s\"]+")
+_SECRET_PARAMETER = re.compile(r"key|sig|code|token|secret|passw|assertion", re.I)
 
 
 @dataclass(frozen=True)
@@ -52,14 +53,23 @@ class Redaction:
             return HIDDEN
         if isinstance(value, Response):
             return f"response {value.status}, {len(value.body)} bytes"
-        return self.text(text(value))
+        try:
+            return self.text(text(value))
+        except Exception as exc:  # a value that cannot be shown must not stop the request
+            return f"({type(value).__name__} that cannot be shown: {type(exc).__name__})"
 
     def text(self, value: str) -> str:
         shown = value[: LONGEST * 4]
         for secret in self.secrets:
             shown = shown.replace(secret, HIDDEN)
-        shown = _TOKEN.sub(HIDDEN, _PARAMETER.sub(rf"\1{HIDDEN}", shown))
+        shown = _TOKEN.sub(HIDDEN, _PARAMETER.sub(_parameter, shown))
+        if len(value) > LONGEST * 4:  # what the cut has left of a secret is at the end
+            shown = shown[: max(0, len(shown) - max(map(len, self.secrets), default=0))]
         return shown if len(shown) <= LONGEST else f"{shown[:LONGEST]}…"
+
+
+def _parameter(match: re.Match[str]) -> str:
+    return f"{match[1]}={HIDDEN}" if _SECRET_PARAMETER.search(match[1]) else match[0]
 
 
 @dataclass

@@ -46,7 +46,7 @@ class Watch:
 def _files(directory: str | Path) -> Iterator[tuple[str, tuple[int, int]]]:
     with suppress(OSError), os.scandir(directory) as entries:  # what is gone in the midst of it is seen the next time
         for entry in entries:
-            if entry.is_dir():
+            if entry.is_dir(follow_symlinks=False):
                 yield from _files(entry.path)
             else:
                 status = entry.stat()

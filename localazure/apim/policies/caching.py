@@ -12,7 +12,6 @@ from localazure.apim.document import Element
 from localazure.apim.policies.base import Builder, ResponseFromCache, Run, policy
 
 _KEY = "localazure.cache-key"
-_MISSING = object()
 
 
 def _check_type(element: Element, builder: Builder) -> None:
@@ -104,9 +103,9 @@ def cache_lookup_value(element: Element, builder: Builder) -> Run:
     services = builder.services
 
     def run(context: Context) -> None:
-        found = services.values.get(key(context), services.clock.time(), _MISSING)
-        if found is not _MISSING:
-            context.variables[name] = found
+        found = services.values.get(str(key(context)), services.clock.time())
+        if found is not None:
+            context.variables[name] = found[0]
         elif default is not None:
             context.variables[name] = default(context)
 
@@ -123,7 +122,7 @@ def cache_store_value(element: Element, builder: Builder) -> Run:
     services = builder.services
 
     def run(context: Context) -> None:
-        services.values.put(key(context), value(context), services.clock.time() + duration(context))
+        services.values.put(str(key(context)), (value(context),), services.clock.time() + duration(context))
 
     return run
 
@@ -134,4 +133,4 @@ def cache_remove_value(element: Element, builder: Builder) -> Run:
     element.allow("key! caching-type")
     _check_type(element, builder)
     key = builder.attribute(element, "key", "string")
-    return lambda context: builder.services.values.remove(key(context))
+    return lambda context: builder.services.values.remove(str(key(context)))

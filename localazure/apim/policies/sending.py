@@ -36,6 +36,11 @@ class Outgoing:
     headers: Headers = field(default_factory=Headers)
     body: bytes = b""
 
+    @property
+    def shown(self) -> str:
+        """The address as errors may tell it: a query may hold a secret."""
+        return " ".join(self.url.partition("?")[0].split())[:200] or "An empty address"
+
 
 Make = Callable[[Context], Awaitable[Outgoing]]
 
@@ -82,7 +87,7 @@ def send_one_way_request(element: Element, builder: Builder) -> Run:
             try:
                 await _exchange(services.session, outgoing, seconds(context), context)
             except (GatewayError, ExpressionError) as exc:
-                log.warning("send-one-way-request to %s: %s", outgoing.url, exc)
+                log.warning("send-one-way-request: %s", exc)
 
         services.in_background(send())
 
@@ -198,7 +203,7 @@ async def _exchange(session: aiohttp.ClientSession, outgoing: Outgoing, seconds:
                 raise context.fail(500, "send-request", "BodyTooLarge", "The answer is larger than 2 MB.")
             return Response(answer.status, found, body, answer.reason or "")
     except TimeoutError as exc:
-        raise context.fail(500, "send-request", "Timeout", f"{outgoing.url} did not answer in time.") from exc
+        raise context.fail(500, "send-request", "Timeout", f"{outgoing.shown} did not answer in time.") from exc
     except (aiohttp.ClientError, OSError, ValueError) as exc:
-        message = f"{outgoing.url or 'An empty address'} cannot be asked: {type(exc).__name__}."
+        message = f"{outgoing.shown} cannot be asked: {type(exc).__name__}."
         raise context.fail(500, "send-request", "BackendConnectionFailure", message) from exc

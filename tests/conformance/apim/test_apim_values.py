@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from localazure.apim.cache import LARGEST_ENTRY, MOST_BYTES, kept_values
 from tests.conformance.apim.conftest import Files, Local
 
 LOOKUP = "<cache-lookup-value key='k' variable-name='v' {} />"
@@ -52,3 +53,15 @@ def test_an_object_that_is_changed_afterwards_is_kept_as_it_was(files: Files, lo
     )
     local.call()
     assert local.seen[0]["headers"]["V"] == "1"
+
+
+def test_what_is_kept_is_bounded_by_its_bytes() -> None:
+    cache = kept_values()
+    large = "x" * 2_000_000
+    for number in range(200):
+        cache.put(str(number), (large,), 10.0)
+    assert cache.get("0", 0.0) is None and cache.get("199", 0.0) == (large,)
+    kept = sum(cache.get(str(number), 0.0) is not None for number in range(200))
+    assert 100 < kept * len(large) / 2_000_000 <= MOST_BYTES / 2_000_000
+    cache.put("huge", ("x" * (LARGEST_ENTRY + 1),), 10.0)
+    assert cache.get("huge", 0.0) is None
