@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from urllib.parse import unquote
 
 from localazure.apim.context import Context, Headers, Request, Response
-from localazure.apim.errors import ArtifactError, Failure, GatewayError
+from localazure.apim.errors import ArtifactError, ExpressionError, Failure, GatewayError
 from localazure.apim.model import Api, Operation, Product, Subscription
 from localazure.apim.pipeline import Pipeline, Pipelines
 from localazure.apim.policies.base import ResponseFromCache, ReturnResponse, Step, run_steps
@@ -220,7 +220,10 @@ class Gateway:
                 response.headers.set(name, [value])
         context.response = response
         for after in context.afterwards:
-            after(context)
+            try:
+                after(context)
+            except ExpressionError as exc:  # the answer is made: what cannot be counted is not
+                log.warning("a count at the end of %s failed: %s", context.request_id, exc)
         return response
 
 

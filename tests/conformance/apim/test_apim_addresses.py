@@ -126,3 +126,11 @@ def test_a_count_that_looks_at_the_response_is_made_at_the_end(files: Files, loc
         "increment-count='@(context.Response.StatusCode)' />"
     )
     assert [local.call().status for _ in range(3)] == [200, 200, 429]
+
+
+def test_a_count_that_fails_at_the_end_leaves_the_answer_alone(files: Files, local: Local) -> None:
+    files.policy(
+        "<rate-limit-by-key calls='1' renewal-period='60' counter-key='k' "
+        "increment-count='@(int.Parse(context.Response.StatusReason))' />"
+    )
+    assert [local.call().status for _ in range(3)] == [200, 200, 200], "what cannot be counted is not"
