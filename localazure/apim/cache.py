@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import Any, Generic, TypeVar
 
 from localazure.apim.context import Response
+from localazure.apim.expressions.members import text
 
 LARGEST_ENTRY = 2 * 1024 * 1024
 """Bytes of what is kept. Source: "API Management limits"."""
@@ -74,5 +75,5 @@ def _size(value: Any) -> int:
     if isinstance(value, Response):
         return len(value.body)
     if isinstance(value, dict | list):
-        return len(json.dumps(value, default=str, skipkeys=True))
-    return 64
+        return len(json.dumps(value, default=text, skipkeys=True))
+    return max(64, len(text(value)))
