@@ -8,7 +8,7 @@ READY  := $(VENV)/.ready-$(shell cat requirements.txt requirements-dev.txt | cks
 export PYTHONUNBUFFERED = 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run up demo replay token test lint types schemas unit bench bench-peers clean
+.PHONY: help setup run up demo replay token test lint types schemas unit bench bench-peers clean stop status reset
 
 help:  ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -31,6 +31,15 @@ run: setup  ## set up, start everything, fill the shop, buy one real basket, ser
 
 up: setup  ## start everything and serve until Ctrl-C, without filling the shop or buying
 	@exec $(PY) -m localazure up
+
+stop: setup  ## stop what runs, as Ctrl-C would
+	@$(PY) -m localazure stop
+
+status: setup  ## what runs, where, and whether it answers
+	@$(PY) -m localazure status
+
+reset: setup  ## forget the state of what ran: orders, stock, keys; the environment stays
+	@$(PY) -m localazure reset
 
 demo: setup  ## buy a basket from what is running: BASKET=536592 ACCOUNT=shopper2 PAYMENT=pm_card_chargeDeclined
 	@$(PY) -m scripts.demo $(if $(BASKET),--basket $(BASKET)) $(if $(ACCOUNT),--account $(ACCOUNT)) $(if $(PAYMENT),--payment-method $(PAYMENT))
@@ -70,6 +79,7 @@ bench-peers:  ## measure the same work on other engines and servers (installs th
 
 BENCH = $(if $(ONLY),--only $(ONLY)) $(if $(SECONDS),--seconds $(SECONDS)) $(if $(SHOPPERS),--shoppers $(SHOPPERS))
 
-clean:  ## stop nothing, forget everything: local state, caches and the virtual environment
+clean:  ## forget everything: local state, caches and the virtual environment; refused while something runs
+	@if [ -x $(PY) ] && $(PY) -m localazure status; then echo "Stop it first: make stop" >&2; exit 1; fi
 	@rm -rf .local $(VENV) .venv-bench .venv-runtime local.settings.json .mypy_cache .ruff_cache .pytest_cache .hypothesis .artifacts
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -7,9 +7,11 @@ import asyncio
 import os
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 
+from localazure import running
 from localazure.clock import SystemClock
 from localazure.launch import PortsInUse, plan, wanted_port
 from localazure.part import Part
@@ -22,6 +24,8 @@ OWN_FILES = 0o077
 """The umask of every part: its files hold a signing key, addresses and logs, and are for nobody else on the machine."""
 AUTO_MOST = 5
 """Instances that `--instances auto` has at most: each is a process of the whole app."""
+STOP_PATIENCE = 60.0
+"""Seconds that `stop` waits: the hosts may take half of it to end what is under way."""
 USAGE = 2  # the exit code of a command that cannot be understood
 
 
@@ -37,6 +41,8 @@ def main(arguments: Sequence[str]) -> int:
             return _up(rest)
         if command == "scale":
             return _scale(rest)
+        if command in _LOOKS:
+            return _LOOKS[command](_state(command, rest))
         if command == "durable":
             print(DURABLE, file=sys.stderr)
             return USAGE
@@ -65,6 +71,10 @@ def overview() -> str:
       `python -m localazure scale functions=3 [--state DIR]` has more or fewer of them while they are at work.
       With --instances auto there are 1 to {AUTO_MOST} (auto:9: to 9), by what waits for
       them: messages, changes of feeds, what Durable has to do.
+
+  python -m localazure status [--state DIR]   what runs there, where, and whether it answers
+  python -m localazure stop [--state DIR]     stop it, as Ctrl-C would
+  python -m localazure reset [--state DIR]    forget what is kept there, when nothing runs
 
   python -m localazure PART [--port N] [--state DIR] [--option NAME=VALUE]
       Start one part alone. Its state is kept in DIR, so a restarted part resumes where it was.
@@ -130,6 +140,9 @@ def _up(arguments: Sequence[str]) -> int:
         help="so many instances of each functions host, on one port; auto: as many as what waits needs",
     )
     given = parser.parse_args(arguments)
+    if (found := running.find(given.state)) is not None:
+        print(f"already running on {given.state}, process {found.pid}\n{found.table()}")
+        return 0
     options: dict[str, dict[str, str]] = {}
     for part, name, value in given.set:
         options.setdefault(part, {})[name] = value
@@ -156,6 +169,44 @@ def _scale(arguments: Sequence[str]) -> int:
     return 0
 
 
+def _state(command: str, arguments: Sequence[str]) -> Path:
+    parser = argparse.ArgumentParser(prog=f"python -m localazure {command}")
+    parser.add_argument("--state", type=Path, default=STATE, metavar="DIR", help=f"default {STATE}")
+    return Path(parser.parse_args(arguments).state)
+
+
+def _status(state: Path) -> int:
+    found = running.find(state)
+    if found is None:
+        print(f"nothing is running on {state}")
+        return 1
+    print(f"running on {state}, process {found.pid}\n{found.table(ask=True)}")
+    return 0
+
+
+def _stop(state: Path) -> int:
+    try:
+        stopped = running.stop(state, STOP_PATIENCE)
+    except running.StillRunning as exc:
+        print(exc, file=sys.stderr)
+        return 1
+    print(f"stopped what was running on {state}" if stopped else f"nothing is running on {state}")
+    return 0
+
+
+def _reset(state: Path) -> int:
+    try:
+        forgotten = running.reset(state)
+    except running.StillRunning as exc:
+        print(exc, file=sys.stderr)
+        return 1
+    print(f"{state} is forgotten" if forgotten else f"nothing is kept in {state}")
+    return 0
+
+
+_LOOKS: dict[str, Callable[[Path], int]] = {"status": _status, "stop": _stop, "reset": _reset}
+
+
 async def _supervise(launches: Sequence[Launch], state: Path, most: int) -> int:
     """`most`: by what waits there are one to so many instances of each functions host; 0: their number is fixed."""
     scaling = None
@@ -166,11 +217,11 @@ async def _supervise(launches: Sequence[Launch], state: Path, most: int) -> int:
         scaler = Scaler(state, broker, most, SystemClock(), _say)
         scaling = asyncio.create_task(scaler.run())
     stop, loop = asyncio.Event(), asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM):
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         loop.add_signal_handler(number, stop.set)
     try:
         await Supervisor(launches, state, _say).run(stop)
-    except StartFailed as exc:
+    except (StartFailed, running.Taken) as exc:
         print(exc, file=sys.stderr)
         return 1
     finally:
@@ -181,7 +232,8 @@ async def _supervise(launches: Sequence[Launch], state: Path, most: int) -> int:
 
 
 def _say(line: str) -> None:
-    print(line, flush=True)
+    with suppress(OSError):  # the terminal may be closed: the parts are to be stopped all the same
+        print(line, flush=True)
 
 
 def _port(text: str) -> int:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import fcntl
 import json
 import os
 import signal
@@ -11,11 +10,11 @@ import sys
 import time
 from asyncio.subprocess import PIPE, Process
 from collections import Counter, deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from localazure.running import held
 from localazure.serve import READY_FD
 
 START_TIMEOUT = 60.0  # seconds until a part must accept connections
@@ -32,7 +31,7 @@ MOST = 20  # instances of one functions host
 
 
 class StartFailed(Exception):
-    """A part cannot start, or the state directory is taken; the message says all there is to say."""
+    """A part cannot start; the message says all there is to say."""
 
 
 @dataclass(frozen=True)
@@ -131,8 +130,8 @@ class Supervisor:
         self._wanted: dict[str, int] = {}
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Return after `stop` is set and everything has ended. Raises StartFailed."""
-        with _alone(self._state):
+        """Return after `stop` is set and everything has ended. Raises StartFailed, and Taken."""
+        with held(self._state):
             for child in self._children:
                 _begin_log(child.log)
             serving = asyncio.create_task(self._serve())
@@ -287,17 +286,3 @@ def _write(path: Path, content: object) -> None:
     new = path.with_suffix(".new")
     new.write_text(json.dumps(content, indent=2) + "\n")
     new.replace(path)
-
-
-@contextmanager
-def _alone(state: Path) -> Iterator[None]:
-    """Hold the state directory; two systems on the same files would destroy each other's work."""
-    (state / "logs").mkdir(parents=True, exist_ok=True)
-    with (state / "up.lock").open("w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise StartFailed(
-                f"another `up` is running on {state}; stop it, or give this one another --state"
-            ) from None
-        yield

@@ -11,7 +11,9 @@ import os
 import signal
 import sys
 from asyncio.subprocess import Process
+from contextlib import suppress
 
+from localazure.running import find
 from scripts.dataset import read
 from scripts.demo import BASKET, buy
 from scripts.ending import end
@@ -21,7 +23,10 @@ from shared.settings import SERVICES
 
 
 async def main() -> int:
-    (STATE / "addresses.json").unlink(missing_ok=True)
+    if (running := find(STATE)) is not None:
+        print(f"Already running, process {running.pid}; make stop ends it\n{running.table()}")
+        return 0
+    (STATE / "addresses.json").unlink(missing_ok=True)  # of a system that was killed
     # A group of its own: Ctrl-C reaches this process alone, which then stops the parts in order.
     up = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "localazure", "up", "--state", str(STATE)),
@@ -30,7 +35,7 @@ async def main() -> int:
         start_new_session=True,
     )
     loop, interrupted = asyncio.get_running_loop(), asyncio.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         loop.add_signal_handler(number, interrupted.set)
     work = asyncio.create_task(_first_order(up))
     stop = asyncio.create_task(interrupted.wait())
@@ -40,7 +45,10 @@ async def main() -> int:
         if work.done() and not stop.done() and not ended.done():
             work.result()
             await asyncio.wait({stop, ended}, return_when=asyncio.FIRST_COMPLETED)
-        return 0 if stop.done() else 1
+        if stop.done():
+            with suppress(OSError):  # the terminal may be closed
+                print("\nStopping: the hosts end what is under way, then the services", flush=True)
+        return 0 if stop.done() or up.returncode == 0 else 1
     finally:
         for task in (work, stop):
             task.cancel()

@@ -11,6 +11,8 @@ from typing import Any
 
 import aiohttp
 
+from localazure.running import find
+
 STATE = Path(os.environ.get("LOCALAZURE_STATE", ".local"))
 TENANT = "durable-commerce.local"
 CLIENT_ID = "scripts"
@@ -85,8 +87,10 @@ async def token(session: aiohttp.ClientSession, issuer: str, account: str) -> st
 
 
 def addresses(state: Path = STATE) -> dict[str, str]:
-    """Where the running system listens. Raises ApiError if it does not run."""
-    file = state / "addresses.json"
-    if not file.exists():
-        raise ApiError(f"nothing is running here ({file} is missing); start it with `make run`")
-    return dict(json.loads(file.read_text()))
+    """Where the running system listens. Raises ApiError if it does not run, or is still starting."""
+    running = find(state)
+    if running is None:
+        raise ApiError(f"nothing is running on {state}; start it with `make run`")
+    if not running.addresses:
+        raise ApiError(f"what runs on {state} is still starting; try again in a moment")
+    return dict(running.addresses)
