@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from localazure import running
+from localazure import logs, running
 from localazure.clock import SystemClock
 from localazure.launch import PortsInUse, plan, wanted_port
 from localazure.part import Part
@@ -41,6 +41,8 @@ def main(arguments: Sequence[str]) -> int:
             return _up(rest)
         if command == "scale":
             return _scale(rest)
+        if command == "logs":
+            return _logs(rest)
         if command in _LOOKS:
             return _LOOKS[command](_state(command, rest))
         if command == "durable":
@@ -75,6 +77,8 @@ def overview() -> str:
   python -m localazure status [--state DIR]   what runs there, where, and whether it answers
   python -m localazure stop [--state DIR]     stop it, as Ctrl-C would
   python -m localazure reset [--state DIR]    forget what is kept there, when nothing runs
+  python -m localazure logs [PART …] [--follow] [--json] [--where FIELD=VALUE] [--state DIR]
+      The logs of all parts, or of these, in the order of time; --where asks for a field of the app's JSON lines.
 
   python -m localazure PART [--port N] [--state DIR] [--option NAME=VALUE]
       Start one part alone. Its state is kept in DIR, so a restarted part resumes where it was.
@@ -173,6 +177,28 @@ def _state(command: str, arguments: Sequence[str]) -> Path:
     parser = argparse.ArgumentParser(prog=f"python -m localazure {command}")
     parser.add_argument("--state", type=Path, default=STATE, metavar="DIR", help=f"default {STATE}")
     return Path(parser.parse_args(arguments).state)
+
+
+def _logs(arguments: Sequence[str]) -> int:
+    parser = argparse.ArgumentParser(prog="python -m localazure logs", description="The logs of all parts as one.")
+    parser.add_argument("--state", type=Path, default=STATE, metavar="DIR", help=f"default {STATE}")
+    parser.add_argument("--follow", action="store_true", help="go on with what is written, until Ctrl-C")
+    parser.add_argument("--json", action="store_true", help="one JSON object a line")
+    parser.add_argument(
+        "--where", type=_pair, action="append", default=[], metavar="FIELD=VALUE", help="order_id=ord_…, service=orders"
+    )
+    parser.add_argument("parts", nargs="*", metavar="PART", help="these logs alone")
+    given = parser.parse_args(arguments)
+    read = logs.follow if given.follow else logs.entries
+    try:
+        for entry in read(given.state, given.parts, dict(given.where)):
+            print(entry.as_json() if given.json else entry.plain(colour=sys.stdout.isatty()), flush=given.follow)
+    except LookupError as exc:
+        print(exc, file=sys.stderr)
+        return 1
+    except (KeyboardInterrupt, BrokenPipeError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # nothing more can be said there
+    return 0
 
 
 def _status(state: Path) -> int:
