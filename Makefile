@@ -8,7 +8,7 @@ READY  := $(VENV)/.ready-$(shell cat requirements.txt requirements-dev.txt | cks
 export PYTHONUNBUFFERED = 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run up demo replay token test lint types schemas unit bench bench-peers clean stop status reset logs
+.PHONY: help setup run up demo replay token test lint types schemas unit bench bench-peers clean stop status reset logs doctor
 
 help:  ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -40,6 +40,9 @@ status: setup  ## what runs, where, and whether it answers
 
 logs: setup  ## the logs of all parts as one: FOLLOW=1 ORDER=ord_… SERVICE=orders PART=functions JSON=1
 	@$(PY) -m localazure logs $(PART) $(if $(FOLLOW),--follow) $(if $(JSON),--json) $(if $(ORDER),--where order_id=$(ORDER)) $(if $(SERVICE),--where service=$(SERVICE))
+
+doctor: setup  ## whether this machine can run it: Python, ports, disk, open files, clock
+	@$(PY) -m localazure doctor
 
 reset: setup  ## forget the state of what ran: orders, stock, keys; the environment stays
 	@$(PY) -m localazure reset

@@ -76,6 +76,7 @@ def overview() -> str:
 
   python -m localazure status [--state DIR]   what runs there, where, and whether it answers
   python -m localazure stop [--state DIR]     stop it, as Ctrl-C would
+  python -m localazure doctor [--state DIR]   whether this machine can run it: ports, disk, open files, clock
   python -m localazure reset [--state DIR]    forget what is kept there, when nothing runs
   python -m localazure logs [PART …] [--follow] [--json] [--where FIELD=VALUE] [--state DIR]
       The logs of all parts, or of these, in the order of time; --where asks for a field of the app's JSON lines.
@@ -230,7 +231,15 @@ def _reset(state: Path) -> int:
     return 0
 
 
-_LOOKS: dict[str, Callable[[Path], int]] = {"status": _status, "stop": _stop, "reset": _reset}
+def _doctor(state: Path) -> int:
+    from localazure.doctor import look
+
+    findings = [*look(state, os.environ)]
+    print(*findings, sep="\n")
+    return 0 if all(finding.good for finding in findings) else 1
+
+
+_LOOKS: dict[str, Callable[[Path], int]] = {"doctor": _doctor, "status": _status, "stop": _stop, "reset": _reset}
 
 
 async def _supervise(launches: Sequence[Launch], state: Path, most: int) -> int:
