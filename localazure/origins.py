@@ -45,7 +45,8 @@ def _foreign(request: web.Request) -> str:
 
 def _is_own(address: str) -> bool:
     try:
-        name = urlsplit(address).hostname
-    except ValueError:
+        parts = urlsplit(address)
+        name, _ = parts.hostname, parts.port
+    except ValueError:  # brackets that do not match, or a port that is not one
         return False
     return name is not None and (name in _OWN or name.endswith(".localhost"))

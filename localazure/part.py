@@ -13,6 +13,20 @@ HOST = "127.0.0.1"  # everything binds to the loopback address and to nothing el
 
 
 @dataclass(frozen=True)
+class Timeouts:
+    """How long a client over HTTP may take, in seconds: Kestrel's limits, which stand before an app on Azure."""
+
+    idle: float = 130.0
+    """Without a request, or without reading its answer."""
+    header: float = 30.0
+    """From the first byte of a request to the end of its headers."""
+    grace: float = 5.0
+    """Until a body is held to its rate."""
+    rate: float = 240.0
+    """Bytes of a body that have to come a second while somebody waits for them."""
+
+
+@dataclass(frozen=True)
 class Config:
     """How one part is started.
 
@@ -24,6 +38,7 @@ class Config:
     state: Path | None = None
     options: Mapping[str, str] = field(default_factory=dict)
     clock: Clock = field(default_factory=SystemClock)
+    timeouts: Timeouts = field(default_factory=Timeouts)
 
     def file(self, name: str) -> Path | None:
         """Where the part keeps `name`, or `None` in memory."""

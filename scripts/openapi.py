@@ -22,9 +22,10 @@ from typing import Any
 import msgspec
 
 from scripts.openapi_examples import EXAMPLES, PROBLEMS
+from scripts.openapi_schemas import component, schema_object
 from shared.errors import CommerceError
 from shared.patterns import published
-from shared.web.endpoint import OPERATIONS, Operation
+from shared.web.endpoint import ETAG, OPERATIONS, Operation
 
 ROOT = Path(__file__).resolve().parents[1]
 SPECIFICATION = ROOT / "apim" / "apis" / "commerce" / "specification.json"
@@ -110,7 +111,7 @@ def document() -> dict[str, Any]:
         "tags": [{"name": name, "description": text} for name, text in _TAGS.items()],
         "paths": paths,
         "components": {
-            "schemas": {_name(name): _schema(schema) for name, schema in sorted(components.items())}
+            "schemas": {component(name): schema_object(schema) for name, schema in sorted(components.items())}
             | {"Problem": _PROBLEM},
             "securitySchemes": _SECURITY,
         },
@@ -181,7 +182,7 @@ def _operation(route: Route, known: Mapping[str, Any]) -> dict[str, Any]:
             "required": True,
             "content": {
                 "application/json": {
-                    "schema": _schema(known[repr(operation.body)]),
+                    "schema": schema_object(known[repr(operation.body)]),
                     "example": EXAMPLES.bodies[route.id],
                 }
             },
@@ -221,7 +222,15 @@ def _parameters(route: Route) -> Iterator[dict[str, Any]]:
             required=operation.idempotency_key == "required",
         )
     if operation.if_match:
-        yield _header("If-Match", "Change it only if it still has this ETag.", {"type": "string", "maxLength": 260})
+        yield {
+            **_header(
+                "If-Match",
+                "Change it only if it still has this ETag, sent as it was given: in its quotes (RFC 9110, section "
+                "13.1.1). One that is weak, unquoted, or one of several is refused: 400.",
+                {"type": "string", "maxLength": 260, "pattern": f"^(\\*|{ETAG})$"},
+            ),
+            "example": '"4-1c"',
+        }
     if operation.if_none_match:
         yield _header("If-None-Match", "Answer 304 if it still has this ETag.", {"type": "string", "maxLength": 1000})
     if operation.service == "payments" and operation.scope is None:
@@ -253,7 +262,7 @@ def _responses(route: Route, known: Mapping[str, Any]) -> Iterator[tuple[str, di
                 "headers": headers,
                 "content": {
                     "application/json": {
-                        "schema": _schema(known[repr(operation.returns)]),
+                        "schema": schema_object(known[repr(operation.returns)]),
                         "example": EXAMPLES.answers[route.id],
                     }
                 },
@@ -316,43 +325,6 @@ def _text_header(description: str) -> dict[str, Any]:
 
 
 _TRACEPARENT = _text_header("The trace of this request, W3C Trace Context.")
-
-
-def _name(name: str) -> str:
-    """A component's name in the characters OpenAPI allows: `Page[OrderSummary]` is `Page_OrderSummary`."""
-    return re.sub(r"[^A-Za-z0-9._-]+", "_", name).strip("_")
-
-
-def _schema(schema: Any) -> Any:
-    """JSON Schema 2020-12 as msgspec writes it, as a schema object of OpenAPI 3.0.3."""
-    if isinstance(schema, list):
-        return [_schema(item) for item in schema]
-    if not isinstance(schema, dict):
-        return schema
-    if set(schema) == {"$ref"}:
-        start, _, name = schema["$ref"].rpartition("/")
-        return {"$ref": f"{start}/{_name(name)}"}
-    found = {key: _schema(value) for key, value in schema.items() if key not in {"title", "properties"}}
-    if "properties" in schema:
-        found["properties"] = {name: _schema(value) for name, value in schema["properties"].items()}
-    if found.get("required") == []:
-        del found["required"]  # OpenAPI 3.0 wants at least one name there
-    choices = found.get("anyOf")
-    if isinstance(choices, list) and {"type": "null"} in choices:
-        others = [choice for choice in choices if choice != {"type": "null"}]
-        rest = {
-            key: value for key, value in found.items() if key != "anyOf" and not (key == "default" and value is None)
-        }
-        if len(others) > 1:
-            return {**rest, "anyOf": others, "nullable": True}
-        if "$ref" in others[0]:
-            return {**rest, "allOf": others, "nullable": True}
-        return {**rest, **others[0], "nullable": True}
-    if isinstance(found.get("enum"), list) and None in found["enum"]:
-        found["nullable"] = True
-    if isinstance(found.get("enum"), list) and "type" not in found:
-        found["type"] = "string"
-    return found
 
 
 def access() -> str:

@@ -25,6 +25,8 @@ from localazure.apim.services import Services
 from localazure.apim.tokens import Identity, ManagedIdentity, Verifier
 from localazure.apim.trace import HEADER, LOCATION, Trace
 from localazure.apim.watching import Watch
+from localazure.connections import UNREADABLE, Runner
+from localazure.listening import bound, listen
 from localazure.origins import own_machine, refusal
 from localazure.part import HOST, Config
 
@@ -75,17 +77,16 @@ class GatewayServer:
         application.router.add_delete("/_local/state", self._forget)
         portal.add_routes(application, self._services.artifacts, options.get("entra", ""))
         application.router.add_route("*", r"/{path:[\s\S]*}", self._handle)
-        self._runner = web.AppRunner(
+        self._runner = Runner(
             application,
-            access_log=None,
+            self._config.timeouts,
             max_line_size=LARGEST_HEADER,
             max_field_size=LARGEST_HEADER,
             shutdown_timeout=5,
             auto_decompress=False,
         )
         await self._runner.setup()
-        await web.TCPSite(self._runner, HOST, self._bound, backlog=1024).start()
-        self.port = int(self._runner.addresses[0][1])
+        self.port = (await listen(self._runner, bound(self._bound))).port
 
     async def stop(self) -> None:
         if self._runner is not None:
@@ -257,10 +258,14 @@ def _reader(request: web.Request) -> Callable[[int], Awaitable[bytes]]:
 
     async def read(limit: int) -> bytes:
         content = bytearray()
-        async for chunk in request.content.iter_any():
-            content += chunk
-            if len(content) > limit:
-                raise _too_large(limit)
+        try:
+            async for chunk in request.content.iter_any():
+                content += chunk
+                if len(content) > limit:
+                    raise _too_large(limit)
+        except (ConnectionError, *UNREADABLE) as exc:
+            # neither this gateway's fault nor the backend's, whose circuit breaker counts those that it causes
+            raise GatewayError(400, Failure("request", "Bad request", "The body of the request did not come.")) from exc
         return _decoded(bytes(content), DECODED[encoding], limit) if encoding in DECODED else bytes(content)
 
     return read

@@ -8,6 +8,7 @@ import re
 from typing import Any
 
 from localazure.cosmos.errors import BadRequest
+from localazure.json_text import is_deeper
 
 DEEPEST = 128
 """Source: "Azure Cosmos DB service quotas", maximum level of nesting for embedded objects and arrays."""
@@ -30,7 +31,7 @@ def parse(raw: bytes, name: str = "the body") -> Any:
             json.dumps(value, ensure_ascii=False).encode()
     except (ValueError, RecursionError) as exc:
         raise BadRequest(f"{name} is not valid JSON") from exc
-    if _may_be_deep(raw) and _is_deep(value):
+    if _may_be_deep(raw) and is_deeper(value, DEEPEST):
         raise BadRequest(f"{name} has objects or arrays more than {DEEPEST} deep")
     return value
 
@@ -66,16 +67,3 @@ def _may_be_deep(raw: bytes) -> bool:
             return True
         brackets = rest
     return bool(brackets)
-
-
-def _is_deep(value: Any) -> bool:
-    level = [value]
-    for _ in range(DEEPEST + 1):
-        level = [inner for outer in level if isinstance(outer, dict | list) for inner in _inner(outer)]
-        if not level:
-            return False
-    return True
-
-
-def _inner(value: Any) -> Any:
-    return value.values() if isinstance(value, dict) else value

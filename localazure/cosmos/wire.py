@@ -8,12 +8,12 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
-import socket
 import time
 from pathlib import Path
 
 from aiohttp import web
 
+from localazure.connections import Runner
 from localazure.cosmos import EMULATOR_KEY, access, requests
 from localazure.cosmos.answers import error_response
 from localazure.cosmos.charges import FAILED_WRITE
@@ -26,8 +26,9 @@ from localazure.cosmos.resources import Resources
 from localazure.cosmos.service import Handler, Routes, Service
 from localazure.cosmos.signing import Signatures
 from localazure.cosmos.throughput import Throughput
+from localazure.listening import bound, listen
 from localazure.origins import own_machine
-from localazure.part import HOST, Config
+from localazure.part import Config
 
 PURGE_INTERVAL = 30.0
 MOST_RANGES = 100
@@ -97,11 +98,9 @@ class CosmosServer:
         for method, path, handler in self._local.routes():
             app.router.add_route(method, path, handler)
         app.router.add_route("*", "/{path:.*}", self._guarded(_unknown))
-        self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=1)
+        self._runner = Runner(app, self._config.timeouts, shutdown_timeout=1)
         await self._runner.setup()
-        listening = socket.create_server((HOST, self._config.port), backlog=1024)
-        self.port = int(listening.getsockname()[1])
-        await web.SockSite(self._runner, listening).start()
+        self.port = (await listen(self._runner, bound(self._config.port))).port
         self._purging = asyncio.get_running_loop().create_task(self._purge())
 
     async def stop(self) -> None:

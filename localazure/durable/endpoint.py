@@ -7,11 +7,13 @@ from __future__ import annotations
 
 from aiohttp import web
 
+from localazure.connections import Runner
 from localazure.durable import answers
 from localazure.durable.engine import TaskHub
 from localazure.durable.links import RPC_PREFIX
 from localazure.durable.wire import routes
-from localazure.part import HOST
+from localazure.listening import bound, listen
+from localazure.part import HOST, Timeouts
 
 _GRACE = 1.0
 """Seconds that answers under way have when it closes."""
@@ -20,18 +22,17 @@ _GRACE = 1.0
 class Endpoint:
     """Where the client of one hub calls."""
 
-    def __init__(self, hub: TaskHub) -> None:
-        self._hub = hub
+    def __init__(self, hub: TaskHub, timeouts: Timeouts) -> None:
+        self._hub, self._timeouts = hub, timeouts
         self._runner: web.AppRunner | None = None
         self.url = ""
 
     async def start(self) -> None:
         app = web.Application(client_max_size=0)  # inputs and events are as long as they are
         app.add_routes(routes(self._hub, RPC_PREFIX, check=_refusal))
-        self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=_GRACE)
+        self._runner = Runner(app, self._timeouts, shutdown_timeout=_GRACE)
         await self._runner.setup()
-        await web.TCPSite(self._runner, HOST, 0).start()
-        self.url = f"http://{HOST}:{self._runner.addresses[0][1]}{RPC_PREFIX}"
+        self.url = f"http://{HOST}:{(await listen(self._runner, bound(0))).port}{RPC_PREFIX}"
 
     async def stop(self) -> None:
         if self._runner is not None:

@@ -11,8 +11,10 @@ import json
 import math
 import re
 from collections.abc import Callable
-from itertools import chain, takewhile
+from itertools import takewhile
 from typing import Any, NoReturn
+
+from localazure.json_text import DEEPEST, is_deeper
 
 _BLANK = " \t\r\n\f\v\u00a0\ufeff"
 _NUMBER = re.compile(r"[-+]?(?:0[xX][0-9a-fA-F]+|(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?)")
@@ -33,8 +35,6 @@ _LARGEST = 262_144
 """Characters of a text that Python's reader does not understand: ours takes microseconds for each."""
 _LONGEST_NUMBER = 380
 """Digits of an integer that Newtonsoft.Json reads."""
-_DEEPEST = 64
-"""Levels: `MaxDepth` of Newtonsoft.Json 13."""
 
 
 class JsonReaderException(ValueError):
@@ -62,20 +62,9 @@ def read(text: str, *, whole: bool = True) -> Any:
                 "The content is not JSON, and too long to be forgiven anything.", (), False
             ) from None
     else:
-        if not _is_deep(value):
+        if not is_deeper(value, DEEPEST):
             return value
     return _Reader(text).document(whole)
-
-
-def _is_deep(value: Any) -> bool:
-    """Whether it has more levels than Newtonsoft.Json reads."""
-    level = [value] if isinstance(value, dict | list) else []
-    for _ in range(_DEEPEST):
-        items = (item.values() if isinstance(item, dict) else item for item in level)
-        level = [inner for inner in chain.from_iterable(items) if isinstance(inner, dict | list)]
-        if not level:
-            return False
-    return True
 
 
 def written(value: Any) -> str:
@@ -170,8 +159,8 @@ class _Reader:
 
     def _container(self, read: Callable[[], Any]) -> Any:
         self._depth += 1
-        if self._depth > _DEEPEST:
-            self._fail(f"The reader's MaxDepth of {_DEEPEST} has been exceeded.")
+        if self._depth > DEEPEST:
+            self._fail(f"The reader's MaxDepth of {DEEPEST} has been exceeded.")
         self._at += 1
         value = read()
         self._depth -= 1

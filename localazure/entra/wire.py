@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import socket
 import uuid
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import msgspec
 from aiohttp import web
 
 from localazure.clock import Clock
+from localazure.connections import Runner
 from localazure.entra import TENANT, codes, forms, keys, pkce, sessions
 from localazure.entra.authorization import PROMPTS, RESPONSE_MODES, RESPONSE_TYPES, Authorizer
 from localazure.entra.codes import Codes, SignIns
@@ -24,8 +23,10 @@ from localazure.entra.keys import KeyRing
 from localazure.entra.minting import Mint, Order
 from localazure.entra.refusals import oauth_errors
 from localazure.entra.sessions import RefreshTokens
+from localazure.json_text import read_as
+from localazure.listening import bound, listen
 from localazure.origins import own_machine
-from localazure.part import HOST, Config, Server
+from localazure.part import Config, Server
 from localazure.storage import open_database
 
 DISCOVERY = "/{tenant}/v2.0/.well-known/openid-configuration"
@@ -57,7 +58,7 @@ async def start(config: Config) -> Server:
     tenant_id, seconds = _tenant_id(config), _token_seconds(config)
     directory = load(Path(config.options.get("accounts") or SEEDED))
     # Bound before anything is built: the issuer's name holds the port.
-    listening = socket.create_server((HOST, config.port))
+    listening = bound(config.port)
     port = int(listening.getsockname()[1])
     base = f"http://localhost:{port}/{tenant_id}"
     tenant = Tenant(
@@ -71,9 +72,9 @@ async def start(config: Config) -> Server:
     code_store = Codes(database, config.clock)
     engine = Engine(tenant, directory, key_ring, RefreshTokens(database, config.clock), code_store, config.clock)
     authorizer = Authorizer(engine, SignIns(database, config.clock), code_store)
-    runner = web.AppRunner(_application(engine, authorizer, base, config.clock), access_log=None)
+    runner = Runner(_application(engine, authorizer, base, config.clock), config.timeouts)
     await runner.setup()
-    await web.SockSite(runner, listening).start()
+    await listen(runner, listening)
     return EntraServer(runner, port, database.close)
 
 
@@ -140,8 +141,8 @@ class Routes:
 
     async def mint(self, request: web.Request) -> web.Response:
         try:
-            order = msgspec.json.decode(await request.read() or b"{}", type=Order)
-        except msgspec.MsgspecError as exc:
+            order = read_as(await request.read() or b"{}", Order)
+        except ValueError as exc:
             raise InvalidRequest(900144, f"the order for a token is malformed: {exc}") from exc
         return web.json_response({"access_token": self._mint.mint(order), "token_type": "Bearer"})
 

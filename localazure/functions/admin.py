@@ -18,6 +18,7 @@ from typing import Any
 
 from aiohttp import web
 
+from localazure import json_text
 from localazure.functions import answers
 from localazure.functions.cosmos_account import FeedError
 from localazure.functions.http import shown
@@ -139,7 +140,7 @@ class Admin:
     async def _status(self, request: web.Request, _: re.Match[str]) -> web.Response:
         return _json(
             {
-                "id": f"localazure-{request.url.port}",
+                "id": f"localazure-{_port(request)}",
                 "state": self._state(),
                 "version": f"{VERSION}.0",
                 "versionDetails": VERSION,
@@ -249,7 +250,7 @@ class Admin:
         if _JSON.match(request.headers.get("Content-Type", "")) is None:
             return answers.empty(415)
         try:
-            document = json.loads(await request.read())
+            document = json_text.read(await request.read())
         except (ValueError, web.HTTPRequestEntityTooLarge):
             return answers.empty(400)
         if not isinstance(document, dict):
@@ -291,6 +292,11 @@ def _table(*rows: tuple[str, str, Endpoint]) -> list[tuple[str, re.Pattern[str],
 
 def _refused(request: web.Request, path: str) -> web.Response:
     return _json({"message": f"{request.method} /admin/{path} is not supported by the local host"}, 501)
+
+
+def _port(request: web.Request) -> int:
+    """The port that was asked, whatever the caller calls it."""
+    return 0 if request.transport is None else int(request.transport.get_extra_info("sockname")[1])
 
 
 def _json(document: Any, status: int = 200) -> web.Response:

@@ -7,8 +7,8 @@ import re
 from collections.abc import Mapping
 
 from aiohttp import web
-from aiohttp.http import HttpVersion10, HttpVersion11
 
+from localazure.connections import unspoken
 from localazure.functions import answers, targets
 from localazure.functions.admin import Admin, refusal
 from localazure.functions.http import Router
@@ -50,6 +50,8 @@ class Front:
         self._extensions, self._headers = extensions, headers
 
     async def answer(self, request: web.Request) -> web.StreamResponse:
+        if (status := unspoken(request)) is not None:
+            return answers.closing(status)
         host = request.headers.get("Host", "")
         try:
             target = targets.read(request.raw_path, host)
@@ -93,9 +95,7 @@ def _home() -> web.Response:
 
 
 def _unreadable(request: web.Request, host: str) -> int | None:
-    """The status of a request whose version or headers the server refuses."""
-    if request.version not in (HttpVersion10, HttpVersion11):
-        return 505 if request.version.major else 400
+    """The status of a request whose headers the server refuses."""
     if _HOST.fullmatch(host) is None:
         return 400
     size = 0

@@ -49,6 +49,10 @@ class Router:
             return answers.empty(404)
         try:
             body = await _body(request)
+        except web.HTTPRequestEntityTooLarge as exc:
+            log.error("'%s' has no answer: %s", function.name, exc)
+            return answers.empty(500)
+        try:
             answer = await invoke_with_retries(
                 self._invoker,
                 self._clock,
@@ -59,7 +63,7 @@ class Router:
                 one_id=False,
             )
             return answers.response(answer)
-        except (WorkerExited, web.HTTPRequestEntityTooLarge, answers.InvalidAnswer) as exc:
+        except (WorkerExited, answers.InvalidAnswer) as exc:
             log.error("'%s' has no answer: %s", function.name, exc)
         except Exception:
             log.exception("function '%s' failed", function.name)

@@ -16,7 +16,9 @@ from aiohttp.http_exceptions import BadHttpMessage, HttpProcessingError, LineToo
 from aiohttp.http_parser import HttpRequestParserPy, RawRequestMessage
 from aiohttp.streams import StreamReader
 
+from localazure import connections
 from localazure.functions.reasons import reason
+from localazure.part import Timeouts
 
 log = logging.getLogger("localazure.functions")
 
@@ -93,13 +95,14 @@ class Parser:
         self._chosen.set_upgraded(upgraded)
 
 
-class Connection(web.RequestHandler):
+class Connection(connections.Connection):
     """One connection of a client."""
 
     __slots__ = ()
 
-    def __init__(self, manager: web.Server, *, loop: asyncio.AbstractEventLoop, **options: Any) -> None:
-        super().__init__(manager, loop=loop, **options)
+    def __init__(self, watch: connections.Server, **options: Any) -> None:
+        super().__init__(watch, **options)
+        loop = asyncio.get_running_loop()
         limits = {"max_line_size": LARGEST_LINE, "max_field_size": LARGEST_HEADERS, "auto_decompress": False}
 
         def tolerant() -> AnyMethod:
@@ -107,24 +110,11 @@ class Connection(web.RequestHandler):
 
         self._parser = Parser(self._parser, tolerant)  # type: ignore[assignment]  # used for what it has
 
-    def handle_error(
-        self,
-        request: web.BaseRequest,
-        status: int = 500,
-        exc: BaseException | None = None,
-        message: str | None = None,
-    ) -> web.StreamResponse:
-        """An answer without a body, after which the connection is closed."""
-        if isinstance(exc, HttpProcessingError):
-            status = _status_of(exc)
-            log.info("a request is refused with %d: %s", status, message)
-        else:
-            log.error("a request could not be answered", exc_info=exc)
-        if request.writer.output_size > 0:
-            raise ConnectionError("the answer has begun")
-        answer = web.Response(status=status, reason=reason(status))
-        answer.force_close()
-        return answer
+    def refusal(self, exc: HttpProcessingError) -> int:
+        return _status_of(exc)
+
+    def bare(self, status: int) -> web.Response:
+        return web.Response(status=status, reason=reason(status))
 
 
 def _status_of(exc: HttpProcessingError) -> int:
@@ -136,15 +126,10 @@ def _status_of(exc: HttpProcessingError) -> int:
     return 431 if "Too many headers" in exc.message else 400
 
 
-class Server(web.Server):
+class Server(connections.Server):
     """Makes a Connection for every client."""
 
-    def __init__(self, handler: Handler, **options: Any) -> None:
-        super().__init__(handler, request_factory=_request, **options)  # type: ignore[arg-type]  # it gets these requests
-        self._options = options
-
-    def __call__(self) -> web.RequestHandler:
-        return Connection(self, loop=asyncio.get_running_loop(), **self._options)
+    connection = Connection
 
 
 def _request(
@@ -158,10 +143,12 @@ def _request(
     return web.Request(message, payload, protocol, writer, task, loop, client_max_size=LARGEST_BODY)
 
 
-def runner(handler: Handler, grace: float) -> web.ServerRunner:
+def runner(handler: Handler, timeouts: Timeouts, grace: float) -> web.ServerRunner:
     """Serves with `handler`; requests under way may take `grace` seconds to end when it is cleaned up."""
     server = Server(
-        handler,
+        handler,  # type: ignore[arg-type]  # it gets the requests of the factory
+        timeouts,
+        request_factory=_request,
         access_log=None,
         auto_decompress=False,
         max_line_size=LARGEST_LINE,

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-import socket
 import sys
 from contextlib import ExitStack
 from pathlib import Path
@@ -36,7 +35,8 @@ from localazure.functions.servicebus import Listener
 from localazure.functions.settings import HostOptions, connection, read_host_file, read_settings_file, worker_processes
 from localazure.functions.timer import Timer
 from localazure.functions.worker import AppWorker
-from localazure.part import HOST, Config
+from localazure.listening import Site, bound, listen
+from localazure.part import Config
 from localazure.presence import Presence, presence_of
 
 log = logging.getLogger("localazure.functions")
@@ -97,7 +97,7 @@ class Host:
         self._endpoint: Endpoint | None = None
         self._session: aiohttp.ClientSession | None = None
         self._runner: web.ServerRunner | None = None
-        self._site: web.SockSite | None = None
+        self._site: Site | None = None
         self._shares_port = config.options.get("share_port") == "yes"
         self._presence: Presence | None = None
         self._state = "Initialized"
@@ -112,6 +112,11 @@ class Host:
     @property
     def url(self) -> str:
         return f"http://localhost:{self.port}"
+
+    @property
+    def durable_address(self) -> str:
+        """Where the Python client of the task hub calls; empty without Durable functions."""
+        return "" if self._endpoint is None else self._endpoint.url
 
     async def start(self) -> None:
         """Open the port, then start what listens: a function may be called as soon as this returns."""
@@ -136,7 +141,7 @@ class Host:
             )
         await self._open()
         if self._hub is not None:
-            self._endpoint = Endpoint(self._hub)
+            self._endpoint = Endpoint(self._hub, self._config.timeouts)
             await self._endpoint.start()
             site = f"{_site(self.port)}{PREFIX}"
             self._invoker.client_binding = client_binding(self._hub.name, site, self._endpoint.url, self._durable_key)
@@ -205,12 +210,11 @@ class Host:
             (durable,) = routes(self._hub, code=self._durable_key)
             extensions[PREFIX.rpartition("/")[2]] = durable.handler
         front = Front(self._router, self._admin, self._keys, extensions, self._options.headers)
-        self._runner = runner(front.answer, GRACE)
+        self._runner = runner(front.answer, self._config.timeouts, GRACE)
         await self._runner.setup()
-        listening = socket.create_server((HOST, self._config.port), backlog=1024, reuse_port=self._shares_port)
+        listening = bound(self._config.port, reuse_port=self._shares_port)
         self.port = int(listening.getsockname()[1])
-        self._site = web.SockSite(self._runner, listening)
-        await self._site.start()
+        self._site = await listen(self._runner, listening)
 
     def _pids(self) -> list[int]:
         """The processes that run the app's code."""

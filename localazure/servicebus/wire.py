@@ -11,6 +11,8 @@ from typing import cast
 
 from aiohttp import web
 
+from localazure.connections import Runner
+from localazure.listening import bound, listen
 from localazure.origins import own_machine
 from localazure.part import HOST, Config
 from localazure.servicebus import EMULATOR_KEY, KEY_NAME
@@ -102,15 +104,13 @@ class ServiceBusServer:
             web.post("/_local/drop-connections", self._drop),
             web.post("/_local/detach-idle", self._detach_idle),
         ])  # fmt: skip
-        listening = socket.create_server((HOST, self._option_port("admin_port")))
-        self.admin_port = int(listening.getsockname()[1])
-        await web.SockSite(await self._runner(app), listening).start()
+        self.admin_port = (await listen(await self._runner(app), bound(self._option_port("admin_port")))).port
 
     def _option_port(self, name: str) -> int:
         return int(self._config.options.get(name) or 0)
 
     async def _runner(self, app: web.Application) -> web.AppRunner:
-        runner = web.AppRunner(app, access_log=None, shutdown_timeout=1)
+        runner = Runner(app, self._config.timeouts, shutdown_timeout=1)
         await runner.setup()
         self._runners.append(runner)
         return runner

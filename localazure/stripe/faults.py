@@ -7,6 +7,7 @@ from typing import Literal
 
 import msgspec
 
+from localazure.json_text import read_as
 from localazure.stripe.errors import InvalidRequest
 
 Operation = Literal["create", "confirm", "capture", "cancel", "refund", "retrieve", "list", "search"]
@@ -51,8 +52,8 @@ class Faults:
     def order(self, text: bytes) -> Fault:
         """Raises InvalidRequest for an order that cannot be understood, naming what is wrong."""
         try:
-            fault = msgspec.json.decode(text, type=Fault)
-        except msgspec.MsgspecError as exc:
+            fault = read_as(text, Fault)
+        except ValueError as exc:
             raise InvalidRequest(f"the fault is malformed: {exc}") from exc
         if wrong := [name for name in fault.match if not name.startswith("metadata.")]:
             raise InvalidRequest(f"the fault cannot match {wrong[0]}; it matches metadata.<key> alone", param="match")

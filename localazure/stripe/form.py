@@ -21,7 +21,7 @@ def decode(text: str) -> Parameters:
     try:
         pairs = parse_qsl(text, keep_blank_values=True, strict_parsing=bool(text), max_num_fields=_MOST)
     except ValueError as exc:
-        raise InvalidRequest(f"The request's parameters are not form-encoded: {exc}") from exc
+        raise InvalidRequest("The request's parameters are not form-encoded.") from exc
     root: dict[str, Tree] = {}
     for name, value in pairs:
         _refuse_card_number(name, value)

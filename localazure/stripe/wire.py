@@ -11,8 +11,10 @@ from pathlib import Path
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
+from localazure.connections import Runner
+from localazure.listening import bound, listen
 from localazure.origins import own_machine
-from localazure.part import HOST, Config, Server
+from localazure.part import Config, Server
 from localazure.storage import open_database
 from localazure.stripe import representation, webhooks
 from localazure.stripe.api import Api, Route
@@ -65,9 +67,7 @@ class StripeServer:
         self._api = Api(self._store, Engine(self._store, config.clock, self._webhooks.on_event))
         self._released = asyncio.Event()
         # With cancellation, a caller that hangs up frees its handler; what it asked for goes on where it must.
-        self._runner = web.AppRunner(
-            self._application(), access_log=None, handler_cancellation=True, shutdown_timeout=1
-        )
+        self._runner = Runner(self._application(), config.timeouts, handler_cancellation=True, shutdown_timeout=1)
         self._bound = config.port
         self.port = 0
 
@@ -77,8 +77,7 @@ class StripeServer:
 
     async def listen(self) -> None:
         await self._runner.setup()
-        await web.TCPSite(self._runner, HOST, self._bound).start()
-        self.port = int(self._runner.addresses[0][1])
+        self.port = (await listen(self._runner, bound(self._bound))).port
         self._webhooks.start()
 
     async def stop(self) -> None:
@@ -198,6 +197,8 @@ async def _errors(request: web.Request, handler: Handler) -> web.StreamResponse:
         return await handler(request)
     except ApiError as exc:
         refused = exc
+    except web.HTTPRequestEntityTooLarge:
+        refused = InvalidRequest("The request is too large.")
     except web.HTTPException:
         refused = UnknownAddress(
             f"Unrecognized request URL ({request.method}: {request.path}). localazure has payment intents, refunds, "

@@ -26,7 +26,9 @@ CUSTOMER = frozenset({"customer", "staff", "admin", "partner"})
 STAFF = frozenset({"staff", "admin"})
 
 _KEY = re.compile(r"[\x21-\x7e]{1,255}")
-_ETAG = re.compile(r'"[\x21\x23-\x7e]{0,255}"')
+ETAG = r'"[\x21\x23-\x7e]{0,255}"'
+"""The pattern of a strong ETag. Source: RFC 9110, section 8.8.3."""
+_ETAG = re.compile(ETAG)
 SAFE = frozenset({"GET", "HEAD"})
 _ANONYMOUS = Principal(subject="", scopes=frozenset(), roles=frozenset())
 

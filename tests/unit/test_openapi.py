@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
+import azure.functions as func
 import jsonschema_rs
 import msgspec
 import pytest
@@ -17,6 +19,9 @@ from openapi_spec_validator import OpenAPIV30SpecValidator
 from localazure.apim.schemas import Schemas
 from scripts import openapi
 from scripts.openapi import Route, routes
+from shared.errors import InvalidRequest
+from shared.web.auth import Principal
+from shared.web.endpoint import Call
 
 ROOT = Path(__file__).parents[2]
 DOCUMENT = openapi.document()
@@ -48,6 +53,24 @@ def test_every_example_fits_its_schema() -> None:
                 validator = schemas.validator(f"{route.id} {count}", media["schema"])
                 assert validator.is_valid(media["example"]), (route.id, media["example"])
     assert count > 100
+
+
+def test_if_match_is_described_as_it_is_read() -> None:
+    found = [parameter for route in routes() for parameter in operation(route)["parameters"]]
+    described = [parameter for parameter in found if parameter["name"] == "If-Match"]
+    assert described
+    nobody = Principal(subject="", scopes=frozenset(), roles=frozenset())
+    for parameter in described:
+        pattern = re.compile(parameter["schema"]["pattern"])
+        assert "quotes" in parameter["description"]
+        assert pattern.search(parameter["example"])
+        for value in ("*", '"4-1c"', '""', "4-1c", 'W/"4-1c"', '"a", "b"', '"a"b"', '"a'):
+            request = func.HttpRequest(method="PUT", url="/", headers={"if-match": value}, body=b"")
+            try:
+                read = Call(request, nobody, msgspec.Struct()).if_match is not None or value == "*"
+            except InvalidRequest:
+                read = False
+            assert (pattern.search(value) is not None) == read, value
 
 
 def test_operations_are_described() -> None:

@@ -177,6 +177,11 @@ async def what_the_host_says_of_itself_becomes_a_problem(world: World) -> None:
     for status, given, code in (
         (404, 404, "not-found"),
         (503, 503, "temporarily-unavailable"),
+        (400, 400, "invalid-request"),
+        (414, 400, "invalid-request"),
+        (431, 400, "invalid-request"),
+        (401, 502, "backend-failed"),
+        (403, 502, "backend-failed"),
         (500, 502, "backend-failed"),
     ):
         world.replies.append(w.page(status))

@@ -7,27 +7,14 @@ import os
 import stat
 import subprocess
 import sys
-from collections.abc import Iterator
-from contextlib import ExitStack
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 import pytest
 
-from localazure import apim, cosmos, entra, functions, servicebus, stripe
-from localazure.part import Config
-from localazure.servicebus.wire import ServiceBusServer
-from localazure.testing import serving
+from .parts import ROOT, running
 
-ROOT = Path(__file__).parents[3]
-APP = """
-import azure.functions as func
-app = func.FunctionApp(http_auth_level=func.AuthLevel.ANONYMOUS)
-@app.route(route="hello")
-def hello(req: func.HttpRequest) -> func.HttpResponse:
-    return func.HttpResponse("hello")
-"""
 UNBUFFERED = {"PYTHONUNBUFFERED": "1"}
 PRIVATE = {
     "functions": ("GET", "/admin/host/status"),
@@ -43,6 +30,9 @@ FOREIGN: tuple[dict[str, str], ...] = (
     {"Host": "evil.example:8080"},
     {"Host": "localhost.evil.example"},
     {"Host": "[::1"},
+    {"Host": "localhost:99999999"},
+    {"Host": "localhost:" + "9" * 5_000},
+    {"Host": "localhost:²"},
     {"Origin": "https://evil.example"},
     {"Origin": "null"},
     {"Origin": "http://localhost.evil.example"},
@@ -59,34 +49,13 @@ OWN: tuple[dict[str, str], ...] = (
 
 
 @pytest.fixture(scope="module")
-def addresses(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
-    folder = tmp_path_factory.mktemp("app")
-    (folder / "function_app.py").write_text(APP)
-    (folder / "host.json").write_text('{"version": "2.0"}')
-    gateway = {
-        "artifacts": str(ROOT / "apim"),
-        "configuration": str(ROOT / "apim" / "configuration.local.json"),
-        "addresses": '{"entra": "http://localhost:1", "functions": "http://localhost:1"}',
-    }
-    with ExitStack() as running:
-        found: dict[str, str] = {}
-        for name, part, options in (
-            ("functions", functions.PART, {"app": str(folder)}),
-            ("apim", apim.PART, gateway),
-            ("stripe", stripe.PART, {}),
-            ("cosmos", cosmos.PART, {}),
-            ("entra", entra.PART, {}),
-        ):
-            found[name] = running.enter_context(serving(part, Config(options=options))).url
-        bus = running.enter_context(serving(servicebus.PART))
-        assert isinstance(bus, ServiceBusServer)
-        found["servicebus"] = f"http://localhost:{bus.admin_port}"
+def ports(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mapping[str, int]]:
+    with running(tmp_path_factory.mktemp("app")) as found:
         yield found
 
 
-def asked(address: str, method: str, path: str, headers: dict[str, str]) -> Any:
-    where = urlsplit(address)
-    connection = http.client.HTTPConnection("127.0.0.1", where.port or 0, timeout=10)
+def asked(port: int, method: str, path: str, headers: dict[str, str]) -> Any:
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
     try:
         connection.putrequest(method, path, skip_host="Host" in headers, skip_accept_encoding=True)
         body = b"{}" if method == "POST" else b""
@@ -101,10 +70,10 @@ def asked(address: str, method: str, path: str, headers: dict[str, str]) -> Any:
 
 @pytest.mark.parametrize("part", PRIVATE)
 @pytest.mark.parametrize("headers", FOREIGN, ids=str)
-def test_a_strangers_page_is_refused(addresses: dict[str, str], part: str, headers: dict[str, str]) -> None:
+def test_a_strangers_page_is_refused(ports: Mapping[str, int], part: str, headers: dict[str, str]) -> None:
     method, path = PRIVATE[part]
     for spelled in (path, path.upper() if part == "functions" else path):
-        status, text = asked(addresses[part.partition(",")[0]], method, spelled, headers)
+        status, text = asked(ports[part.partition(",")[0]], method, spelled, headers)
         assert status in (400, 403), text
         assert status == 400 or "is for this machine" in text
 
@@ -112,10 +81,10 @@ def test_a_strangers_page_is_refused(addresses: dict[str, str], part: str, heade
 @pytest.mark.parametrize("part", [name for name in PRIVATE if "invoking" not in name])
 @pytest.mark.parametrize("headers", OWN, ids=str)
 def test_a_program_or_a_page_of_this_machine_is_served(
-    addresses: dict[str, str], part: str, headers: dict[str, str]
+    ports: Mapping[str, int], part: str, headers: dict[str, str]
 ) -> None:
     method, path = PRIVATE[part]
-    status, text = asked(addresses[part], method, path, headers)
+    status, text = asked(ports[part], method, path, headers)
     assert status != 403, text
 
 

@@ -1,0 +1,114 @@
+"""The listening socket of every part. Where descriptors run out, idle clients make room and the others wait: accepting
+never turns in a circle, and its log is bounded.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import logging
+import socket
+from typing import cast
+
+from aiohttp import web
+
+from localazure.connections import Server
+from localazure.part import HOST
+
+log = logging.getLogger("localazure.connections")
+
+BACKLOG = 1024
+_PAUSE = 0.1
+"""Seconds until the next try where there is no room."""
+_AT_ONCE = 64
+"""Connections accepted before those that are open have their turn again."""
+_SHORT = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
+
+
+def bound(port: int, *, reuse_port: bool = False) -> socket.socket:
+    """A socket on a port of this machine, which queues connections from now on. Raises OSError for one in use."""
+    return socket.create_server((HOST, port), backlog=BACKLOG, reuse_port=reuse_port)
+
+
+async def listen(runner: web.BaseRunner, listening: socket.socket) -> Site:
+    """Answer on a bound socket with a runner that is set up."""
+    site = Site(runner, listening)
+    await site.start()
+    return site
+
+
+class Site(web.BaseSite):
+    """One port of a runner, which stops it."""
+
+    __slots__ = ("_socket",)
+
+    def __init__(self, runner: web.BaseRunner, listening: socket.socket) -> None:
+        super().__init__(runner)
+        self._socket = listening
+
+    @property
+    def name(self) -> str:
+        return f"http://{HOST}:{self.port}"
+
+    @property
+    def port(self) -> int:
+        return int(self._socket.getsockname()[1])
+
+    async def start(self) -> None:
+        await super().start()
+        assert isinstance(self._runner.server, Server)
+        self._server = cast(asyncio.AbstractServer, _Acceptor(self._runner.server, self._socket))
+
+
+class _Acceptor:
+    """Accepts for a server until it is closed; what aiohttp wants of an `asyncio.Server`."""
+
+    def __init__(self, server: Server, listening: socket.socket) -> None:
+        listening.setblocking(False)
+        self._server, self._socket = server, listening
+        self._loop = asyncio.get_running_loop()
+        self._opening: set[asyncio.Task[object]] = set()
+        self._pause: asyncio.TimerHandle | None = None
+        self._loop.add_reader(listening, self._accept)
+
+    @property
+    def sockets(self) -> tuple[socket.socket, ...]:
+        return (self._socket,)
+
+    def close(self) -> None:
+        if self._socket.fileno() >= 0:
+            self._loop.remove_reader(self._socket)
+            self._socket.close()
+        if self._pause is not None:
+            self._pause.cancel()
+
+    def _accept(self) -> None:
+        for _ in range(_AT_ONCE):
+            if not self._server.has_room(len(self._opening)):
+                return self._wait()
+            try:
+                accepted, _ = self._socket.accept()
+            except (BlockingIOError, InterruptedError, ConnectionAbortedError):
+                return None
+            except OSError as exc:
+                if exc.errno not in _SHORT:
+                    raise
+                self._server.tally.note("no connection can be accepted: there are no descriptors", logging.WARNING)
+                return self._wait()
+            accepted.setblocking(False)
+            opening = self._loop.create_task(self._loop.connect_accepted_socket(self._server, accepted))
+            self._opening.add(opening)
+            opening.add_done_callback(self._opened)
+        return None
+
+    def _opened(self, opening: asyncio.Task[tuple[asyncio.Transport, asyncio.BaseProtocol]]) -> None:
+        self._opening.discard(opening)
+        if not opening.cancelled() and (exc := opening.exception()) is not None:
+            log.debug("a connection ended before it began: %r", exc)
+
+    def _wait(self) -> None:
+        """Accept again in the loop's next turn, where connections are closed for it, or a moment later."""
+        if self._server.make_room():
+            return
+        self._loop.remove_reader(self._socket)
+        self._pause = self._loop.call_later(_PAUSE, self._loop.add_reader, self._socket, self._accept)
