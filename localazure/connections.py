@@ -218,6 +218,7 @@ def _most_connections() -> int:
     return 2**31 if soft == resource.RLIM_INFINITY else max((soft - _RESERVED) // 2, 1)
 
 
+_CONTINUE = "100-continue"
 SPOKEN = (HttpVersion10, HttpVersion11)
 
 
@@ -235,11 +236,10 @@ def _readable(handler: Handler) -> Handler:
 
     async def answer(request: web.BaseRequest) -> web.StreamResponse:
         status = unspoken(request)
+        if status is None and request.headers.get("Expect", _CONTINUE).lower() != _CONTINUE:
+            status = 417  # aiohttp's own refusal repeats what was expected, or fails at it
         if status is None:
-            try:
-                return await handler(request)
-            except web.HTTPExpectationFailed:  # whose own text repeats what was expected
-                status = 417
+            return await handler(request)
         refused = web.Response(status=status)
         refused.force_close()
         return refused

@@ -17,7 +17,7 @@ T = TypeVar("T")
 def read(text: bytes) -> Any:
     """The value. Raises ValueError for what is not JSON, or nested more than `DEEPEST` deep."""
     try:
-        value = json.loads(text)
+        value = json.loads(text.decode())  # of bytes, Python reads half a surrogate pair as well
     except RecursionError:
         raise ValueError(f"it is nested more than {DEEPEST} deep") from None
     if is_deeper(value, DEEPEST):

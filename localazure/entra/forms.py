@@ -30,8 +30,12 @@ async def form(request: web.Request) -> dict[str, str]:
         raise InvalidRequest(
             900561, f"The endpoint takes application/x-www-form-urlencoded, not {request.content_type}."
         )
+    try:
+        given = await request.post()
+    except (ValueError, LookupError):  # bytes that are not in the charset, or a charset that there is not
+        raise InvalidRequest(900144, "The request body is not a form in UTF-8.") from None
     parameters: dict[str, str] = {}
-    for name, value in (await request.post()).items():
+    for name, value in given.items():
         if name in parameters:
             raise InvalidRequest(90015, f"The parameter '{name}' is given more than once.")
         parameters[name] = str(value)

@@ -119,6 +119,7 @@ class StripeServer:
                 "You did not provide an API key. You need to provide your API key in the Authorization header, "
                 "using Bearer auth (e.g. 'Authorization: Bearer YOUR_SECRET_KEY')."
             )
+        given = given.encode(errors="replace").decode()  # bytes that are not UTF-8 are surrogates
         if not hmac.compare_digest(given.encode(), self._key.encode()):
             raise Unauthenticated(
                 f"Invalid API Key provided: {given[:7]}{'*' * max(0, len(given) - 11)}{given[11:][-4:]}"

@@ -11,11 +11,11 @@ import gzip
 import json
 import random
 import zlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from scripts.openapi import Route, routes
+from scripts.openapi import routes
 from scripts.openapi_examples import EXAMPLES
 from tests.e2e.odd_values import (
     BYTES,
@@ -72,13 +72,11 @@ Bend = Callable[[random.Random, Request], None]
 
 
 class Generator:
-    """Makes requests for one server: `prefix` is the path of the API there, `tokens` are of good accounts."""
+    """Makes requests of the ordinary ones that `ordinary` makes."""
 
-    def __init__(self, seed: int, prefix: str, tokens: tuple[str, ...], headers: Mapping[str, str]) -> None:
+    def __init__(self, seed: int, ordinary: Callable[[random.Random], Request]) -> None:
         self._random = random.Random(seed)
-        self._prefix, self._tokens = prefix, tokens
-        self._headers = [(name.encode(), value.encode()) for name, value in headers.items()]
-        self._routes = routes()
+        self._ordinary = ordinary
 
     def next(self) -> Request:
         """The next request."""
@@ -91,22 +89,33 @@ class Generator:
 
     def ordinary(self) -> Request:
         """One that clients send."""
-        route: Route = self._random.choice(self._routes)
+        return self._ordinary(self._random)
+
+
+def of_the_api(prefix: str, tokens: Sequence[str], headers: Mapping[str, str]) -> Callable[[random.Random], Request]:
+    """Requests of the API, which is at `prefix`; `tokens` are of good accounts."""
+    always = [(b"Host", b"localhost"), *((name.encode(), value.encode()) for name, value in headers.items())]
+    operations = routes()
+
+    def make(chance: random.Random) -> Request:
+        route = chance.choice(operations)
         path = route.path
         for name, value in IDS.items():
             path = path.replace(f"{{{name}}}", value)
-        headers = [(b"Host", b"localhost"), *self._headers]
-        if self._random.random() < 0.85:
-            headers.append((b"Authorization", b"Bearer " + self._random.choice(self._tokens).encode()))
+        found = list(always)
+        if chance.random() < 0.85:
+            found.append((b"Authorization", b"Bearer " + chance.choice(tokens).encode()))
         content = EXAMPLES.bodies.get(route.id)
         if content is not None:
-            headers.append((b"Content-Type", b"application/json"))
+            found.append((b"Content-Type", b"application/json"))
         if route.operation.idempotency_key:
-            headers.append((b"Idempotency-Key", str(self._random.random()).encode()))
+            found.append((b"Idempotency-Key", str(chance.random()).encode()))
         if "stripe" in path:
-            headers.append((b"Stripe-Signature", b"t=1,v1=" + b"0" * 64))
+            found.append((b"Stripe-Signature", b"t=1,v1=" + b"0" * 64))
         body = b"" if content is None else json.dumps(content).encode()
-        return Request(route.method.upper().encode(), f"{self._prefix}{path}".encode(), headers, body)
+        return Request(route.method.upper().encode(), f"{prefix}{path}".encode(), found, body)
+
+    return make
 
 
 def _mark(chance: random.Random) -> bytes:

@@ -20,9 +20,10 @@ from shared.errors import CommerceError, InvalidRequest, Unauthenticated
 from shared.patterns import END, Country
 from shared.settings import SERVICES
 from shared.web import auth, gateway
-from shared.web.auth import authenticate
+from shared.web import endpoint as web_endpoint
+from shared.web.auth import Principal, authenticate
 from shared.web.body import SKU, read_body
-from shared.web.endpoint import OPERATIONS, Answer, Call, Operation, endpoint
+from shared.web.endpoint import CUSTOMER, OPERATIONS, STAFF, Answer, Call, Operation, endpoint
 from tests.unit.test_web import ORDER, request
 
 for _service in SERVICES:
@@ -176,7 +177,9 @@ async def test_an_odd_authorization_header_is_a_refusal(header: str, monkeypatch
     assert refused.value.status == 401
 
 
-async def answered(headers: dict[str, str], body: bytes = b"", **declared: Any) -> func.HttpResponse:
+async def answered(
+    headers: dict[str, str], body: bytes = b"", method: str = "POST", **declared: Any
+) -> func.HttpResponse:
     """What an operation answers that does nothing."""
 
     async def nothing(call: Call[Any]) -> Answer:
@@ -185,7 +188,7 @@ async def answered(headers: dict[str, str], body: bytes = b"", **declared: Any) 
 
     trigger = endpoint("orders", returns=dict[str, bool], **declared)(nothing)
     del OPERATIONS["orders.nothing"]
-    return await trigger(func.HttpRequest("POST", "http://localhost/", headers=headers, body=body))
+    return await trigger(func.HttpRequest(method, "http://localhost/", headers=headers, body=body))
 
 
 @pytest.mark.parametrize("header", [gateway.PROOF, "authorization", "traceparent", "x-client-application"])
@@ -213,3 +216,18 @@ async def test_an_unknown_query_parameter_is_refused_without_its_name() -> None:
     response = await trigger(func.HttpRequest("GET", "http://localhost/", params={MARK: "1"}, body=b""))
     assert response.status_code == 400
     assert MARK.encode() not in response.get_body()
+
+
+@pytest.mark.parametrize(("method", "roles", "told"), [("POST", STAFF, 1), ("GET", STAFF, 0), ("POST", CUSTOMER, 0)])
+async def test_a_privileged_act_is_logged_with_who_did_it(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, method: str, roles: frozenset[str], told: int
+) -> None:
+    async def somebody(_: str | None) -> Principal:
+        return Principal(subject="sub-7", scopes=frozenset({"stock.write"}), roles=roles)
+
+    monkeypatch.setattr(web_endpoint, "authenticate", somebody)
+    with caplog.at_level("INFO"):
+        await answered({"authorization": "Bearer x"}, method=method, scope="stock.write", roles=roles)
+    acts = [record for record in caplog.records if "act.privileged" in record.getMessage()]
+    assert len(acts) == told
+    assert all("sub-7" in f"{act.getMessage()} {vars(act)}" for act in acts)

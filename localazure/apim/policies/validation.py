@@ -111,7 +111,7 @@ def validate_content(element: Element, builder: Builder) -> Run:
 
 def _json(content: bytes) -> Any:
     """The value. Raises ValueError for what .NET's readers refuse, too: more than 64 levels, half a surrogate pair."""
-    value = json.loads(content)
+    value = json.loads(content.decode("utf-8-sig"))  # of bytes, Python reads half a surrogate pair as well
     if content.count(b"[") + content.count(b"{") > DEEPEST and _depth(value) > DEEPEST:
         raise ValueError("too deep")
     if b"\\u" in content:

@@ -67,12 +67,14 @@ async def json_that_no_reader_takes_is_refused_with_a_problem(world: World) -> N
     nested = '{"a":' * 256 + "1" + "}" * 256
     half = json.dumps({**PLACE, "payment_method": "\ud800"})
     key = json.dumps({"\udfff": 1})
-    for text in (deep, nested, half, key, "[" * 50_000, '{"a":' * 17_000):
+    raw = json.dumps(PLACE).replace("pm_card", "\ud800").encode(errors="surrogatepass")
+    texts = (deep, nested, half, key, "[" * 50_000, '{"a":' * 17_000)
+    for data in (*(text.encode() for text in texts), raw, b'{"\xed\xa0\x80": 1}', b'{"a": "\xff"}'):
         for name in ("orders_place", "products_put", "payments_webhook"):
             token = {"orders_place": "shopper", "products_put": "staff"}.get(name)
             headers = {"Content-Type": "application/json", **KEYED}
-            answer = await operate(world, name, token=token, body=None, data=text.encode(), headers=headers)
-            assert (answer.status, answer.problem) == (400, "invalid-request"), (name, text[:40], answer)
+            answer = await operate(world, name, token=token, body=None, data=data, headers=headers)
+            assert (answer.status, answer.problem) == (400, "invalid-request"), (name, data[:40], answer)
         await world.reset()
     assert not world.seen
 

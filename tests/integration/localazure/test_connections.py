@@ -204,6 +204,17 @@ def test_what_cannot_be_read_is_refused_without_an_error_or_an_echo(
         assert [record.getMessage() for record in caplog.records if record.exc_info] == []
 
 
+@pytest.mark.parametrize("where", FORMS)
+@pytest.mark.parametrize(("charset", "body"), [("utf-8", b"a=\xff\xfe"), ("utf-99", b"a=b"), ("utf-16", b"a=b")])
+def test_a_form_in_letters_that_are_none_is_refused(
+    ports: Mapping[str, int], where: str, charset: str, body: bytes
+) -> None:
+    with connected(ports[where]) as connection:
+        sent = head(ports, where, f"Content-Length: {len(body)}", "Connection: close")
+        connection.sendall(sent.replace(b"urlencoded", f"urlencoded; charset={charset}".encode()) + body)
+        assert until_closed(connection).startswith(b"HTTP/1.1 40")
+
+
 @pytest.mark.parametrize("where", JSON)
 @pytest.mark.parametrize("body", [b"[" * 50_000, b'{"a":' * 50_000, b"[" * 400 + b"]" * 400, b"[" * 3_000_000])
 def test_json_that_is_too_deep_is_refused(ports: Mapping[str, int], where: str, body: bytes) -> None:
@@ -251,6 +262,8 @@ PLAIN = {
         "Host: localhost\r\nIf-Modified-Since: \xff",
         "Host: localhost\r\nAccept-Encoding: ;q=x",
         "Host: localhost\r\nExpect: 200-nothing",
+        "Host: localhost\r\nExpect: \xff",
+        "Host: localhost\r\nAuthorization: Bearer \xff\xfe",
         "Host: localhost\r\nUpgrade: h2c\r\nConnection: Upgrade, close",
         "Host: localhost\r\nx-ms-date: \xff\r\nx-ms-max-item-count: 9" + "9" * 5_000,
     ],
