@@ -3,7 +3,8 @@
 PYTHON ?= python3
 VENV   := .venv
 PY     := $(VENV)/bin/python
-READY  := $(VENV)/.ready-$(shell cat requirements.txt requirements-dev.txt | cksum | cut -d' ' -f1)
+# of the requirements and of the Python that is to use them: another one of either sets up anew
+READY  := $(VENV)/.ready-$(shell { $(PYTHON) -V; cat requirements.txt requirements-dev.txt; } 2>&1 | cksum | cut -d' ' -f1)
 
 export PYTHONUNBUFFERED = 1
 
@@ -17,9 +18,14 @@ setup: $(READY) local.settings.json  ## make the virtual environment and the loc
 
 $(READY): requirements.txt requirements-dev.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or later is needed; set PYTHON=…")'
-	@echo "Setting up $(VENV) (once, and again when the requirements change)"
-	@$(PYTHON) -m venv $(VENV)
-	@$(PY) -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
+	@echo "Setting up $(VENV) with $$($(PYTHON) -V) (once, and again when it or the requirements change)" >&2
+	@[ "$$($(PY) -V 2>&1)" = "$$($(PYTHON) -V 2>&1)" ] || $(PYTHON) -m venv --clear $(VENV)
+	@if command -v uv >/dev/null; then uv pip install --python $(PY) -r requirements-dev.txt >&2; else \
+	  $(PY) -m pip install --disable-pip-version-check --progress-bar off -r requirements-dev.txt >$(VENV)/setup.log 2>&1 & pid=$$!; \
+	  [ -t 2 ] && end='\r' || end='\n'; seconds=0; \
+	  while kill -0 $$pid 2>/dev/null; do sleep 2; seconds=$$((seconds + 2)); \
+	    printf "  %s s, %s packages$$end" $$seconds "$$(ls $(VENV)/lib/python*/site-packages | grep -c dist-info)" >&2; done; echo >&2; \
+	  wait $$pid || { tail -20 $(VENV)/setup.log >&2; exit 1; }; fi
 	@rm -f $(VENV)/.ready-* && touch $@
 
 # made once; from then on it is yours
