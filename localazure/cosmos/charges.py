@@ -17,6 +17,7 @@ Source: "Request Units in Azure Cosmos DB", "Partial document update" (patch), "
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from typing import Any
 
@@ -55,24 +56,46 @@ def feed(returned: int) -> float:
     return round(max(1.0, returned / 1024), 2)
 
 
+Path = tuple[str, ...]
+Pattern = tuple[Path, bool]
+"""A path of an indexing policy, and whether it stands for all that lies below."""
+_ANY = ""
+"""A step that stands for every name with which no pattern goes on."""
+
+
 class IndexingPolicy:
     """Which values of a document are indexed, by the container's policy."""
 
     def __init__(self, policy: dict[str, Any] | None) -> None:
         policy = policy or {"includedPaths": [{"path": "/*"}], "excludedPaths": [{"path": '/"_etag"/?'}]}
         self._off = policy.get("indexingMode") == "none"
-        self._included = [_pattern(entry["path"]) for entry in policy.get("includedPaths", [])]
-        self._excluded = [_pattern(entry["path"]) for entry in policy.get("excludedPaths", [])]
+        self._included = _patterns(policy.get("includedPaths", []))
+        self._excluded = _patterns(policy.get("excludedPaths", []))
         self._is_indexed = lru_cache(maxsize=4096)(self._decided)
+        self._is_uniform = lru_cache(maxsize=4096)(self._decides_all)
 
     def count(self, document: dict[str, Any]) -> int:
         """How many of the document's values are indexed."""
-        return 0 if self._off else sum(1 for path in _leaves(document, ()) if self._is_indexed(path))
+        return 0 if self._off else self._counted(document, ())
 
-    def _decided(self, path: tuple[str, ...]) -> bool:
+    def _counted(self, value: Any, path: Path) -> int:
+        if not isinstance(value, dict | list):
+            return int(self._is_indexed(path))
+        if self._is_uniform(path):
+            return _values(value) if self._is_indexed((*path, _ANY)) else 0
+        if isinstance(value, list):
+            return sum(self._counted(inner, (*path, "[]")) for inner in value)
+        return sum(self._counted(inner, (*path, name)) for name, inner in value.items() if not _is_own(name))
+
+    def _decides_all(self, path: Path) -> bool:
+        """Whether everything below the path is indexed, or nothing: no pattern goes on from there."""
+        depth = len(path)
+        return not any(len(steps) > depth and steps[:depth] == path for steps, _ in (*self._included, *self._excluded))
+
+    def _decided(self, path: Path) -> bool:
         return self._depth(self._included, path) > self._depth(self._excluded, path)
 
-    def _depth(self, patterns: list[tuple[tuple[str, ...], bool]], path: tuple[str, ...]) -> int:
+    def _depth(self, patterns: list[Pattern], path: Path) -> int:
         """How precisely any pattern fits: the longest one decides, and an exact one before a wildcard."""
         fits = [
             2 * len(steps) + (not wildcard)
@@ -82,19 +105,25 @@ class IndexingPolicy:
         return max(fits, default=-1)
 
 
-def _pattern(path: str) -> tuple[tuple[str, ...], bool]:
-    steps = paths.steps(path)
-    return tuple(step for step in steps if step not in ("*", "?")), steps[-1] == "*"
+def _patterns(entries: Iterable[Mapping[str, Any]]) -> list[Pattern]:
+    """Those of them that are about something that counts."""
+    found = [paths.steps(entry["path"]) for entry in entries]
+    named = [(tuple(step for step in steps if step not in ("*", "?")), steps[-1] == "*") for steps in found]
+    return [(steps, wildcard) for steps, wildcard in named if not any(map(_is_own, steps))]
 
 
-def _leaves(value: Any, path: tuple[str, ...]) -> list[tuple[str, ...]]:
+def _is_own(name: str) -> bool:
+    """Whether the property is the service's own: those do not count."""
+    return name.startswith("_")
+
+
+def _values(value: Any) -> int:
+    """How many values there are, at all depths."""
     if isinstance(value, dict):
-        return [
-            leaf for name, inner in value.items() if not name.startswith("_") for leaf in _leaves(inner, (*path, name))
-        ]
+        return sum(_values(inner) for name, inner in value.items() if not _is_own(name))
     if isinstance(value, list):
-        return [leaf for inner in value for leaf in _leaves(inner, (*path, "[]"))]
-    return [path]
+        return sum(map(_values, value))
+    return 1
 
 
 class Ledger:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
@@ -16,7 +16,8 @@ class Item:
     """One version of a document. `text` is what a reader is given, system properties and all.
 
     `lsn` is the number of this change among those of its physical range, `rid` the item's number in the container:
-    later items have a higher one, later versions keep it, and scans go by it. `ttl` is the document's own.
+    later items have a higher one, later versions keep it, and scans go by it. `ttl` is the document's own. `parsed` is
+    what `text` says, where that is known already.
     """
 
     key: str
@@ -27,11 +28,12 @@ class Item:
     ts: int
     ttl: int | None
     text: str
+    parsed: dict[str, Any] | None = field(default=None, compare=False, repr=False)
 
     @cached_property
     def document(self) -> dict[str, Any]:
         """The parsed document; not to be changed."""
-        value: dict[str, Any] = json.loads(self.text)
+        value: dict[str, Any] = json.loads(self.text) if self.parsed is None else self.parsed
         return value
 
 

@@ -112,6 +112,10 @@ class Container:
                 return item if self.alive(item, now) else None
         return None
 
+    def text_of(self, rid: int) -> str:
+        """The text of the item with this number, which must be there."""
+        return next(each.by_rid[rid].text for each in self.ranges if rid in each.by_rid)
+
     def alive(self, item: Item, now: float) -> bool:
         """Whether the item has not expired, by its own TTL or else the container's; without the latter none does."""
         if self.ttl is None:

@@ -13,7 +13,6 @@ from localazure.cosmos.model import Container, Part
 from localazure.cosmos.sql.expressions import Given
 from localazure.cosmos.sql.paging import LARGEST_PAGE, Position, Resume, first_rid, run_page
 from localazure.cosmos.sql.points import points
-from localazure.cosmos.sql.pushdown import candidates
 from localazure.cosmos.sql.query import Query, parse
 
 _ACROSS = (
@@ -71,7 +70,7 @@ def query_page(container: Container, part: Part, question: Question, wanted: Wan
     position = continuation.decode(wanted.token, question.text)
     items = _looked_at(container, part, query, keys, question, first_rid(position) if query.streams else 0)
     documents = ((item.rid, item.document) for item in items) if query.reads else [(0, None)]
-    page = run_page(query, documents, given, position, wanted.size, question.resume)
+    page = run_page(query, documents, given, position, wanted.size, container.text_of, question.resume)
     token = None if page.more is None else continuation.encode(page.more, question.text, wanted.kilobytes)
     looked_at = page.looked_at if query.reads else 0
     charge = charges.query(looked_at, sum(map(len, page.texts)))
@@ -117,7 +116,7 @@ def _filled(items: Iterable[Item], size: int, text: str) -> tuple[list[str], str
 
 def _keys(container: Container, part: Part, query: Query, question: Question) -> set[str] | None:
     """The partition keys that the query can be about; `None` for any."""
-    values = candidates(query.tree, container.steps, question.parameters) if container.steps else None
+    values = query.candidates(container.steps, question.parameters) if container.steps else None
     keys = None if values is None else {canonical([value]) for value in values if not isinstance(value, list | dict)}
     if part.key is None:
         return keys
@@ -128,7 +127,7 @@ def _looked_at(
     container: Container, part: Part, query: Query, keys: set[str] | None, question: Question, since: int
 ) -> Iterable[Item]:
     """The items that the query has to look at, in the order of creation."""
-    ids = candidates(query.tree, ("id",), question.parameters)
+    ids = query.candidates(("id",), question.parameters)
     if keys is None:
         items = container.visible(part, question.now, since)
         return items if ids is None else _named(items, ids)

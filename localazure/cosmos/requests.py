@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any
 
 from aiohttp import web
@@ -32,12 +33,17 @@ def partition_key(request: web.Request, container: Container) -> str | None:
 
 def whole_key(text: str, container: Container) -> str:
     """A partition key, from its JSON. Raises BadRequest for one with another number of values than the container's."""
+    return _whole_key(text, len(container.paths))
+
+
+@lru_cache(maxsize=4096)
+def _whole_key(text: str, count: int) -> str:
+    """Clients ask for one partition many times in a row."""
     values = _key_values(text)
-    if len(values) != len(container.paths):
+    if len(values) != count:
         raise BadRequest(
             "Partition key provided either doesn't correspond to definition in the collection or doesn't match "
-            f"partition key field values specified in the document. It has {len(values)} values, not "
-            f"{len(container.paths)}",
+            f"partition key field values specified in the document. It has {len(values)} values, not {count}",
             1001,
         )
     return canonical(values)
@@ -57,8 +63,7 @@ def part(request: web.Request, container: Container) -> Part:
     text, span = request.headers.get(_KEY), _span(request, container)
     if text is None:
         return Part(None, span)
-    values = _key_values(text)
-    if 0 < len(values) < len(container.paths):
+    if len(container.paths) > 1 and 0 < len(values := _key_values(text)) < len(container.paths):
         begun = prefix(canonical(values))
         return Part(None, begun if span is None else begun.within(span))
     return Part(whole_key(text, container), span)

@@ -6,7 +6,6 @@ Source: "Access control on Azure Cosmos DB resources" (REST reference).
 from __future__ import annotations
 
 import base64
-import hashlib
 import hmac
 import re
 from collections.abc import Callable, Iterator, Mapping
@@ -18,6 +17,8 @@ from localazure.cosmos import rids
 from localazure.cosmos.errors import Forbidden, Unauthorized
 
 _TYPE = re.compile(r"(?:^|&)type=([^&]*)")
+_ESCAPES = (("%3D", "="), ("%26", "&"), ("%2B", "+"), ("%2F", "/"))
+"""All that most clients escape: what has no others needs no parsing."""
 LIFETIME = 15 * 60.0
 """Seconds for which a signature is good, before and after its date. Source: the same page."""
 
@@ -39,7 +40,7 @@ class Signatures:
 
         Raises Unauthorized, and Forbidden for a signature that is too old.
         """
-        plain = unquote(authorization)
+        plain = _unescaped(authorization)
         named = _TYPE.search(plain)
         kind = "" if named is None else named[1]
         if kind == "aad":
@@ -79,8 +80,14 @@ def _moment(date: str) -> float:
         raise Unauthorized("x-ms-date is missing or is not a date of HTTP") from exc
 
 
+def _unescaped(authorization: str) -> str:
+    for escape, character in _ESCAPES:
+        authorization = authorization.replace(escape, character)
+    return unquote(authorization)
+
+
 def _signs(key: bytes, text: str, given: str) -> bool:
-    expected = base64.b64encode(hmac.new(key, text.encode(errors="surrogateescape"), hashlib.sha256).digest())
+    expected = base64.b64encode(hmac.digest(key, text.encode(errors="surrogateescape"), "sha256"))
     return hmac.compare_digest(given.encode(errors="surrogateescape"), expected)
 
 

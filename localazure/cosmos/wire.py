@@ -9,6 +9,7 @@ import asyncio
 import contextlib
 import json
 import time
+from functools import partial
 from pathlib import Path
 
 from aiohttp import web
@@ -91,12 +92,12 @@ class CosmosServer:
         return f"http://localhost:{self.port}"
 
     async def start(self) -> None:
-        app = web.Application(client_max_size=LARGEST_REQUEST, middlewares=[own_machine])
+        app = web.Application(client_max_size=LARGEST_REQUEST)
         for method, path, handler in routes(self._service):
             ending = "" if path == "/" else "{_:/?}"
             app.router.add_route(method, f"{path}{ending}", self._guarded(handler))
         for method, path, handler in self._local.routes():
-            app.router.add_route(method, path, handler)
+            app.router.add_route(method, path, partial(own_machine, handler=handler))
         app.router.add_route("*", "/{path:.*}", self._guarded(_unknown))
         self._runner = Runner(app, self._config.timeouts, shutdown_timeout=1)
         await self._runner.setup()
@@ -119,11 +120,15 @@ class CosmosServer:
 
     def _refused(self, request: web.Request, error: CosmosError) -> web.Response:
         """The error, with what the client is to know of the container and its physical ranges, if they are there."""
-        if "coll" not in request.match_info or isinstance(error, Unauthorized):
+        if "coll" not in request.match_info:
             return error_response(error)
         try:
             container = self._service.named(request)
         except NotFound:
+            self._account.ledger.add(*self._service.names(request), "failed", FAILED_WRITE)
+            return error_response(error)
+        self._service.charge(container, "failed", FAILED_WRITE)
+        if isinstance(error, Unauthorized):
             return error_response(error)
         try:
             return error_response(error, container, container.ranges_of(requests.part(request, container)))
@@ -145,8 +150,6 @@ class CosmosServer:
                     raise BadRequest("a consistency level that is stronger than the account's, which is Session")
                 answer = await self._local.handled(handler, request)
             except CosmosError as exc:
-                if "coll" in request.match_info:
-                    self._account.ledger.add(*self._service.names(request), "failed", FAILED_WRITE)
                 answer = self._refused(request, exc)
             except web.HTTPRequestEntityTooLarge:
                 answer = error_response(TooLarge("the request is too large"))

@@ -1,52 +1,71 @@
 """Patch conditions: `from c where …`.
 
-Conditions cannot have parameters, so callers write values into them and no two texts are the same. Taking the literals
-out again makes them one text, which is parsed once.
+Conditions cannot have parameters, so callers write values into them and no two texts are the same. Those that differ in
+values of WHERE alone share a template: a query that is compiled once, and is given the values that stand in a text.
 """
 
 from __future__ import annotations
 
-import json
 import re
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from localazure.cosmos.errors import QueryError
-from localazure.cosmos.sql.expressions import LIFTED
-from localazure.cosmos.sql.lexer import unquoted
-from localazure.cosmos.sql.query import Query, parse
+from localazure.cosmos.sql.expressions import Given
+from localazure.cosmos.sql.lexer import LITERAL, LONGEST, literal
+from localazure.cosmos.sql.query import Query, parse, parse_open
 
-_LONGEST_NAME = 64
-_STRING = r"""(?:'(?:\\.|[^'\\])*'|"(?:\\.|[^"\\])*")"""
-_PROPERTY = re.compile(r"\.\w+\[$")
-"""What stands before a literal that names a property: `c.holds[`."""
-_PIECE = re.compile(
-    rf"""
-    (?P<kept> --[^\n]* | \bESCAPE\s*{_STRING} | {_STRING}\s*: )  # a comment, an escape character, a property's name
-    | (?P<literal> {_STRING} | (?<![\w.@$])\d+(?:\.\d+)?(?![\w.]) )
-    """,
-    re.VERBOSE | re.IGNORECASE,
-)
+_MOST_TEMPLATES = 512
+_PIECES = re.compile(rf"--[^\n]*|({LITERAL})", re.VERBOSE | re.DOTALL)
+
+Shape = tuple[str | bool | None, ...]
+"""What stands between literals and comments, and of each of them whether it is quoted (of a comment, None)."""
 
 
-def parse_condition(text: str) -> tuple[Query, dict[str, Any]]:
-    """A condition as a query, and the parameters it is to be run with. Raises QueryError."""
-    values: dict[str, Any] = {}
+@dataclass(frozen=True)
+class _Template:
+    """A query whose WHERE is given the literals at `open`; the others are as in the text that it was made of."""
 
-    def lift(match: re.Match[str]) -> str:
-        literal = match["literal"]
-        if literal is None:
-            return match[0]
-        quoted = literal[0] in "'\""
-        if quoted and _PROPERTY.search(text, max(0, match.start() - _LONGEST_NAME), match.start()):
-            name = f"{LIFTED}{len(values)}"
-            values[name] = unquoted(literal)
-            return f"'{name}'"
-        name = f"@lifted{len(values)}"
-        values[name] = unquoted(literal) if quoted else json.loads(literal)
-        return name
+    query: Query
+    open: frozenset[int]
+    literals: Sequence[str | None]
 
+    def fits(self, literals: Sequence[str | None]) -> bool:
+        pairs = zip(self.literals, literals, strict=True)
+        return all(number in self.open or own == other for number, (own, other) in enumerate(pairs))
+
+
+_templates: dict[Shape, _Template] = {}
+
+
+def holds(condition: str, document: Any, now: float) -> bool:
+    """Whether a document fulfils a condition. Raises QueryError."""
+    query, values = _parsed(f"SELECT VALUE true {condition}")
+    return bool(query.run([document], Given({}, now, values)))
+
+
+def _parsed(text: str) -> tuple[Query, Sequence[Any]]:
+    """A condition as a query, and the literals that it is to be given."""
+    pieces = _PIECES.split(text)
+    literals = pieces[1::2]
+    shape = (*pieces[::2], *(each and each[0] in "'\"" for each in literals))
+    known = _templates.get(shape)
+    if known is None:
+        known = _templates[shape] = _template(text, pieces)
+        if len(_templates) > _MOST_TEMPLATES:
+            del _templates[next(iter(_templates))]
+    elif len(text) > LONGEST or not known.fits(literals):
+        return parse(text), ()
     try:
-        return parse(f"SELECT VALUE true {_PIECE.sub(lift, text)}"), values
+        values = [literal(each) if number in known.open else None for number, each in enumerate(literals)]
     except QueryError:
-        # somewhere a literal has to be one, as in FROM t IN c['tags']
-        return parse(f"SELECT VALUE true {text}"), {}
+        return parse(text), ()  # which says where in the text it is wrong
+    return known.query, values
+
+
+def _template(text: str, pieces: Sequence[str]) -> _Template:
+    """Raises QueryError."""
+    starts = {match.start(1): number for number, match in enumerate(_PIECES.finditer(text))}
+    query, opened = parse_open(text, starts)
+    return _Template(query, opened, pieces[1::2])

@@ -19,10 +19,14 @@ _COMPARISONS = frozenset({"=", "!=", "<", "<=", ">", ">="})
 
 @dataclass(frozen=True)
 class Given:
-    """What a query is given from outside: its parameters, and the time in seconds since the Unix epoch."""
+    """What a query is given from outside: its parameters, and the time in seconds since the Unix epoch.
+
+    `literals` are the values, by number, of a query that was compiled to take them from here.
+    """
 
     parameters: Mapping[str, Any]
     now: float
+    literals: Sequence[Any] = ()
 
 
 @dataclass
@@ -38,15 +42,17 @@ Compiled = Callable[[Scope], Any]
 Subquery = Callable[[s.Query], Callable[[Scope], list[Any]]]
 
 
-LIFTED = "\uf8ff"
-"""How the name of a property begins that was taken out of a condition (a private character): a parameter has it."""
-
-
 class Compiler:
-    """Compiles trees in which the binder has found nothing wrong. `subquery` compiles a SELECT inside an expression."""
+    """Compiles trees in which the binder has found nothing wrong. `subquery` compiles a SELECT inside an expression.
 
-    def __init__(self, subquery: Subquery) -> None:
+    `literals` are numbers by places: a value or a property's name that stands there is taken from what the query is
+    given. `open` are the numbers of those that were found.
+    """
+
+    def __init__(self, subquery: Subquery, literals: Mapping[int, int] | None = None) -> None:
         self._subquery = subquery
+        self._literals = literals or {}
+        self.open: set[int] = set()
         self._by_kind: dict[type[s.Node], Callable[[Any], Compiled]] = {
             s.Constant: self._constant,
             s.Parameter: self._parameter,
@@ -72,8 +78,17 @@ class Compiler:
         return [self.compile(node) for node in nodes]
 
     def _constant(self, node: s.Constant) -> Compiled:
-        value = node.value
+        value, number = node.value, self._opened(node.place)
+        if number is not None:
+            return lambda scope: scope.given.literals[number]
         return lambda scope: value
+
+    def _opened(self, place: s.Place) -> int | None:
+        """The number of the literal that stands there, if it is to be given."""
+        number = self._literals.get(place[0])
+        if number is not None:
+            self.open.add(number)
+        return number
 
     def _parameter(self, node: s.Parameter) -> Compiled:
         name = node.name
@@ -91,8 +106,9 @@ class Compiler:
 
     def _member(self, node: s.Member) -> Compiled:
         of, keys = self.compile(node.of), tuple(step.key for step in node.steps)
-        if any(str(key).startswith(LIFTED) for key in keys):
-            return lambda scope: follow(of(scope), tuple(scope.given.parameters.get(str(key), key) for key in keys))
+        numbers = [self._opened(step.place) for step in node.steps]
+        if any(number is not None for number in numbers):
+            return lambda scope: follow(of(scope), _keys(scope.given.literals, keys, numbers))
         if len(keys) == 1 and isinstance(keys[0], str):
             key = keys[0]
 
@@ -255,6 +271,11 @@ def _logical(terms: Sequence[Compiled], decisive: bool) -> Compiled:
         return other if known else UNDEFINED
 
     return decided
+
+
+def _keys(literals: Sequence[Any], keys: Sequence[Any], numbers: Sequence[int | None]) -> list[Any]:
+    """The keys of a path, of which those with a number are given."""
+    return [key if number is None else literals[number] for key, number in zip(keys, numbers, strict=True)]
 
 
 def follow(value: Any, keys: Sequence[str | int | float]) -> Any:

@@ -36,16 +36,20 @@ _EXACT = frozenset({*CONSTANTS, "udf"})
 _ESCAPES = {"b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t"}
 _ENDS_OPERAND = frozenset({"name", "number", "string", "parameter", ")", "]", "}", *CONSTANTS})
 
+_NUMBER = r"(?: 0[xX][0-9A-Fa-f]+ | (?: \d+\.?\d* | \.\d+ ) (?: [eE][+-]?\d+ )? ) (?![\w.])"
+_STRING = r"""(?: "(?:[^"\\]|\\.)*" | '(?:[^'\\]|\\.)*' )"""
+LITERAL = rf"(?: {_STRING} | (?<![\w.@])-?{_NUMBER} )"
+"""A string, or a number with the sign before it, where a token begins; a verbose pattern."""
 _TOKEN = re.compile(
-    r"""
+    rf"""
       (?P<skip> (?: [ \t\r\n\f\v]+ | --[^\n]* )+ )
     | (?P<word> [^\W\d]\w* )
-    | (?P<number> (?: 0[xX][0-9A-Fa-f]+ | (?: \d+\.?\d* | \.\d+ ) (?: [eE][+-]?\d+ )? ) (?![\w.]) )
+    | (?P<number> {_NUMBER} )
     | (?P<misnumber> \.?\d[\w.]* )
     | (?P<parameter> @[^\W\d]\w* )
-    | (?P<string> "(?:[^"\\]|\\.)*" | '(?:[^'\\]|\\.)*' )
+    | (?P<string> {_STRING} )
     | (?P<misstring> ["'].* )
-    | (?P<symbol> \?\? | \|\| | >>> | >> | << | <= | >= | <> | != | [-+*/%&|^~=<>?:.,()\[\]{}] )
+    | (?P<symbol> \?\? | \|\| | >>> | >> | << | <= | >= | <> | != | [-+*/%&|^~=<>?:.,()\[\]{{}}] )
     """,
     re.VERBOSE | re.DOTALL,
 )
@@ -142,9 +146,9 @@ def _number(text: str, start: int, end: int) -> int | float:
     return value
 
 
-def unquoted(text: str) -> str:
-    """A string literal's value. Raises QueryError."""
-    return _unquoted(text, 0, len(text))
+def literal(text: str) -> Any:
+    """The value of a literal. Raises QueryError."""
+    return _unquoted(text, 0, len(text)) if text[0] in "'\"" else tokens(text)[0].value
 
 
 def _unquoted(text: str, start: int, end: int) -> str:

@@ -14,15 +14,14 @@ WHERE rejected on the way there (where something is sorted or grouped: on the fi
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from localazure.cosmos.errors import BadRequest
 from localazure.cosmos.sql.expressions import Given, Scope
 from localazure.cosmos.sql.query import Query, folded
-from localazure.cosmos.sql.values import UNDEFINED, identity, order_key
+from localazure.cosmos.sql.values import UNDEFINED, identity, order_key, written
 
 LARGEST_PAGE = 4 * 1024 * 1024
 """Bytes. Source: "Azure Cosmos DB service quotas", maximum response size."""
@@ -60,17 +59,18 @@ class Page:
 
 @dataclass
 class _Room:
-    """A page being filled."""
+    """A page being filled. `text_of` gives the text of a result that is a document, by the document's rid."""
 
     size: int
+    text_of: Callable[[int], str] | None
     texts: list[str] = field(default_factory=list)
     bytes: int = 0
 
-    def take(self, value: Any) -> bool:
-        """Whether the value still went in."""
+    def take(self, value: Any, rid: int) -> bool:
+        """Whether the value still went in; `rid` is that of its document."""
         if len(self.texts) >= self.size:
             return False
-        text = json.dumps(value, ensure_ascii=False)
+        text = written(value) if self.text_of is None else self.text_of(rid)
         self.bytes += len(text.encode())
         if self.texts and self.bytes > LARGEST_PAGE:
             return False
@@ -102,11 +102,12 @@ def run_page(
     given: Given,
     position: Position | None,
     size: int,
+    text_of: Callable[[int], str],
     resume: Resume | None = None,
 ) -> Page:
     """At most `size` results from the position on, of those that `resume` leaves.
 
-    `documents` come with their rids, in that order.
+    `documents` come with their rids, in that order; `text_of` gives a document's text by its rid.
 
     Raises BadRequest, also for a position that is none of this query.
     """
@@ -114,9 +115,10 @@ def run_page(
     if position is None:
         skip, take = query.bounds(given.parameters)
         position = Position([], skip, take)
+    room = _Room(size, text_of if query.gives_documents else None)
     if query.streams:
-        return _plain_page(query, documents, outer, position, size)
-    return _sorted_page(query, documents, outer, position, size, resume)
+        return _plain_page(query, documents, outer, position, room)
+    return _sorted_page(query, documents, outer, position, room, resume)
 
 
 def first_rid(position: Position | None) -> int:
@@ -134,10 +136,10 @@ def _rows(query: Query, document: Any, outer: Scope) -> Iterator[Scope]:
 
 
 def _plain_page(
-    query: Query, documents: Iterable[tuple[int, Any]], outer: Scope, position: Position, size: int
+    query: Query, documents: Iterable[tuple[int, Any]], outer: Scope, position: Position, room: _Room
 ) -> Page:
     begin = (first_rid(position), int(position.place[-1])) if position.place else (0, 0)
-    skip, take, room, looked_at = position.skip, position.take, _Room(size), 0
+    skip, take, looked_at = position.skip, position.take, 0
     for rid, document in documents:
         if take == 0:
             break
@@ -148,7 +150,7 @@ def _plain_page(
             if skip:
                 skip, used = skip - 1, True
                 continue
-            if not room.take(value):
+            if not room.take(value, rid):
                 return Page(room.texts, Position([rid, number], 0, take), looked_at + used)
             used = True
             if take is not None:
@@ -164,7 +166,7 @@ def _sorted_page(
     documents: Iterable[tuple[int, Any]],
     outer: Scope,
     position: Position,
-    size: int,
+    room: _Room,
     resume: Resume | None,
 ) -> Page:
     seen: list[int] = []
@@ -179,7 +181,7 @@ def _sorted_page(
     else:
         looked_at = len(set(seen).difference(*(entry.rids for entry in found)))
     _sort(found, directions)
-    skip, take, room = position.skip, position.take, _Room(size)
+    skip, take = position.skip, position.take
     used: set[int] = set()
     last: _Entry | None = None
     for entry in found:
@@ -190,7 +192,7 @@ def _sorted_page(
             continue
         if skip:
             skip -= 1
-        elif room.take(value):
+        elif room.take(value, entry.ties[0] if entry.ties else 0):
             last, take = entry, None if take is None else take - 1
         else:
             if query.distinct and query.sort and not query.distinct_is_sorted:

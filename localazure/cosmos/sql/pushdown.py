@@ -26,6 +26,15 @@ def candidates(query: s.Query, path: tuple[str, ...], parameters: Mapping[str, A
     return None if found is None else list(found.values())
 
 
+def leaves_anything(query: s.Query, path: tuple[str, ...]) -> bool:
+    """Whether the query's WHERE leaves any value possible at the path, whatever its parameters are."""
+    search = _Search(query, path, Given({}, 0.0))
+    first = query.sources[0].collection if query.sources else None
+    return (query.where is None or search.is_silent(query.where)) and (
+        not isinstance(first, s.Query) or leaves_anything(first, path)
+    )
+
+
 def is_undefined(node: s.Expression, parameters: Mapping[str, Any]) -> bool:
     """Whether the expression is undefined, whatever the document."""
     return _Search(_NOWHERE, (), Given(parameters, 0.0)).constant(node) is UNDEFINED
@@ -58,6 +67,17 @@ class _Search:
         if wanted and isinstance(node, s.Call) and node.function == "IS_NULL" and self._is_property(node.arguments[0]):
             return {identity(None): None}
         return None if (value := self.constant(node)) is _OPEN or value is wanted else {}
+
+    def is_silent(self, node: s.Expression) -> bool:
+        """Whether the expression says nothing of the property, and is about a row in each of its terms."""
+        if isinstance(node, s.Unary) and node.operator == "NOT":
+            return self.is_silent(node.operand)
+        if isinstance(node, s.Chain) and node.rest[0][0] in ("AND", "OR"):
+            return self.is_silent(node.first) and all(self.is_silent(operand) for _, operand in node.rest)
+        parts = (node, *s.children(node))
+        return not any(self._is_property(part) or part == s.Constant(UNDEFINED) for part in parts) and not _is_closed(
+            node
+        )
 
     def _logical(self, node: s.Chain, wanted: bool) -> Values | None:
         found = [self.values(node.first, wanted), *[self.values(operand, wanted) for _, operand in node.rest]]

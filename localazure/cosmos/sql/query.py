@@ -16,6 +16,7 @@ from localazure.cosmos.sql import syntax as s
 from localazure.cosmos.sql.binder import bound
 from localazure.cosmos.sql.expressions import Compiled, Compiler, Given, Scope
 from localazure.cosmos.sql.grouping import is_aggregated, part_of
+from localazure.cosmos.sql.pushdown import candidates, leaves_anything
 from localazure.cosmos.sql.sources import DOCUMENT, WHOLE_ROW, Rows, document_name, rows
 from localazure.cosmos.sql.values import UNDEFINED, identity, order_key
 
@@ -55,6 +56,26 @@ class Query:
         """Whether anything is sorted downwards: then equal rows come with the latest document first."""
         return any(descending for _, descending in self.sort)
 
+    @cached_property
+    def gives_documents(self) -> bool:
+        """Whether each result is a document as it is."""
+        select = self.tree.select
+        if self.group or self.aggregates or self.distinct or len(self.tree.sources) != 1 or not self.document:
+            return False
+        return select.kind == "*" or (select.kind == "VALUE" and select.items[0].value == s.Name(self.document))
+
+    @cached_property
+    def _anything_at(self) -> dict[tuple[str, ...], bool]:
+        """Whether WHERE leaves any value possible at a path; known of those that were asked for."""
+        return {}
+
+    def candidates(self, path: tuple[str, ...], parameters: Mapping[str, Any]) -> list[Any] | None:
+        """The values at the path (property names) that WHERE leaves possible, or `None` for any."""
+        anything = self._anything_at.get(path)
+        if anything is None:
+            anything = self._anything_at[path] = leaves_anything(self.tree, path)
+        return None if anything else candidates(self.tree, path, parameters)
+
     @property
     def streams(self) -> bool:
         """Whether results can be given while documents are read, in their order."""
@@ -64,9 +85,8 @@ class Query:
         """What a document is to the query's FROM."""
         return Scope({self.document: document}, given)
 
-    def run(self, documents: Iterable[Any], parameters: Mapping[str, Any], now: float) -> list[Any]:
+    def run(self, documents: Iterable[Any], given: Given) -> list[Any]:
         """The results, in order. Raises QueryError."""
-        given = Given(parameters, now)
         scopes = (self.scope(document, given) for document in documents) if self.reads else [Scope({}, given)]
         return self.results(scopes, Scope({}, given))
 
@@ -137,10 +157,20 @@ def count(given: s.Count, clause: str, parameters: Mapping[str, Any]) -> int:
 @lru_cache(maxsize=512)
 def parse(text: str) -> Query:
     """Raises QueryError with the place of the error."""
-    return _compiled(bound(text), True)
+    return _compiled(bound(text), True, Compiler(_subquery))
 
 
-def _compiled(tree: s.Query, whole: bool) -> Query:
+def parse_open(text: str, literals: Mapping[int, int]) -> tuple[Query, frozenset[int]]:
+    """As `parse`, but literals of WHERE are taken from what the query is given; and the numbers of those that are.
+
+    `literals` are their numbers by the places at which they begin.
+    """
+    compiler = Compiler(_subquery, literals)
+    query = _compiled(bound(text), True, compiler)
+    return query, frozenset(compiler.open)
+
+
+def _compiled(tree: s.Query, whole: bool, for_where: Compiler) -> Query:
     """`whole`: its FROM reads the container."""
     compiler = Compiler(_subquery)
     return Query(
@@ -148,7 +178,7 @@ def _compiled(tree: s.Query, whole: bool) -> Query:
         reads=bool(tree.sources),
         document=document_name(tree.sources) if whole else DOCUMENT,
         rows=rows(tree.sources, whole, _source_query),
-        where=None if tree.where is None else compiler.compile(tree.where),
+        where=None if tree.where is None else for_where.compile(tree.where),
         group=tuple(compiler.compile(node) for node in tree.group),
         sort=tuple((compiler.compile(sort.value), sort.descends) for sort in tree.order),
         shape=_shape(tree, compiler),
@@ -161,7 +191,7 @@ def _subquery(tree: s.Query) -> Callable[[Scope], list[Any]]:
 
 
 def _source_query(tree: s.Query, whole: bool) -> Callable[[Scope], list[Any]]:
-    query = _compiled(tree, whole)
+    query = _compiled(tree, whole, Compiler(_subquery))
 
     def run(scope: Scope) -> list[Any]:
         own = query.scope(scope.names[DOCUMENT], scope.given) if whole else scope

@@ -1,4 +1,4 @@
-"""JSON values as Cosmos DB compares, orders and hashes them; `undefined` is not `null`."""
+"""JSON values as Cosmos DB compares, orders, hashes and writes them; `undefined` is not `null`."""
 
 from __future__ import annotations
 
@@ -22,6 +22,7 @@ class Undefined:
 
 UNDEFINED: Final = Undefined()
 
+_ENCODER = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False)
 _RANKS: dict[type, int] = {Undefined: 0, type(None): 1, bool: 2, int: 4, float: 4, str: 5, list: 6, dict: 7}
 
 
@@ -53,6 +54,11 @@ def _whole(value: Any) -> Any:
     if isinstance(value, dict):
         return {name: _whole(inner) for name, inner in value.items()}
     return value
+
+
+def written(value: Any) -> str:
+    """The value as JSON."""
+    return _ENCODER.encode(value)
 
 
 def compare(operator: str, left: Any, right: Any) -> Any:

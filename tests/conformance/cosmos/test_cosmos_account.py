@@ -6,6 +6,7 @@ import base64
 import hashlib
 import hmac
 import sqlite3
+from collections.abc import Iterator
 from email.utils import formatdate
 from pathlib import Path
 from typing import Any
@@ -15,9 +16,12 @@ import aiohttp
 import pytest
 from azure.cosmos import CosmosClient, PartitionKey, exceptions
 from azure.cosmos.aio import CosmosClient as AsyncCosmosClient
+from hypothesis import given
+from hypothesis import strategies as st
 
 from localazure.clock import ManualClock
 from localazure.cosmos import EMULATOR_KEY, PART
+from localazure.cosmos.charges import IndexingPolicy
 from localazure.cosmos.wire import CosmosServer
 from localazure.part import Config
 
@@ -136,6 +140,53 @@ def test_the_indexing_policy_decides_what_a_write_costs(address: str) -> None:
             charges[name] = float(container.client_connection.last_response_headers["x-ms-request-charge"])
     assert charges["all"] - charges["some"] == pytest.approx(6 * 0.3)
     assert charges["some"] - charges["none"] == pytest.approx(0.3)
+
+
+def _paths(value: Any, path: str) -> Iterator[str]:
+    """The path of each value, as an indexing policy writes it."""
+    if isinstance(value, dict):
+        for name, inner in value.items():
+            if not name.startswith("_"):
+                yield from _paths(inner, f"{path}/{name}")
+    elif isinstance(value, list):
+        for inner in value:
+            yield from _paths(inner, f"{path}/[]")
+    else:
+        yield path
+
+
+def _precision(patterns: list[str], path: str) -> int:
+    """How long the longest pattern is that fits; an exact one counts for more than a wildcard."""
+    fits = [
+        2 * pattern.count("/") + pattern.endswith("/?")
+        for pattern in patterns
+        if (path == pattern[:-2] if pattern.endswith("/?") else f"{path}/".startswith(pattern[:-1]))
+    ]
+    return max(fits, default=0)
+
+
+NAMES = st.sampled_from(["a", "b", "_c"])
+PATTERNS = st.lists(
+    st.builds(
+        lambda steps, end: "".join(f"/{step}" for step in steps) + end,
+        st.lists(st.sampled_from(["a", "b", "_c", "[]"]), max_size=3),
+        st.sampled_from(["/?", "/*"]),
+    ).filter(lambda pattern: pattern != "/?"),
+    max_size=4,
+)
+TREES = st.recursive(
+    st.integers(), lambda inner: st.lists(inner, max_size=3) | st.dictionaries(NAMES, inner, max_size=3), max_leaves=12
+)
+
+
+@given(st.dictionaries(NAMES, TREES, max_size=3), PATTERNS, PATTERNS)
+def test_the_longest_path_of_an_indexing_policy_decides(
+    document: dict[str, Any], included: list[str], excluded: list[str]
+) -> None:
+    policy = {"includedPaths": [{"path": path} for path in included]}
+    policy["excludedPaths"] = [{"path": path} for path in excluded]
+    expected = [path for path in _paths(document, "") if _precision(included, path) > _precision(excluded, path)]
+    assert IndexingPolicy(policy).count(document) == len(expected)
 
 
 @pytest.mark.parametrize(

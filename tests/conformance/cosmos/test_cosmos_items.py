@@ -19,6 +19,8 @@ from localazure.cosmos.changes import Operation
 from localazure.cosmos.engine import Account
 from localazure.cosmos.errors import CosmosError
 from localazure.cosmos.model import Part
+from localazure.cosmos.sql import conditions
+from localazure.cosmos.sql.query import parse_open
 from localazure.cosmos.wire import CosmosServer
 from localazure.part import Config
 
@@ -115,9 +117,20 @@ def test_every_patch_operation(things: Any) -> None:
     assert "old" not in patched
 
 
-def test_a_patch_that_fails_half_way_changes_nothing(things: Any) -> None:
-    before = things.create_item(CUP)
-    operations = [{"op": "incr", "path": "/pieces", "value": 1}, {"op": "remove", "path": "/missing"}]
+@pytest.mark.parametrize(
+    "done",
+    [
+        {"op": "incr", "path": "/pieces", "value": 1},
+        {"op": "set", "path": "/inner/deep/a", "value": 2},
+        {"op": "add", "path": "/inner/list/0", "value": 0},
+        {"op": "remove", "path": "/inner/list/0"},
+        {"op": "move", "from": "/inner/deep", "path": "/moved"},
+    ],
+)
+def test_a_patch_that_fails_half_way_changes_nothing(things: Any, done: dict[str, Any]) -> None:
+    things.create_item({**CUP, "inner": {"deep": {"a": 1}, "list": [{"b": 1}]}})
+    before = things.patch_item("cup", "china", [{"op": "set", "path": "/patched", "value": True}])
+    operations = [done, {"op": "remove", "path": "/missing"}]
     with pytest.raises(exceptions.CosmosHttpResponseError) as caught:
         things.patch_item("cup", "china", operations)
     assert caught.value.status_code == 400
@@ -161,6 +174,75 @@ def test_a_conditional_patch(things: Any, condition: str, holds: bool) -> None:
     assert things.read_item("cup", "china")["pieces"] == (0 if holds else 5)
 
 
+@pytest.mark.parametrize(
+    ("first", "second", "holds"),
+    [
+        ("from c where c.pieces >= 5", "from c where c.pieces >= 6", False),
+        ("from c where c.pieces - 1 = 4", "from c where c.pieces -1 = 4", True),
+        ("from c where c.pieces-1 = 4", "from c where c.pieces-2 = 4", False),
+        ("from c where c.pieces > -1", "from c where c.pieces > -1e1", True),
+        ("from c where c.pieces = 0x5", "from c where c.pieces = 0x6", False),
+        ("from c where c.pieces = 5", "from c where c.pieces = '5'", False),
+        ("from c where c.pieces = 5 -- five", "from c where c.pieces = 5 -- it's 6", True),
+        ("from c where is_defined(c.holds['a'])", "from c where is_defined(c.holds['b'])", False),
+        ("from c where is_defined(c['holds']['a'])", "from c where is_defined(c['holds']['b'])", False),
+        ("from c where c.holds['a']['b'] = 1", 'from c where c[\'holds\']["a"]["b"] = 1', True),
+        ("from c where c.tags[0] = 'red'", "from c where c.tags[1] = 'red'", False),
+        ("from c join t in c['tags'] where t = 'red'", "from c join t in c['none'] where t = 'red'", False),
+        ("from c where c.note like '50!%%' escape '!'", "from c where c.note like '50?%%' escape '?'", True),
+        ("from c where {'a': 1}.a = 1", "from c where {'b': 1}.a = 1", False),
+        ("from c where exists(select value t from t in c.tags where t = 'red')", "from c where \"%\" = '%'", True),
+        ("from c where exists(select 'a' from t in c.tags)", "from c where exists(select 'b' from t in c.none)", False),
+        ("from c where c.note = '50\\u0025 off'", "from c where c.note = '50\\u0026 off'", False),
+    ],
+)
+def test_conditions_that_differ_in_their_values_are_told_apart(
+    things: Any, first: str, second: str, holds: bool
+) -> None:
+    things.create_item({**CUP, "note": "50% off", "holds": {"a": {"b": 1}}})
+    change = [{"op": "set", "path": "/seen", "value": 1}]
+    things.patch_item("cup", "china", change, filter_predicate=first)
+    if holds:
+        things.patch_item("cup", "china", change, filter_predicate=second)
+    else:
+        with pytest.raises(exceptions.CosmosAccessConditionFailedError):
+            things.patch_item("cup", "china", change, filter_predicate=second)
+    things.patch_item("cup", "china", change, filter_predicate=first)
+
+
+@pytest.mark.parametrize(
+    ("known", "wrong", "place"),
+    [
+        ("from c where c.pieces = 5", "from c where c.pieces = 1e999", "SC1011"),
+        ("from c where c.note != 'a'", "from c where c.note != '\\uD'", "SC1012"),
+        ("from c where c.note not like 'a' escape '!'", "from c where c.note not like 'a' escape '!!'", "SC2207"),
+        ("from c where {'a': 1, 'b': 2}.a = 1", "from c where {'a': 1, 'a': 2}.a = 1", "SC2022"),
+        ("from c where c.note != 'a'", "from c where c.note != 'a", "SC1012"),
+    ],
+)
+def test_a_wrong_value_is_refused_after_a_right_one(things: Any, known: str, wrong: str, place: str) -> None:
+    things.create_item({**CUP, "note": "50% off"})
+    change = [{"op": "set", "path": "/seen", "value": 1}]
+    things.patch_item("cup", "china", change, filter_predicate=known)
+    with pytest.raises(exceptions.CosmosHttpResponseError, match=place) as caught:
+        things.patch_item("cup", "china", change, filter_predicate=wrong)
+    assert caught.value.status_code == 400
+
+
+def test_a_condition_is_compiled_once_whatever_values_stand_in_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    compiled: list[str] = []
+
+    def counted(text: str, literals: Any) -> Any:
+        compiled.append(text)
+        return parse_open(text, literals)
+
+    monkeypatch.setattr(conditions, "parse_open", counted)
+    for number in range(50):
+        order = f"from c where c.a - c.b >= {number} and not is_defined(c['counted'].of[\"order {number}\"])"
+        assert conditions.holds(order, {"a": 100, "b": number, "counted": {"of": {}}}, 0.0)
+    assert len(compiled) == 1
+
+
 @pytest.mark.parametrize("condition", ["from c where c.pieces >", "where c.pieces = 5", "from c where COUNT(1) = 1"])
 async def test_a_condition_that_is_none_is_refused(athings: Any, condition: str) -> None:
     before = await athings.create_item(CUP)
@@ -169,6 +251,37 @@ async def test_a_condition_that_is_none_is_refused(athings: Any, condition: str)
         await athings.patch_item("cup", "china", change, filter_predicate=condition)
     assert caught.value.status_code == 400
     assert await athings.read_item("cup", "china") == before
+
+
+def test_what_a_patch_moved_or_set_is_patched_where_it_is_alone(things: Any) -> None:
+    things.create_item({**CUP, "inner": {"a": {"b": [1, {"c": 1}]}}})
+    value = {"d": 1}
+    things.patch_item(
+        "cup",
+        "china",
+        [
+            {"op": "set", "path": "/one", "value": value},
+            {"op": "set", "path": "/one/d", "value": 2},
+            {"op": "move", "from": "/inner/a", "path": "/two"},
+            {"op": "incr", "path": "/two/b/1/c", "value": 1},
+            {"op": "add", "path": "/two/b/-", "value": value},
+            {"op": "remove", "path": "/two/b/2/d"},
+        ],
+    )
+    things.patch_item("cup", "china", [{"op": "incr", "path": "/two/b/1/c", "value": 1}])
+    read = things.read_item("cup", "china")
+    assert (read["one"], read["two"], read["inner"]) == ({"d": 2}, {"b": [1, {"c": 3}, {}]}, {})
+    changed = things.query_items("SELECT VALUE c.two.b FROM c WHERE c.one.d = 2", partition_key="china")
+    assert list(changed) == [read["two"]["b"]]
+
+
+@pytest.mark.parametrize(("stored", "added"), [(1e308, 1e308), (-1e308, -1e308), (10**308, 10**308), (10**308, 1e308)])
+def test_a_number_is_not_incremented_beyond_a_double(things: Any, stored: float, added: float) -> None:
+    before = things.create_item({**CUP, "pieces": stored})
+    with pytest.raises(exceptions.CosmosHttpResponseError, match="largest number") as caught:
+        things.patch_item("cup", "china", [{"op": "incr", "path": "/pieces", "value": added}])
+    assert caught.value.status_code == 400
+    assert things.read_item("cup", "china") == before
 
 
 def test_a_batch_is_carried_out_whole(things: Any) -> None:

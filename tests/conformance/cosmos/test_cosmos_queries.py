@@ -17,6 +17,7 @@ from localazure.cosmos.engine import Account
 from localazure.cosmos.errors import BadRequest
 from localazure.cosmos.model import WHOLE
 from localazure.cosmos.queries import Wanted
+from localazure.cosmos.sql.expressions import Given
 from localazure.cosmos.sql.points import points
 from localazure.cosmos.sql.pushdown import candidates
 from localazure.cosmos.sql.query import parse
@@ -145,7 +146,7 @@ def test_filters_agree_with_three_valued_logic(
     word = " AND " if conjunction else " OR "
     text = word.join(f"c.{name} {operator} @p{place}" for place, (name, operator, _) in enumerate(terms))
     parameters = {f"@p{place}": value for place, (_, _, value) in enumerate(terms)}
-    found = parse(f"SELECT * FROM c WHERE {text}").run(documents, parameters, 0)
+    found = parse(f"SELECT * FROM c WHERE {text}").run(documents, Given(parameters, 0))
     results = [[_test(document, *term) for term in terms] for document in documents]
     wanted = all if conjunction else any
     assert found == [d for d, row in zip(documents, results, strict=True) if wanted(value is True for value in row)]
@@ -179,10 +180,21 @@ def test_an_index_on_id_leaves_nothing_out(ids: list[str], listed: bool) -> None
         ("c.a.b = undefined", []),
         ("c.b.a = 1", None),
         ("c.a = 1", None),
+        ("c.n = 1 AND c.m > @p", None),
+        ("c.n = 1 AND 1 = 2", []),
+        ("c.n = undefined", []),
+        ("c.n = 1 AND @p = 8", []),
+        ("c.n = 1 AND NOT EXISTS (SELECT VALUE t FROM t IN c.tags)", None),
+        ("c.n = 1 AND IS_NULL(c.a.b)", [None]),
+        ("c.n = 1 OR c.a.b", None),
+        ("c.n = 1 AND c.a.b", [True]),
     ],
 )
 def test_what_a_condition_leaves_possible_at_a_path(condition: str, values: list[Any] | None) -> None:
-    assert candidates(parse(f"SELECT * FROM c WHERE {condition}").tree, ("a", "b"), {"@p": 7}) == values
+    query = parse(f"SELECT * FROM c WHERE {condition}")
+    assert candidates(query.tree, ("a", "b"), {"@p": 7}) == values
+    assert query.candidates(("a", "b"), {"@p": 7}) == values
+    assert parse(f"SELECT * FROM (SELECT * FROM c WHERE {condition}) d").candidates(("a", "b"), {"@p": 7}) == values
 
 
 def test_a_condition_on_the_partition_key_spares_the_other_partitions(filled: Any) -> None:
@@ -229,7 +241,7 @@ def test_reading_many_items_by_their_form_finds_what_the_language_finds(
     text, parameters = spec["query"], {given["name"]: given["value"] for given in spec["parameters"]}
     assert points(text, parameters, container.steps) is not None
     documents = [found.document for found in container.visible(WHOLE, 0)]
-    expected = parse(text).run(documents, parameters, 0)
+    expected = parse(text).run(documents, Given(parameters, 0))
     found: list[Any] = []
     token: str | None = ""
     while token is not None:
@@ -270,7 +282,7 @@ def test_a_query_of_hundreds_of_terms_does_not_overflow() -> None:
     query = parse(f"SELECT * FROM c WHERE {text}")
     parameters = {f"@p{n}": str(n) for n in range(900)} | {f"@k{n}": "k" for n in range(900)}
     documents = [{"id": "899", "kind": "k"}, {"id": "x", "kind": "k"}]
-    assert query.run(documents, parameters, 0) == [{"id": "899", "kind": "k"}]
+    assert query.run(documents, Given(parameters, 0)) == [{"id": "899", "kind": "k"}]
 
 
 def test_a_syntax_error_says_where() -> None:
