@@ -14,6 +14,7 @@ from localazure.cosmos.planner.rewriting import aggregate_type, rewritten, sorts
 from localazure.cosmos.planner.spans import NOTHING, Spans, spans
 from localazure.cosmos.sql import syntax as s
 from localazure.cosmos.sql.binder import aggregates, bound
+from localazure.cosmos.sql.folding import folded
 from localazure.cosmos.sql.grouping import is_aggregated
 from localazure.cosmos.sql.pushdown import is_undefined
 from localazure.cosmos.sql.query import count
@@ -105,7 +106,7 @@ def _query_info(query: s.Query, parameters: Mapping[str, Any]) -> dict[str, Any]
         "limit": None if query.limit is None else query.limit.value,
         "groupByExpressions": [expression_text(node) for node in query.group],
         "rewrittenQuery": "" if other is None else query_text(other),
-        "hasNonStreamingOrderBy": any(aggregates(sort.value) for sort in query.order),
+        "hasNonStreamingOrderBy": any(not isinstance(folded(sort.value), s.Name | s.Member) for sort in query.order),
     }
     if sorts(query):
         told["orderBy"] = ["Descending" if sort.descends else "Ascending" for sort in query.order]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from localazure.cosmos.sql import syntax as s
+from localazure.cosmos.sql.folding import folded
 
 Path = tuple[str | int | float, ...]
 ELEMENT = -1
@@ -20,7 +21,8 @@ def document_path(node: s.Expression, query: s.Query) -> Path | None:
         return _named(node.name, (), query.sources)
     if isinstance(node, s.Member) and isinstance(node.of, s.Name):
         return _named(node.of.name, tuple(step.key for step in node.steps), query.sources)
-    return None
+    left = folded(node)
+    return None if left is node else document_path(left, query)
 
 
 def compared(node: s.Expression, query: s.Query) -> set[Path]:
@@ -61,8 +63,9 @@ def _selected(query: s.Query, steps: Path, around: tuple[s.Source, ...]) -> Path
         item, steps = columns[str(steps[0])], steps[1:]
     else:
         item = query.select.items[0]
-    if isinstance(item.value, s.Name):
-        return _named(item.value.name, steps, sources)
-    if isinstance(item.value, s.Member) and isinstance(item.value.of, s.Name):
-        return _named(item.value.of.name, (*(step.key for step in item.value.steps), *steps), sources)
+    value = folded(s.Member(item.value, tuple(map(s.Step, steps))) if steps else item.value)
+    if isinstance(value, s.Name):
+        return _named(value.name, (), sources)
+    if isinstance(value, s.Member) and isinstance(value.of, s.Name):
+        return _named(value.of.name, tuple(step.key for step in value.steps), sources)
     return None

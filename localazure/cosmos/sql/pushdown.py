@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from functools import lru_cache
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from localazure.cosmos.sql import syntax as s
-from localazure.cosmos.sql.expressions import Compiled, Compiler, Given, Scope
-from localazure.cosmos.sql.functions import AGGREGATES, CLOCK
+from localazure.cosmos.sql.expressions import Given, Scope
+from localazure.cosmos.sql.folding import OPEN, closed, folded, is_closed
 from localazure.cosmos.sql.paths import document_path
 from localazure.cosmos.sql.sources import document_name
 from localazure.cosmos.sql.values import UNDEFINED, identity
 
 Values = dict[str, Any]
 """Values by a text that is the same for equal ones."""
-_RANDOM = frozenset({"RAND"})
 _NOWHERE = s.Query(s.Select("list", ()))
 
 
@@ -66,7 +63,9 @@ class _Search:
             return {identity(wanted): wanted}
         if wanted and isinstance(node, s.Call) and node.function == "IS_NULL" and self._is_property(node.arguments[0]):
             return {identity(None): None}
-        return None if (value := self.constant(node)) is _OPEN or value is wanted else {}
+        if (left := folded(node)) is not node:
+            return self.values(left, wanted)
+        return None if (value := self.constant(node)) is OPEN or value is wanted else {}
 
     def is_silent(self, node: s.Expression) -> bool:
         """Whether the expression says nothing of the property, and is about a row in each of its terms."""
@@ -75,9 +74,9 @@ class _Search:
         if isinstance(node, s.Chain) and node.rest[0][0] in ("AND", "OR"):
             return self.is_silent(node.first) and all(self.is_silent(operand) for _, operand in node.rest)
         parts = (node, *s.children(node))
-        return not any(self._is_property(part) or part == s.Constant(UNDEFINED) for part in parts) and not _is_closed(
-            node
-        )
+        if folded(node) is not node or is_closed(node):
+            return False
+        return not any(self._is_property(part) or part == s.Constant(UNDEFINED) for part in parts)
 
     def _logical(self, node: s.Chain, wanted: bool) -> Values | None:
         found = [self.values(node.first, wanted), *[self.values(operand, wanted) for _, operand in node.rest]]
@@ -91,7 +90,7 @@ class _Search:
                     return self._constants([other])
         if any(isinstance(operand, s.Constant) and operand.value is UNDEFINED for operand in operands):
             return {}
-        return None if (value := self.constant(node)) is _OPEN or value is wanted else {}
+        return None if (value := self.constant(node)) is OPEN or value is wanted else {}
 
     def _is_property(self, node: s.Expression) -> bool:
         if isinstance(node, s.Member) and isinstance(node.of, s.Name) and node.of.name == self._name:
@@ -103,31 +102,24 @@ class _Search:
         found: Values = {}
         for node in nodes:
             value = self.constant(node)
-            if value is _OPEN:
+            if value is OPEN:
                 return None
             if value is not UNDEFINED:
                 found[identity(value)] = value
         return found
 
     def constant(self, node: s.Expression) -> Any:
-        """The value of an expression that is about no row; `_OPEN` for one that is."""
+        """The value of an expression that is about no row; `OPEN` for one that is."""
         if isinstance(node, s.Constant):
             return node.value
         if isinstance(node, s.Parameter):
-            return self._given.parameters.get(node.name, _OPEN)
+            return self._given.parameters.get(node.name, OPEN)
         if _mentions(node):
-            return _OPEN
-        closed = _closed(node)
-        if closed is None or not closed.parameters <= self._given.parameters.keys():
-            return _OPEN
-        return closed.evaluate(Scope({}, self._given))
-
-
-class _Open:
-    """Stands for a value that differs from row to row."""
-
-
-_OPEN = _Open()
+            return OPEN
+        found = closed(node)
+        if found is None or not found.parameters <= self._given.parameters.keys():
+            return OPEN
+        return found.evaluate(Scope({}, self._given))
 
 
 def _all_of(found: Sequence[Values | None]) -> Values | None:
@@ -152,40 +144,8 @@ def _both(left: Values | None, right: Values | None) -> Values | None:
     return {name: value for name, value in left.items() if name in right}
 
 
-@dataclass(frozen=True)
-class _Closed:
-    """An expression that is about no row and gives the same each time, and the parameters it needs."""
-
-    evaluate: Compiled
-    parameters: frozenset[str]
-
-
 def _mentions(node: s.Expression) -> bool:
     """Whether it is plain to see that the expression is about a row, as most are: no need to hash it."""
     if isinstance(node, s.Chain):
         return any(map(_mentions, (node.first, node.rest[0][1])))
     return isinstance(node, s.Name) or (isinstance(node, s.Member) and isinstance(node.of, s.Name))
-
-
-@lru_cache(maxsize=512)
-def _closed(node: s.Expression) -> _Closed | None:
-    return _Closed(Compiler(_no_subquery).compile(node), frozenset(_parameters(node))) if _is_closed(node) else None
-
-
-def _parameters(node: s.Expression) -> Iterator[str]:
-    if isinstance(node, s.Parameter):
-        yield node.name
-    for child in s.children(node):
-        yield from _parameters(child)
-
-
-def _is_closed(node: s.Expression) -> bool:
-    if isinstance(node, s.Name | s.Subquery):
-        return False
-    if isinstance(node, s.Call) and (node.function in AGGREGATES or node.function in CLOCK or node.function in _RANDOM):
-        return False
-    return all(map(_is_closed, s.children(node)))
-
-
-def _no_subquery(query: s.Query) -> Callable[[Scope], list[Any]]:
-    raise AssertionError("a closed expression has none")

@@ -27,6 +27,10 @@ def _larger(inner: Texts) -> Texts:
         st.builds("{} LIKE 'a%'".format, inner),
         st.builds("[{}, {}]".format, inner, inner),
         st.builds("{{{}: {}, 'q': {}}}".format, WORDS, inner, inner),
+        st.builds("{{'k': {}}}.k".format, inner),
+        st.builds("[{}, {}][0]".format, inner, inner),
+        st.builds("IIF({}, {}, {})".format, inner, inner, inner),
+        st.builds("(SELECT VALUE {})".format, inner),
         st.builds("EXISTS(SELECT VALUE t FROM t IN c.tags WHERE {})".format, inner),
         st.builds("ARRAY(SELECT t AS one, {} AS two FROM t IN c.tags)".format, inner),
     )

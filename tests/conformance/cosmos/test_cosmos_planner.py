@@ -88,6 +88,8 @@ def test_generated_queries_have_the_planners_verdict_and_plan(text: str) -> None
         return
     # a query that the planner knows to have no result, by the types of its expressions, has an empty plan
     assume(row["ranges"] != "none" and mine["ranges"] != [("", "")])
+    # and where it alone knows that one partition has all, that one leaves out and cuts off by itself
+    assume(mine["ranges"] == other["ranges"] or " OFFSET " not in text)
     assert mine["plan"] == other["plan"]
     assert _covers(mine["ranges"], other["ranges"])
 
