@@ -15,35 +15,28 @@ import pytest
 from tests.chaos.audit import Expected, at_any_instant, when_quiet
 from tests.chaos.shop import Caller, offer, order_of, sign_in
 from tests.chaos.stores import FEEDS
-from tests.chaos.system import System, running
+from tests.chaos.system import running
+from tests.splitting import SEVERAL, splitting
 
-RANGES = 4
 SHOPPERS, ORDERS_EACH, PRODUCTS, PIECES = 6, 4, 5, 30
-MOST_SPLITS = 6
-"""Of each container: so many ranges more are enough to move every key at least once."""
-BETWEEN_SPLITS = 0.2
-"""Seconds."""
 PATIENCE = 90.0
 
 
 async def test_orders_survive_that_their_containers_are_split(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    async with running(tmp_path / "system", ranges=RANGES) as system, aiohttp.ClientSession() as session:
+    async with running(tmp_path / "system", ranges=SEVERAL) as system, aiohttp.ClientSession() as session:
         staff = await sign_in(system, session, "staff")
         skus = [await offer(staff, 250, PIECES) for _ in range(PRODUCTS)]
         shoppers = [await sign_in(system, session, "shopper", f"shopper-{number}") for number in range(SHOPPERS)]
-        over = asyncio.Event()
-        async with asyncio.TaskGroup() as group:
-            splitting = group.create_task(_split(system, session, over))
+        with splitting(system.addresses["cosmos"], FEEDS) as split:
             accepted = await asyncio.gather(*(_buy(shopper, skus) for shopper in shoppers))
-            over.set()
         await system.stores.quiet(PATIENCE)
         snapshot = await system.stores.read()
     orders = frozenset(order_id for each in accepted for order_id in each)
     with capsys.disabled():
-        print(f"\n{splitting.result()} splits; {dict(Counter(order['status'] for order in snapshot.orders))}")
-    assert splitting.result() >= len(FEEDS)
+        print(f"\n{len(split)} splits; {dict(Counter(order['status'] for order in snapshot.orders))}")
+    assert set(split) == set(FEEDS)
     assert at_any_instant(snapshot) == []
     assert when_quiet(snapshot, Expected(orders, dict.fromkeys(skus, PIECES))) == []
     assert len(orders) == SHOPPERS * ORDERS_EACH == len(snapshot.orders)
@@ -55,18 +48,3 @@ async def _buy(shopper: Caller, skus: list[str]) -> list[str]:
         await shopper.place(order_of({skus[number % PRODUCTS]: 1, skus[(number + 1) % PRODUCTS]: 2}), f"order-{number}")
         for number in range(ORDERS_EACH)
     ]
-
-
-async def _split(system: System, session: aiohttp.ClientSession, over: asyncio.Event) -> int:
-    """Split one container after the other, until the orders are placed and each was split once; how often."""
-    done = 0
-    for _ in range(MOST_SPLITS):
-        for database, container in FEEDS:
-            order = {"database": database, "container": container}
-            async with session.post(f"{system.addresses['cosmos']}/_local/splits", json=order) as answer:
-                assert answer.status == 200, await answer.text()
-            done += 1
-            await asyncio.sleep(BETWEEN_SPLITS)
-        if over.is_set():
-            break
-    return done

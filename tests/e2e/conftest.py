@@ -1,4 +1,7 @@
-"""The whole system as processes on ports of the operating system's choice, used over HTTP as anyone would."""
+"""The whole system as processes on ports of the operating system's choice, used over HTTP as anyone would.
+
+With `COSMOS_RANGES=4` in the environment containers have four physical ranges, and are split while the tests run.
+"""
 
 from __future__ import annotations
 
@@ -18,6 +21,8 @@ from typing import Any
 
 import aiohttp
 import pytest
+
+from tests.splitting import RANGES, app_containers, splitting
 
 ROOT = Path(__file__).parents[2]
 PATIENCE = 60.0
@@ -82,7 +87,11 @@ def started(folder: Path, *more: str, deadline: int = DEADLINE) -> Iterator[Syst
     overrides = {"ORDER_DEADLINE_SECONDS": str(deadline), "STRIPE_TIMEOUT_SECONDS": "2", "PRODUCT_CACHE_SECONDS": "1"}
     command = [sys.executable, "-m", "localazure", "up", "--state", str(state), "--port", "all=0"]
     process = subprocess.Popen(
-        [*command, "--set", f"functions.settings={settings}", "--set", "functions.recovery=fast", *more],
+        [
+            *command,
+            *_set(f"functions.settings={settings}", "functions.recovery=fast", f"cosmos.ranges={RANGES}"),
+            *more,
+        ],
         cwd=ROOT,
         env={**os.environ, **overrides},
         stdout=subprocess.PIPE,
@@ -90,10 +99,17 @@ def started(folder: Path, *more: str, deadline: int = DEADLINE) -> Iterator[Syst
         text=True,
     )
     try:
-        yield System(state, _addresses(process, state))
+        addresses = _addresses(process, state)
+        with splitting(addresses["cosmos"], app_containers() if RANGES > 1 else []):
+            yield System(state, addresses)
     finally:
         process.terminate()
         process.communicate(timeout=PATIENCE)
+
+
+def _set(*options: str) -> list[str]:
+    """The options as arguments of the command line."""
+    return [argument for option in options for argument in ("--set", option)]
 
 
 def _addresses(process: subprocess.Popen[str], state: Path) -> dict[str, str]:

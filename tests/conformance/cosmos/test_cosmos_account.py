@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import hmac
+import json
 import sqlite3
 from collections.abc import Iterator
 from email.utils import formatdate
@@ -24,6 +25,7 @@ from localazure.cosmos import EMULATOR_KEY, PART
 from localazure.cosmos.charges import IndexingPolicy
 from localazure.cosmos.wire import CosmosServer
 from localazure.part import Config
+from tests.conformance.cosmos.raw import wire
 
 
 def test_databases_and_containers_come_and_go(address: str) -> None:
@@ -38,6 +40,14 @@ def test_databases_and_containers_come_and_go(address: str) -> None:
         database.delete_container("c")
         client.delete_database("temporary")
         assert "temporary" not in [item["id"] for item in client.list_databases()]
+
+
+async def test_the_account_says_how_queries_are_run_here(server: CosmosServer) -> None:
+    async with wire(server.url) as wired:
+        # a .NET client ends its own process over an empty one
+        told = json.loads((await wired.call("GET", "/", signed=("", ""))).json["queryEngineConfiguration"])
+    assert (told["maxJoinsPerSqlQuery"], told["maxSqlQueryInputLength"]) == (10, 524_288)
+    assert told["sqlAllowTop"] is True
 
 
 def test_a_wrong_key_is_refused(address: str) -> None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import base64
 import json
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 import pytest
 from azure.cosmos import exceptions
@@ -22,6 +24,7 @@ from localazure.cosmos.model import WHOLE, Container
 from localazure.cosmos.queries import Wanted
 from localazure.cosmos.wire import CosmosServer
 from localazure.part import Config
+from tests.conformance.cosmos.raw import key_header, wire
 
 QUERIES = [
     "SELECT VALUE c.id FROM c",
@@ -155,6 +158,33 @@ def test_values_too_long_for_a_header_are_refused_by_name(things: Any) -> None:
     assert [value for page in pages(things, query, 100) for value in page] == ["i00", "i01", "i02"]
     with pytest.raises(exceptions.CosmosHttpResponseError, match="too long for a continuation token"):
         list(pages(things, query, 1))
+
+
+async def test_a_continuation_token_has_at_most_the_kilobytes_asked_for(server: CosmosServer, athings: Any) -> None:
+    for number in range(3):
+        await athings.create_item({**item(number), "text": "x" * 1500 + str(number)})
+    query = "SELECT VALUE c.id FROM c ORDER BY c.text"
+    one = {**key_header("a"), "x-ms-max-item-count": "1"}
+    limit = "x-ms-documentdb-responsecontinuationtokenlimitinkb"
+    async with wire(server.url) as wired:
+        wide = await wired.query("/dbs/shop/colls/things/docs", query, {**one, limit: "3"})
+        assert 1024 < len(wide.headers["x-ms-continuation"]) <= 3 * 1024
+        narrow = await wired.query("/dbs/shop/colls/things/docs", query, {**one, limit: "1"})
+        assert narrow.status == 400
+        assert "too long for a continuation token" in narrow.json["message"]
+
+
+async def test_index_metrics_name_what_a_filter_compares(server: CosmosServer) -> None:
+    query = "SELECT * FROM c WHERE c.n > 1 AND c.deep.name = 'x'"
+    async with wire(server.url) as wired:
+        first, second = [
+            await wired.query("/dbs/shop/colls/things/docs", query, {**key_header("a"), header: "True"})
+            for header in ("x-ms-cosmos-populateindexmetrics", "x-ms-cosmos-populateindexmetrics-V2")
+        ]
+    told = json.loads(base64.b64decode(first.headers["x-ms-cosmos-index-utilization"]))
+    assert [each["IndexSpec"] for each in told["UtilizedSingleIndexes"]] == ["/deep/name/?", "/n/?"]
+    told = json.loads(unquote(second.headers["x-ms-cosmos-index-utilization"]))
+    assert [each["IndexSpec"] for each in told["Utilized"]["SingleIndexes"]] == ["/deep/name/?", "/n/?"]
 
 
 def test_a_page_holds_at_most_four_megabytes(things: Any) -> None:

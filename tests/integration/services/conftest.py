@@ -1,4 +1,7 @@
-"""The use cases of one service at a time, against real servers: Cosmos DB, Service Bus and the payment provider."""
+"""The use cases of one service at a time, against real servers: Cosmos DB, Service Bus and the payment provider.
+
+Each test runs twice: on containers of one physical range, and on containers of several that are split meanwhile.
+"""
 
 from __future__ import annotations
 
@@ -22,19 +25,21 @@ from shared.messaging import publisher
 from shared.money import Money
 from shared.persistence import cosmos as client
 from shared.persistence.cosmos import Container
+from tests.splitting import SEVERAL, app_containers, splitting
 
 ROOT = Path(__file__).parents[3]
 
 
-@pytest.fixture(scope="session")
-def addresses() -> Iterator[dict[str, str]]:
+@pytest.fixture(scope="session", params=[1, SEVERAL], ids=["one range", "ranges that split"])
+def addresses(request: pytest.FixtureRequest) -> Iterator[dict[str, str]]:
     """One server of each kind for all tests; each test has orders and products of its own."""
-    containers = {"containers": str(ROOT / "infra" / "cosmos.json")}
+    containers = {"containers": str(ROOT / "infra" / "cosmos.json"), "ranges": str(request.param)}
     entities = {"entities": str(ROOT / "infra" / "servicebus.json")}
     with (
         serving(cosmos.PART, Config(options=containers)) as database,
         serving(servicebus.PART, Config(options=entities)) as bus,
         serving(stripe.PART) as payments,
+        splitting(database.url, app_containers() if request.param > 1 else []),
     ):
         assert isinstance(bus, ServiceBusServer)
         yield {"cosmos": database.url, "servicebus": bus.connection_string, "stripe": payments.url}
