@@ -27,9 +27,17 @@ from tests.integration.services.conftest import Story
 TRACE = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
 
 
+EVERYTHING = 1000
+"""More than all tests leave behind."""
+
+
 @pytest.fixture(autouse=True)
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whatever is waiting at all has been waiting too long: the reconcilers' clock is an hour ahead of the store's."""
+    """Whatever is waiting at all has been waiting too long: the reconcilers' clock is an hour ahead of the store's.
+
+    What other tests left waiting is looked at, too, in one round.
+    """
+    monkeypatch.setattr(again, "AT_MOST", EVERYTHING)
     monkeypatch.setenv("RECONCILE_AFTER_SECONDS", "0.001")
     monkeypatch.setenv("ORDER_DEADLINE_SECONDS", "0.001")
     ahead = datetime.now(UTC) + timedelta(hours=1)
@@ -47,7 +55,7 @@ async def received(addresses: dict[str, str], topic: str, subscription: str, ord
         ServiceBusClient.from_connection_string(addresses["servicebus"]) as client,
         client.get_subscription_receiver(topic, subscription) as receiver,
     ):
-        found = await receiver.peek_messages(max_message_count=250)
+        found = await receiver.peek_messages(max_message_count=EVERYTHING)
     return [(str(message.message_id), str(message.subject)) for message in found if message.session_id == order_id]
 
 
