@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import secrets
+from collections.abc import AsyncIterator, Mapping
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -13,6 +15,7 @@ from blueprints.catalog import service, store
 from blueprints.catalog.service import PutProduct
 from shared.errors import Contention, InvalidRequest, NotFound, PreconditionFailed
 from shared.money import Money
+from shared.persistence.cosmos import Container, Document
 from tests.integration.services.conftest import told
 
 few = settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -57,6 +60,30 @@ async def test_pages_together_hold_every_product_once_in_their_order(size: int, 
             break
         assert len(page.items) == size, "a page that is not the last is full"
     assert found == skus
+
+
+class Twice(Container):
+    """A container as the client shows it while a physical range splits."""
+
+    async def query(
+        self, query: str, parameters: Mapping[str, Any], key: str | None = None, limit: int | None = None
+    ) -> AsyncIterator[Document]:
+        async for document in super().query(query, parameters, key, limit):
+            yield document
+            yield document
+
+
+async def test_a_product_that_the_client_gives_twice_is_listed_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    category = f"c-{secrets.token_hex(6)}"
+    skus = sorted(new_sku() for _ in range(3))
+    for sku in skus:
+        await service.put(sku, request(category=category), None)
+    products = store.PRODUCTS
+    monkeypatch.setattr(store, "PRODUCTS", Twice(products.database, products.name, products.partition_key))
+    page, _ = await service.browse(category, None, None, 2)
+    assert [product.sku for product in page.items] == skus[:2]
+    page, _ = await service.browse(category, None, page.next_cursor, 2)
+    assert [product.sku for product in page.items] == skus[2:]
 
 
 async def test_a_search_finds_name_and_sku_in_any_letter_case() -> None:
