@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import Any, Generic, TypeVar
 
 from localazure.apim.context import Response
-from localazure.apim.expressions.members import text
+from localazure.apim.expressions.values import text
 
 LARGEST_ENTRY = 2 * 1024 * 1024
 """Bytes of what is kept. Source: "API Management limits"."""

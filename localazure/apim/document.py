@@ -11,6 +11,7 @@ from xml.parsers import expat
 from xml.sax.saxutils import escape, quoteattr
 
 from localazure.apim.errors import ArtifactError, Place, Unsupported
+from localazure.apim.raw import RawError, escaped
 
 
 @dataclass
@@ -67,15 +68,25 @@ def read(file: Path, values: Mapping[str, str]) -> Element:
 
 
 def parse(content: bytes, file: Path, values: Mapping[str, str]) -> Element:
-    """Parse a document that stands in `file`."""
-    builder = _Builder(file, values)
+    """Parse a document that stands in `file`, as XML or in Azure's raw form. Raises ArtifactError."""
+    wrong: RawError | None = None
     try:
-        builder.parser.Parse(content, True)
+        text = escaped(content.decode("utf-8-sig")).encode()
+    except UnicodeDecodeError:
+        text = content
+    except RawError as exc:
+        text, wrong = content, exc
+    try:
+        return _parsed(text, file, values)
     except expat.ExpatError as exc:
-        raise ArtifactError(
-            f'not well-formed XML: {exc}. In attributes write &amp;&amp;, &lt; and, inside single quotes, "',
-            Place(file, exc.lineno, ""),
-        ) from None
+        if wrong is not None:
+            raise ArtifactError(str(wrong), Place(file, wrong.line, "")) from None
+        raise ArtifactError(f"not well-formed XML: {exc}", Place(file, exc.lineno, "")) from None
+
+
+def _parsed(content: bytes, file: Path, values: Mapping[str, str]) -> Element:
+    builder = _Builder(file, values)
+    builder.parser.Parse(content, True)
     assert builder.root is not None
     return builder.root
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from localazure.apim.document import Element
+if TYPE_CHECKING:
+    from localazure.apim.document import Element
 
 
 @dataclass(frozen=True)

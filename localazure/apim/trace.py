@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from localazure.apim.context import Body, Context, Headers, Jwt, Response, Url
-from localazure.apim.expressions.members import text
+from localazure.apim.expressions.values import text
 
 if TYPE_CHECKING:
     from localazure.apim.policies.base import Step

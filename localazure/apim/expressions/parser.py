@@ -1,4 +1,4 @@
-"""Recursive descent over the tokens of an expression or of a statement block.
+"""Recursive descent over the tokens of an expression.
 
 Precedence follows the C# language specification, section "Operator precedence and associativity".
 """
@@ -7,310 +7,344 @@ from __future__ import annotations
 
 from localazure.apim.errors import ExpressionError
 from localazure.apim.expressions import nodes
-from localazure.apim.expressions.lexer import Token, tokens
+from localazure.apim.expressions.cursor import Cursor
+from localazure.apim.expressions.lexer import Token
+from localazure.apim.expressions.types import ALIASES, BUILT_IN, is_known, parts
 
-_BINARY = (("??",), ("||",), ("&&",), ("==", "!="), ("<", ">", "<=", ">="), ("+", "-"), ("*", "/", "%"))
-_BUILT_IN = {"string", "int", "long", "double", "bool", "object", "char", "decimal", "byte"}
-CASTABLE = _BUILT_IN | {"JObject", "JArray", "JToken", "JValue", "Jwt", "IResponse", "Guid", "DateTime"}
-_REFUSED = {"while", "for", "do", "switch", "try", "throw", "using", "goto", "lock", "await", "yield", "is", "as"}
-DEEPEST = 40
+_LEVELS = (
+    ("??",),
+    ("||",),
+    ("&&",),
+    ("|",),
+    ("^",),
+    ("&",),
+    ("==", "!="),
+    ("<", ">", "<=", ">=", "is", "as"),
+    ("<<", ">>"),
+    ("+", "-"),
+    ("*", "/", "%"),
+)
+_PRECEDENCE = {operator: level for level, operators in enumerate(_LEVELS) for operator in operators}
+_ASSIGNMENTS = {"=", "+=", "-=", "*=", "/=", "%=", "&=", "|=", "^=", "<<=", "??="}
+REFUSED = {"goto", "lock", "await", "yield", "async", "typeof", "ref", "unsafe", "fixed", "stackalloc", "delegate"}
+"""Words of C# that have no meaning here."""
+DEEPEST = 50
+LONGEST = 500
+"""Operators of one level in a row."""
 
 
-def parse_expression(text: str) -> nodes.Node:
-    """The tree of one expression. Raises ExpressionError."""
-    parser = _Parser(text)
-    tree = parser.expression()
-    parser.expect_end()
-    return tree
+class Expressions(Cursor):
+    """The expressions; statements are what a subclass knows."""
 
-
-def parse_block(text: str) -> tuple[nodes.Statement, ...]:
-    """The statements between the braces of `@{ … }`. Raises ExpressionError."""
-    parser = _Parser(text)
-    found: list[nodes.Statement] = []
-    while parser.here.kind != "end":
-        found += parser.statement()
-    return tuple(found)
-
-
-class _Parser:
-    def __init__(self, text: str) -> None:
-        self._tokens = tokens(text)
-        self._next = 0
-        self._depth = 0
-
-    # tokens
-
-    @property
-    def here(self) -> Token:
-        return self._tokens[self._next]
-
-    def _ahead(self, count: int) -> Token:
-        return self._tokens[min(self._next + count, len(self._tokens) - 1)]
-
-    def _take(self) -> Token:
-        token = self.here
-        self._next += 1
-        return token
-
-    def _is(self, *symbols: str) -> bool:
-        return self.here.kind == "symbol" and self.here.text in symbols
-
-    def _is_word(self, word: str) -> bool:
-        return self.here.kind == "name" and self.here.text == word
-
-    def _accept(self, symbol: str) -> bool:
-        if self._is(symbol):
-            self._next += 1
-            return True
-        return False
-
-    def _expect(self, symbol: str) -> Token:
-        if not self._is(symbol):
-            raise self._error(f"expected {symbol!r}")
-        return self._take()
-
-    def _expect_name(self) -> str:
-        if self.here.kind != "name":
-            raise self._error("expected a name")
-        return self._take().text
-
-    def expect_end(self) -> None:
-        if self.here.kind != "end":
-            raise self._error("expected the end of the expression")
-
-    def _error(self, message: str) -> ExpressionError:
-        found = "the end" if self.here.kind == "end" else repr(self.here.text)
-        return ExpressionError(f"{message}, found {found}", self.here.at)
-
-    # statements
-
-    def statement(self) -> tuple[nodes.Statement, ...]:
-        at = self.here.at
-        if self._accept(";"):
-            return ()
-        if self._is("{"):
-            return self._block()
-        if self.here.kind == "name" and self.here.text in _REFUSED:
-            raise ExpressionError(f"{self.here.text!r} is not supported in expressions", at)
-        if self._is_word("if"):
-            return (self._if(),)
-        if self._is_word("foreach"):
-            return (self._for_each(),)
-        if self._is_word("return"):
-            self._take()
-            value = self.expression()
-            self._expect(";")
-            return (nodes.Return(at, value),)
-        if declared := self._declaration():
-            return (declared,)
-        value = self.expression()
-        if self._accept("="):
-            if not isinstance(value, nodes.Name | nodes.Index):
-                raise ExpressionError("only a variable or an index can be assigned to", at)
-            assigned = nodes.Assign(at, value, self.expression())
-            self._expect(";")
-            return (assigned,)
-        self._expect(";")
-        return (nodes.Do(at, value),)
-
-    def _block(self) -> tuple[nodes.Statement, ...]:
-        self._expect("{")
-        found: list[nodes.Statement] = []
-        while not self._accept("}"):
-            if self.here.kind == "end":
-                raise self._error("expected '}'")
-            found += self.statement()
-        return tuple(found)
-
-    def _if(self) -> nodes.If:
-        at = self._take().at
-        self._expect("(")
-        condition = self.expression()
-        self._expect(")")
-        yes = self.statement()
-        no: tuple[nodes.Statement, ...] = ()
-        if self._is_word("else"):
-            self._take()
-            no = self.statement()
-        return nodes.If(at, condition, yes, no)
-
-    def _for_each(self) -> nodes.ForEach:
-        at = self._take().at
-        self._expect("(")
-        self._type()
-        name = self._expect_name()
-        if not self._is_word("in"):
-            raise self._error("expected 'in'")
-        self._take()
-        items = self.expression()
-        self._expect(")")
-        return nodes.ForEach(at, name, items, self.statement())
-
-    def _declaration(self) -> nodes.Declare | None:
-        start, at = self._next, self.here.at
-        if self.here.kind != "name":
-            return None
-        type_ = self._type()
-        if self.here.kind != "name" or not (self._ahead(1).kind == "symbol" and self._ahead(1).text == "="):
-            self._next = start
-            return None
-        name = self._take().text
-        self._expect("=")
-        value = self.expression()
-        self._expect(";")
-        return nodes.Declare(at, type_, name, value)
-
-    def _type(self) -> str:
-        name = self._expect_name()
-        while self._is(".") and self._ahead(1).kind == "name":
-            self._take()
-            name = self._expect_name()
-        if self._is("<") and name in {"List", "IEnumerable"}:
-            self._take()
-            name += f"<{self._type()}>"
-            self._expect(">")
-        while self._is("[") and self._ahead(1).text == "]":
-            self._next += 2
-            name += "[]"
-        return name
-
-    # expressions
+    def block(self) -> nodes.Block:
+        raise NotImplementedError
 
     def expression(self) -> nodes.Node:
         self._depth += 1
         if self._depth > DEEPEST:
-            raise self._error(f"nested deeper than {DEEPEST} levels")
+            raise self.error(f"nested deeper than {DEEPEST} levels")
         try:
-            if self.here.kind == "name" and self._ahead(1).text == "=>":
-                at, parameter = self.here.at, self._take().text
-                self._take()
-                return nodes.Lambda(at, parameter, self.expression())
-            condition = self._binary(0)
-            if not self._is("?"):
-                return condition
-            at = self._take().at
-            yes = self.expression()
-            self._expect(":")
-            return nodes.Conditional(at, condition, yes, self.expression())
+            if found := self._lambda():
+                return found
+            at = self.here.at
+            if self.accept_word("throw"):
+                return nodes.Raise(at, self.expression())
+            return self._assignment(self._conditional())
         finally:
             self._depth -= 1
 
-    def _binary(self, level: int) -> nodes.Node:
-        if level == len(_BINARY):
-            return self._unary()
-        left = self._binary(level + 1)
-        while self._is(*_BINARY[level]):
-            token = self._take()
+    def _assignment(self, target: nodes.Node) -> nodes.Node:
+        if not (self.here.kind == "symbol" and self.here.text in _ASSIGNMENTS):
+            return target
+        if not isinstance(target, nodes.Name | nodes.Index | nodes.Member):
+            raise ExpressionError("only a variable, a property or an index can be assigned to", self.here.at)
+        token = self.take()
+        return nodes.Assign(token.at, target, token.text[:-1], self.expression())
+
+    def _conditional(self) -> nodes.Node:
+        condition = self._binary(0)
+        if not self.sees("?"):
+            return condition
+        at = self.take().at
+        yes = self.expression()
+        self.expect(":")
+        return nodes.Conditional(at, condition, yes, self.expression())
+
+    # lambdas
+
+    def _lambda(self) -> nodes.Lambda | None:
+        at = self.here.at
+        if self.here.kind == "name" and self.ahead(1).text == "=>":
+            parameters: tuple[tuple[str, str], ...] = (("", self.take().text),)
+        elif self.sees("(") and (found := self.attempt(self._parameters)) is not None:
+            parameters = found
+        else:
+            return None
+        self.expect("=>")
+        return nodes.Lambda(at, parameters, self.block() if self.sees("{") else self.expression())
+
+    def _parameters(self) -> tuple[tuple[str, str], ...] | None:
+        self.expect("(")
+        found: list[tuple[str, str]] = []
+        while not self.accept(")"):
+            typed = self.ahead(1).text not in {",", ")"}
+            found.append((self.type() if typed else "", self.expect_name()))
+            if not self.sees(")"):
+                self.expect(",")
+        return tuple(found) if self.sees("=>") else None
+
+    # operators
+
+    def _operator(self) -> str:
+        if self.sees(">") and self.ahead(1).text == ">" and self.ahead(1).at == self.here.at + 1:
+            return ">>"
+        return self.here.text if self.here.kind in {"symbol", "name"} else ""
+
+    def _binary(self, lowest: int) -> nodes.Node:
+        left = self._unary()
+        for _ in range(LONGEST):
+            operator = self._operator()
+            level = _PRECEDENCE.get(operator, -1)
+            if level < lowest:
+                return left
+            at = self.take().at
+            if operator == ">>":
+                self.take()
+            if operator in {"is", "as"}:
+                left = self._type_test(operator, left, at)
+                continue
+            if operator == "??" and self.sees_word("throw"):
+                return nodes.Binary(at, operator, left, self.expression())
             # ?? is right-associative, the others are left-associative
-            right = self._binary(level if token.text == "??" else level + 1)
-            left = nodes.Binary(token.at, token.text, left, right)
-        return left
+            left = nodes.Binary(at, operator, left, self._binary(level if operator == "??" else level + 1))
+        raise self.error(f"more than {LONGEST} operators in a row")
+
+    def _type_test(self, operator: str, left: nodes.Node, at: int) -> nodes.Node:
+        if operator == "as":
+            return nodes.As(at, left, self.type(nullable=False))
+        negated = self.accept_word("not")
+        if self.accept_word("null"):
+            return nodes.Is(at, left, "null", "", negated)
+        type_ = self.type(nullable=False)
+        named = self.here.kind == "name" and self.here.text not in {"is", "as", "when"}
+        return nodes.Is(at, left, type_, self.take().text if named else "", negated)
 
     def _unary(self) -> nodes.Node:
-        if self._is("!", "-"):
-            token = self._take()
-            return nodes.Unary(token.at, token.text, self._unary())
-        if self._is("(") and (type_ := self._cast()):
-            return nodes.Cast(self.here.at, type_, self._unary())
-        return self._postfix(self._primary())
+        signs: list[tuple[Token, str]] = []
+        while True:
+            if self.sees("!", "-", "+", "~", "++", "--"):
+                signs.append((self.take(), ""))
+            elif self.sees("(") and (type_ := self.attempt(self._cast)):
+                signs.append((self.here, type_))
+            else:
+                break
+            if len(signs) > DEEPEST:
+                raise self.error(f"nested deeper than {DEEPEST} levels")
+        found = self._postfix(self._primary())
+        for token, type_ in reversed(signs):
+            if type_:
+                found = nodes.Cast(token.at, type_, found)
+            elif token.text in {"++", "--"}:
+                found = nodes.Increment(token.at, found, 1 if token.text == "++" else -1, True)
+            else:
+                found = nodes.Unary(token.at, token.text, found)
+        return found
 
     def _cast(self) -> str | None:
-        start = self._next
-        self._take()
-        if self.here.kind == "name" and self.here.text in CASTABLE:
-            type_ = self._type()
-            if self._accept(")") and (self.here.kind != "symbol" or self._is("(", "!")) and self.here.kind != "end":
-                return type_
-        self._next = start
-        return None
+        self.expect("(")
+        type_ = self.type()
+        self.expect(")")
+        name = parts(type_.removesuffix("?"))[0]
+        if self.here.kind == "symbol":
+            # (type)(…), (type)!…, and (int)-1, but not (name) - 1
+            known = is_known(name) or name == "[]"
+            if not (self.sees("(", "!", "~") and known) and not (self.sees("-") and name in BUILT_IN):
+                return None
+        if self.here.kind == "end" or self.sees_word("is", "as"):
+            return None
+        return type_
+
+    # primary expressions
 
     def _primary(self) -> nodes.Node:
-        token = self._take()
+        token = self.take()
         match token.kind:
-            case "number":
-                return nodes.Literal(token.at, "double" if isinstance(token.value, float) else "int", token.value)
-            case "string" | "char":
+            case "int" | "long" | "double" | "decimal" | "string" | "char":
                 return nodes.Literal(token.at, token.kind, token.value)
+            case "interpolated":
+                return self._interpolated(token)
             case "name":
                 return self._word(token)
         if token.text == "(":
             inner = self.expression()
-            self._expect(")")
+            self.expect(")")
             return inner
         self._next -= 1
-        raise self._error("expected an expression")
+        raise self.error("expected an expression")
+
+    def _interpolated(self, token: Token) -> nodes.Node:
+        found: list[str | tuple[nodes.Node, int, str]] = []
+        for part in token.value:
+            if isinstance(part, str):
+                found.append(part)
+                continue
+            at, text, form = part
+            inner = type(self)(" " * at + text)
+            inner._depth = self._depth
+            node, width = inner.expression(), 0
+            if inner.accept(","):
+                sign = -1 if inner.accept("-") else 1
+                width = sign * int(inner.take().value)
+            inner.expect_end()
+            found.append((node, width, form))
+        return nodes.Interpolated(token.at, tuple(found))
 
     def _word(self, token: Token) -> nodes.Node:
+        at = token.at
         match token.text:
             case "true" | "false":
-                return nodes.Literal(token.at, "bool", token.text == "true")
+                return nodes.Literal(at, "bool", token.text == "true")
             case "null":
-                return nodes.Literal(token.at, "null", None)
+                return nodes.Literal(at, "null", None)
             case "new":
-                return self._new(token.at)
-        if token.text in _REFUSED or token.text in {"typeof", "default", "out", "ref"}:
-            raise ExpressionError(f"{token.text!r} is not supported in expressions", token.at)
-        return nodes.Name(token.at, token.text)
+                return self._new(at)
+            case "default":
+                if not self.accept("("):
+                    return nodes.Default(at, "")
+                type_ = self.type()
+                self.expect(")")
+                return nodes.Default(at, type_)
+            case "nameof":
+                self.expect("(")
+                name = self.expect_name()
+                while self.accept("."):
+                    name = self.expect_name()
+                self.expect(")")
+                return nodes.Literal(at, "string", name)
+        if token.text in REFUSED:
+            raise ExpressionError(f"{token.text!r} is not supported in expressions", at)
+        if token.text in BUILT_IN:
+            return nodes.TypeName(at, ALIASES.get(token.text, token.text))
+        if self.sees("("):
+            return nodes.Call(at, None, token.text, (), self.arguments())
+        return nodes.Name(at, token.text)
 
     def _new(self, at: int) -> nodes.Node:
-        type_ = "" if self._is("[") else self._type()
-        if not type_:
-            self._expect("[")
-            self._expect("]")
-        if self._accept("{"):
-            items = self._list("}")
-            return nodes.NewArray(at, type_.removesuffix("[]"), items)
-        self._expect("(")
-        return nodes.New(at, type_, self._list(")"))
+        if self.accept("["):
+            self.expect("]")
+            self.expect("{")
+            return nodes.NewArray(at, "", None, self._list("}"))
+        if self.accept("{"):
+            return nodes.Anonymous(at, self._fields())
+        type_ = self.type()
+        if self.accept("["):
+            size = self.expression()
+            self.expect("]")
+            items = self._list("}") if self.accept("{") else ()
+            return nodes.NewArray(at, type_, size, items)
+        if type_.endswith("[]") and self.accept("{"):
+            return nodes.NewArray(at, type_[:-2], None, self._list("}"))
+        arguments = self.arguments() if self.sees("(") else ()
+        if not self.sees("{"):
+            return nodes.New(at, type_, arguments)
+        return nodes.New(at, type_, arguments, self._items())
+
+    def _fields(self) -> tuple[tuple[str, nodes.Node], ...]:
+        found: list[tuple[str, nodes.Node]] = []
+        while not self.accept("}"):
+            name = ""
+            if self.here.kind == "name" and self.ahead(1).text == "=":
+                name = self.take().text
+                self.take()
+            value = self.expression()
+            if not name and isinstance(value, nodes.Name | nodes.Member):
+                name = value.name
+            if not name:
+                raise self.error("a member of an anonymous type needs a name")
+            found.append((name, value))
+            if not self.sees("}"):
+                self.expect(",")
+        return tuple(found)
+
+    def _items(self) -> tuple[nodes.Item, ...]:
+        self.expect("{")
+        found: list[nodes.Item] = []
+        while not self.accept("}"):
+            found.append(self._item())
+            if not self.sees("}"):
+                self.expect(",")
+        return tuple(found)
+
+    def _item(self) -> nodes.Item:
+        at = self.here.at
+        if self.accept("["):
+            key = self.expression()
+            self.expect("]")
+            self.expect("=")
+            return nodes.Item(at, "", (key,), self.expression())
+        if self.accept("{"):
+            *keys, value = self._list("}")
+            return nodes.Item(at, "", tuple(keys), value)
+        if self.here.kind == "name" and self.ahead(1).text == "=":
+            name = self.take().text
+            self.take()
+            return nodes.Item(at, name, (), self.expression())
+        return nodes.Item(at, "", (), self.expression())
 
     def _list(self, end: str) -> tuple[nodes.Node, ...]:
         found: list[nodes.Node] = []
-        while not self._accept(end):
+        while not self.accept(end):
             found.append(self.expression())
-            if not self._is(end):
-                self._expect(",")
+            if not self.sees(end):
+                self.expect(",")
         return tuple(found)
 
+    # what follows a primary expression
+
     def _postfix(self, node: nodes.Node) -> nodes.Node:
-        while True:
+        safe = False
+        for _ in range(LONGEST):
             at = self.here.at
-            if self._is(".", "?."):
-                safe = self._take().text == "?."
-                node = self._member(node, at, safe)
-            elif self._is("["):
-                self._take()
-                node = nodes.Index(at, node, self.expression())
-                self._expect("]")
-            elif self._is("?["):
-                raise ExpressionError("?[ is not supported; test for null first", at)
+            if self.sees(".", "?."):
+                safe |= self.here.text == "?."
+                node = self._member(node, at, self.take().text == "?.")
+            elif self.sees("[", "?["):
+                safe |= self.here.text == "?["
+                open_ = self.take().text
+                node = nodes.Index(at, node, self.expression(), open_ == "?[")
+                self.expect("]")
+            elif self.sees("!") and self.ahead(1).text in {".", ")", "["}:
+                self.take()  # what only silences a warning
+            elif self.sees("++", "--"):
+                node = nodes.Increment(at, node, 1 if self.take().text == "++" else -1, False)
             else:
-                return node
+                return nodes.Chain(at, node) if safe else node
+        raise self.error(f"more than {LONGEST} members in a row")
 
     def _member(self, target: nodes.Node, at: int, safe: bool) -> nodes.Node:
-        name = self._expect_name()
-        types: list[str] = []
-        if self._is("<") and self._is_type_list():
-            self._take()
-            types.append(self._type())
-            while self._accept(","):
-                types.append(self._type())
-            self._expect(">")
-        if not self._accept("("):
+        name = self.expect_name()
+        types = self.attempt(self.type_arguments) if self.sees("<") else None
+        if not self.sees("("):
             return nodes.Member(at, target, name, safe)
-        arguments: list[tuple[str, nodes.Node]] = []
-        while not self._accept(")"):
-            label = ""
-            if self.here.kind == "name" and self._ahead(1).text == ":":
-                label = self._take().text
-                self._take()
-            arguments.append((label, self.expression()))
-            if not self._is(")"):
-                self._expect(",")
-        return nodes.Call(at, target, name, tuple(types), tuple(arguments), safe)
+        return nodes.Call(at, target, name, types or (), self.arguments(), safe)
 
-    def _is_type_list(self) -> bool:
-        count = 1
-        while self._ahead(count).kind == "name" or self._ahead(count).text in {",", "[", "]", "."}:
-            count += 1
-        return self._ahead(count).text == ">" and self._ahead(count + 1).text == "("
+    def arguments(self) -> tuple[tuple[str, nodes.Node], ...]:
+        """`(arguments)` of a call."""
+        self.expect("(")
+        found: list[tuple[str, nodes.Node]] = []
+        while not self.accept(")"):
+            label = ""
+            if self.here.kind == "name" and self.ahead(1).text == ":":
+                label = self.take().text
+                self.take()
+            found.append((label, self._out() if self.sees_word("out") else self.expression()))
+            if not self.sees(")"):
+                self.expect(",")
+        return tuple(found)
+
+    def _out(self) -> nodes.Out:
+        at = self.take().at
+        if self.ahead(1).text in {",", ")"}:
+            return nodes.Out(at, "", self.expect_name())
+        type_ = self.type()
+        return nodes.Out(at, type_, self.expect_name())

@@ -7,7 +7,7 @@ import logging
 from localazure.apim.context import Context
 from localazure.apim.document import Element
 from localazure.apim.errors import ArtifactError
-from localazure.apim.expressions.members import text as shown
+from localazure.apim.expressions.values import text as shown
 from localazure.apim.policies.base import Builder, Run, policy
 
 log = logging.getLogger("localazure.apim")

@@ -14,7 +14,7 @@ from xml.sax.saxutils import escape, quoteattr
 from localazure.apim.context import Body, Context, Headers, Response
 from localazure.apim.document import Element
 from localazure.apim.errors import ExpressionError, Unsupported
-from localazure.apim.expressions.members import text
+from localazure.apim.expressions.values import text
 from localazure.apim.policies.base import Builder, ReturnResponse, Run, policy
 from localazure.apim.policies.markup import tree_of
 

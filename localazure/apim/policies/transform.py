@@ -8,7 +8,7 @@ from typing import Any
 from localazure.apim.context import Body, Context, Headers, Response, phrase
 from localazure.apim.document import Element
 from localazure.apim.errors import ArtifactError
-from localazure.apim.expressions.members import text
+from localazure.apim.expressions.values import text
 from localazure.apim.policies.base import Builder, Run, policy
 from localazure.apim.policies.liquid import template_of
 

@@ -21,7 +21,7 @@ Refusal = Callable[[], str]
         ("<set-header name='a'><other /></set-header>", 3, "<other> is not supported here"),
         ("<set-header name='a' />", 3, "set-header has values"),
         ("<set-variable name='a' value='@(context.Request.Foo)' />", 3, "Request.Foo is not supported"),
-        ("<set-variable name='a' value='@{\n var x = 1;\n return y; }' />", 3, "'y' does not exist"),
+        ("<set-variable name='a' value='@{\n var x = 1;\n return y; }' />", 5, "'y' does not exist"),
         ("<choose>\n<when condition='@(1)'><base /></when></choose>", 4, "bool is needed"),
         ("<choose />", 3, "the element <when> is required"),
         ("<forward-request />", 3, "<forward-request> is not allowed in inbound"),
