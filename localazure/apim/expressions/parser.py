@@ -194,6 +194,8 @@ class Expressions(Cursor):
             node, width = inner.expression(), 0
             if inner.accept(","):
                 sign = -1 if inner.accept("-") else 1
+                if inner.here.kind != "int":
+                    raise ExpressionError("expected a width", at)
                 width = sign * int(inner.take().value)
             inner.expect_end()
             found.append((node, width, form))

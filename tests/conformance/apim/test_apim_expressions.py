@@ -150,6 +150,7 @@ def test_a_block_of_statements() -> None:
         ("@((1)", "expected ')'"),
         ('@($"{1")', "unexpected"),
         ("@{ while (true) { } }", "a block must return a value"),
+        ('@($"{1,x}")', "expected a width"),
         ("@{ goto end; }", "'goto' is not supported"),
         ("@{ var x = 1; }", "a block must return a value"),
         ("@{ var x = 1; var x = 2; return x; }", "'x' is already declared"),
