@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from functools import cache
 from typing import Any
 
 import azure.functions as func
@@ -56,6 +57,7 @@ class Generic:
         raise NotImplementedError
 
 
+@cache
 def converter(kind: str) -> Any:
     """The converter of a binding type."""
     return _QUICKER.get(kind) or _REGISTRY.get(kind) or Generic
@@ -66,11 +68,15 @@ def implicit_output(kind: str) -> bool:
     return bool(getattr(converter(kind), "has_implicit_output", lambda: False)())
 
 
+@cache
+def _takes_metadata(kind: str) -> bool:
+    return bool(converter(kind).has_trigger_support())
+
+
 def decode(kind: str, data: Datum | None, metadata: Mapping[str, Datum]) -> Any:
     """The argument that `data` is. Raises TypeError where the converter knows no such data."""
-    found = converter(kind)
     try:
-        return found.decode(data, trigger_metadata=metadata if found.has_trigger_support() else {})
+        return converter(kind).decode(data, trigger_metadata=metadata if _takes_metadata(kind) else {})
     except NotImplementedError:
         raise TypeError(f"{kind} cannot be made of data of the type {data and data.type!r}") from None
 

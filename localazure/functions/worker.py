@@ -14,8 +14,9 @@ from azure.functions.meta import Datum
 from localazure.functions.annotations import RETURN
 from localazure.functions.context import context_of, local
 from localazure.functions.converters import decode, encode
-from localazure.functions.engine import Invocation, Result
+from localazure.functions.engine import NO_RESULT, Invocation, Result
 from localazure.functions.indexing import Function
+from localazure.functions.limit import Limit
 
 THREADS = 32
 
@@ -36,15 +37,15 @@ class AppWorker:
 
     def __init__(self, functions: Iterable[Function], timeout: float) -> None:
         self._functions = {function.name: function for function in functions}
-        self._limit = None if timeout == float("inf") else timeout
+        self._limit = None if timeout == float("inf") else Limit(timeout)
         self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="function")
 
     async def call(self, invocation: Invocation) -> Result:
         """What the function returned and set. Raises what it raises, and TimeoutError past the time limit."""
         function = self._functions[invocation.function]
         arguments = _arguments(function, invocation)
-        async with asyncio.timeout(self._limit):
-            value = await self._run(function, arguments, invocation.id)
+        call = self._run(function, arguments, invocation.id)
+        value = await (call if self._limit is None else self._limit.within(call))
         return _result(function, value, arguments)
 
     async def stop(self) -> None:
@@ -89,6 +90,8 @@ def _result(function: Function, value: Any, arguments: dict[str, Any]) -> Result
     signature = function.signature
     if value is not None and signature.returns is None:
         raise RuntimeError(f"function '{function.name}' has no {RETURN} binding, and returned a {type(value).__name__}")
+    if value is None and signature.returns is None and not signature.outputs:
+        return NO_RESULT
     outputs = {
         name: encode(kind, arguments[name].value)
         for name, kind in signature.outputs.items()
