@@ -10,8 +10,8 @@ from typing import Any
 
 from aiohttp import web
 
-from localazure.durable import newtonsoft
-from localazure.durable.newtonsoft import JsonReaderException
+from localazure import newtonsoft
+from localazure.newtonsoft import JsonReaderException
 
 _TYPE = "application/json; charset=utf-8"
 _JSON = "Newtonsoft.Json"

@@ -13,7 +13,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from localazure.durable import actions, entity, newtonsoft
+from localazure import newtonsoft
+from localazure.durable import actions, entity
 from localazure.durable.actions import Answer
 from localazure.durable.core import written
 from localazure.durable.determinism import compare

@@ -11,7 +11,7 @@ from __future__ import annotations
 import traceback
 from dataclasses import dataclass
 
-from localazure.durable import newtonsoft
+from localazure import newtonsoft
 
 _HOST = "/azure-functions-host"
 _WORKER = f"{_HOST}/workers/python/azure_functions_worker"

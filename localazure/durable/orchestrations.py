@@ -8,16 +8,14 @@ from __future__ import annotations
 import json
 import logging
 import uuid
-from dataclasses import replace
 from typing import Any
 
-from localazure.durable import actions, newtonsoft
+from localazure.durable import actions, feasibility
 from localazure.durable.actions import Answer
 from localazure.durable.activities import Activities
 from localazure.durable.alarms import Alarms
 from localazure.durable.core import Core
 from localazure.durable.determinism import NonDeterminism
-from localazure.durable.entity import EntityId
 from localazure.durable.episode import Episode, Outcome, completed
 from localazure.durable.errors import Unsupported
 from localazure.durable.leases import LeaseLost
@@ -26,8 +24,6 @@ from localazure.durable.rewind import Rewound, revival, rewind
 
 log = logging.getLogger("localazure.durable")
 
-LARGEST_STATUS = 16
-"""Kilobytes of UTF-16 that a custom status may take."""
 _CONTROL = frozenset({EventType.EXECUTION_TERMINATED, EventType.EXECUTION_SUSPENDED, EventType.EXECUTION_RESUMED})
 
 
@@ -213,9 +209,9 @@ class Orchestrations:
             answer = actions.read_failure(str(exc))
             if answer is None:
                 return episode.fail(episode.failure(str(exc)))
-        if (fault := self._fault(answer)) is not None:
+        if (fault := feasibility.fault(core, answer)) is not None:
             return episode.fail(episode.failure(fault))
-        answer = self._possible(episode.instance, answer)
+        answer = feasibility.possible(core, episode.instance, answer)
         unread = [] if actions.continues_with(answer) is None else await self._unread(episode)
         try:
             outcome = episode.finish(answer)
@@ -223,48 +219,6 @@ class Orchestrations:
             return episode.fail(str(exc))
         outcome.unread = unread
         return outcome
-
-    def _fault(self, answer: Answer) -> str | None:
-        """What of an answer fails its instance."""
-        status = answer.custom_status
-        size = 0 if status is None else len(newtonsoft.written(status).encode("utf-16-le", "surrogatepass")) // 1024
-        if size > LARGEST_STATUS:
-            return (
-                f"The UTF-16 size of the JSON-serialized payload must not exceed {LARGEST_STATUS} KB. "
-                f"The current payload size is {size:,} KB."
-            )
-        targets = (EntityId.parse(action["instanceId"]).name for action in actions.signals(answer))
-        return next(
-            (self._core.unknown("entity", name) for name in targets if not self._core.has("entity", name)), None
-        )
-
-    def _possible(self, instance: Instance, answer: Answer) -> Answer:
-        """The answer without the tasks that cannot be scheduled, which its orchestrator waits for in vain.
-
-        As on Azure, where what is thrown about them is thrown away, and the log alone tells of it.
-        """
-        wanted = [(action, self._hindrance(instance, action)) for action in answer.actions]
-        for hindrance in filter(None, (hindrance for _, hindrance in wanted)):
-            log.error("orchestrator '%s' (%s) waits for ever: %s", instance.name, instance.id, hindrance)
-        return replace(answer, actions=[action for action, hindrance in wanted if hindrance is None])
-
-    def _hindrance(self, instance: Instance, action: dict[str, Any]) -> str | None:
-        core, name = self._core, actions.name(action)
-        match actions.KINDS.get(action["actionType"]):
-            case "activity" if name != actions.HTTP_ACTIVITY and not core.has("activity", name):
-                return core.unknown("activity", name)
-            case "entity" if not core.has("entity", EntityId.parse(name).name):
-                return core.unknown("entity", EntityId.parse(name).name)
-            case "orchestration":
-                above = {instance.id.lower()} | ({instance.parent.instance_id.lower()} if instance.parent else set())
-                child = str(action.get("instanceId") or "")
-                if child.startswith("@"):
-                    return "Orchestration instance ids must not start with @"
-                if child.lower() in above:
-                    return "a sub-orchestration cannot have the instance id of its parent"
-                if not core.has("orchestrator", name):
-                    return core.unknown("orchestrator", name)
-        return None
 
     async def _unread(self, episode: Episode) -> list[HistoryEvent]:
         """The external events that came after the one upon which the orchestrator starts over.

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from localazure.durable import newtonsoft
+from localazure import newtonsoft
 from localazure.durable.entity import Entity
 from localazure.durable.model import NAMES, EventType, HistoryEvent, Instance
 

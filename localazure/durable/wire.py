@@ -14,7 +14,8 @@ from urllib.parse import unquote, unquote_plus
 
 from aiohttp import web
 
-from localazure.durable import answers, newtonsoft, queries, representation
+from localazure import newtonsoft
+from localazure.durable import answers, queries, representation
 from localazure.durable.engine import TaskHub
 from localazure.durable.errors import InstanceRunning, UnknownInstance, WrongState
 from localazure.durable.guard import guarded

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from aiohttp import web
 
-from localazure.durable import answers, newtonsoft, queries, representation
+from localazure import newtonsoft
+from localazure.durable import answers, queries, representation
 from localazure.durable.engine import TaskHub
 from localazure.durable.entity import EntityId
 from localazure.durable.errors import InvalidId, UnknownEntity

@@ -21,9 +21,9 @@ import aiohttp
 from azure.functions.meta import Datum
 
 from localazure.clock import Clock
-from localazure.functions import newtonsoft
 from localazure.functions.cosmos_account import RANGE, Account, FeedError
 from localazure.functions.cosmos_leases import Intervals, Lease, LeaseLost, Leases, to_take
+from localazure.functions.dates import dates_rewritten
 from localazure.functions.engine import Invoker
 from localazure.functions.errors import InvalidFunction
 from localazure.functions.indexing import Function
@@ -249,7 +249,7 @@ class Feed:
         async with reader.batch:
             if status == 200 and document["Documents"]:
                 # the trigger's .NET half reads the documents and writes them again
-                given = Datum(newtonsoft.dates_rewritten(json.dumps(document["Documents"])), "json")
+                given = Datum(dates_rewritten(json.dumps(document["Documents"])), "json")
                 await succeeds(self._invoker, self._clock, self._function, self._policy, given, self._stopping)
             token = found.get("etag")
             if token and token != place and not (self._stopping.is_set() and status == 304):

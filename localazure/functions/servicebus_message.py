@@ -19,7 +19,8 @@ from azure.functions.meta import Datum
 from azure.servicebus import ServiceBusReceivedMessage
 from azure.servicebus.amqp import AmqpMessageBodyType
 
-from localazure.functions import newtonsoft
+from localazure import newtonsoft
+from localazure.functions.dates import date, dates_rewritten
 
 TEXT, BINARY, JSON = "string", "binary", "json"
 _ALWAYS = dict.fromkeys(
@@ -84,14 +85,14 @@ def _bodies(messages: Sequence[ServiceBusReceivedMessage], kind: str) -> Datum:
     if kind == TEXT:
         return Datum(_Texts([text for message in messages if (text := _text(message))]), "collection_string")
     text = json.dumps([_value(message) for message in messages])
-    return Datum(newtonsoft.dates_rewritten(text, keep_offsets=True), "json")
+    return Datum(dates_rewritten(text, keep_offsets=True), "json")
 
 
 def _value(message: ServiceBusReceivedMessage) -> Any:
     """The JSON that a body in a batch must be where the trigger has no `data_type`."""
     text = _text(message, strict=True)
     try:
-        return newtonsoft.loads(text) if text.strip() else None
+        return newtonsoft.read(text) if text.strip() else None
     except ValueError as exc:
         raise Unbindable(
             "Binding parameters to complex objects (such as 'Object') uses Json.NET serialization or XML object "
@@ -205,7 +206,7 @@ def _add_members(metadata: dict[str, Datum], text: str) -> None:
     if not (text.startswith("{") and text.endswith("}")):
         return
     try:
-        members = newtonsoft.loads(text)
+        members = newtonsoft.read(text)
     except ValueError:
         return
     if not isinstance(members, dict):
@@ -214,16 +215,14 @@ def _add_members(metadata: dict[str, Datum], text: str) -> None:
     for name, value in members.items():
         if value is None or isinstance(value, list):
             continue
-        datum = (
-            Datum(newtonsoft.dates_rewritten(json.dumps(value)), "json") if isinstance(value, dict) else _told(value)
-        )
+        datum = Datum(dates_rewritten(json.dumps(value)), "json") if isinstance(value, dict) else _told(value)
         metadata[names.setdefault(name.lower(), name)] = datum
 
 
 def _told(value: Any) -> Datum:
     """A scalar as .NET turns it into text."""
     if isinstance(value, str):
-        found = newtonsoft.date(value)
+        found = date(value)
         return Datum(value if found is None else found.american(), "string")
     return Datum(_number(value) if isinstance(value, float) else str(value), "string")
 

@@ -10,8 +10,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from localazure import newtonsoft
 from localazure.durable.partitions import Provider
-from localazure.functions import hostconfig, newtonsoft, timespan
+from localazure.functions import hostconfig, timespan
 from localazure.functions.errors import InvalidApp, SettingMissing
 
 _EXPRESSION = re.compile(r"%([^%]+)%")
@@ -199,7 +200,7 @@ def connection(name: str) -> str:
 
 def _read_json(path: Path, refusal: str) -> dict[str, Any]:
     try:
-        document = newtonsoft.loads(path.read_text(encoding="utf-8-sig"))
+        document = newtonsoft.read(path.read_text(encoding="utf-8-sig"))
     except ValueError as exc:
         raise InvalidApp(f"{refusal}: {exc}") from exc
     if not isinstance(document, dict):

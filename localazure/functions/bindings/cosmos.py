@@ -16,8 +16,8 @@ from azure.functions.meta import Datum
 
 from localazure.functions.bindings.expressions import BindingData, BindingError
 from localazure.functions.bindings.values import elements
+from localazure.functions.dates import dates_rewritten
 from localazure.functions.indexing import Binding
-from localazure.functions.newtonsoft import dates_rewritten
 from localazure.functions.settings import connection
 
 _ALL = "SELECT * FROM c"

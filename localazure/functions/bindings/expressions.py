@@ -16,8 +16,8 @@ from typing import Any
 
 from azure.functions.meta import Datum
 
-from localazure.functions.newtonsoft import loads
 from localazure.functions.settings import resolve
+from localazure.newtonsoft import read
 
 _EXPRESSION = re.compile(r"\{([^{}]+)\}")
 
@@ -93,7 +93,7 @@ def _of_request(request: Mapping[str, Any]) -> dict[str, Any]:
 def _members(body: Any) -> dict[str, Any]:
     """The members of a JSON object that are single values; no body has to be JSON."""
     try:
-        document = loads(body.decode() if isinstance(body, bytes) else str(body))
+        document = read(body.decode() if isinstance(body, bytes) else str(body))
     except ValueError:
         return {}
     if not isinstance(document, dict):

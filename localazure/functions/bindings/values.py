@@ -11,8 +11,9 @@ from typing import Any
 
 from azure.functions.meta import Datum
 
+from localazure import newtonsoft
 from localazure.functions.bindings.expressions import BindingError
-from localazure.functions.newtonsoft import date, dates_rewritten, loads
+from localazure.functions.dates import date, dates_rewritten
 
 
 def elements(data: Datum) -> list[Any]:
@@ -24,7 +25,7 @@ def elements(data: Datum) -> list[Any]:
     if data.type != "string" or not _looks_like_json(value):
         return [value]
     try:
-        read = loads(value)
+        read = newtonsoft.read(value)
     except ValueError as exc:
         raise BindingError(f"the text of an output looks like JSON, and is not: {exc}") from exc
     if isinstance(read, list):

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from azure.durable_functions import DurableOrchestrationClient as Client
 
-from localazure.durable import newtonsoft
+from localazure import newtonsoft
 from localazure.functions.wire import Host
 from tests.conformance.durable.conftest import ask, finished, until
 

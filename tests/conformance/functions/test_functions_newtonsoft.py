@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from localazure.functions.newtonsoft import dates_rewritten, loads
+from localazure.functions.dates import dates_rewritten
+from localazure.newtonsoft import read
 
 _DATES = st.datetimes().map(lambda moment: moment.isoformat())
 _ZONES = st.sampled_from(["", "Z", "z", "+00:00", "-05:30", "+0200", "+14"])
@@ -89,7 +90,7 @@ def test_a_date_keeps_its_offset_where_the_reader_asks_for_one(text: str, again:
     ],
 )
 def test_more_than_json_is_read(text: str, value: Any) -> None:
-    assert loads(text) == value
+    assert read(text) == value
 
 
 @pytest.mark.parametrize(
@@ -97,9 +98,9 @@ def test_more_than_json_is_read(text: str, value: Any) -> None:
 )
 def test_what_is_neither_is_refused_at_once(text: str) -> None:
     with pytest.raises(ValueError, match=r"."):
-        loads(text)
+        read(text)
 
 
 @given(_VALUES)
 def test_json_is_read_as_json(value: Any) -> None:
-    assert loads(json.dumps(value)) == value
+    assert read(json.dumps(value)) == value

@@ -1,34 +1,32 @@
-"""JSON as Newtonsoft.Json reads and writes it, which the host and its extensions use.
+"""Dates in JSON as Newtonsoft.Json has them, which the host and its extensions use.
 
-It reads more than JSON (comments, commas too many, single quotes, bare names), and it takes every string that is a
-full date-time for a date and writes it again: `…45.920Z` becomes `…45.92Z`, and a time with an offset is turned into
-local time, which is UTC here. Source: Newtonsoft.Json 13, `JsonTextReader`, `DateTimeParser` and `DateTimeUtils`.
+It takes every string that is a full date-time for a date and writes it again: `…45.920Z` becomes `…45.92Z`, and a time
+with an offset is turned into local time, which is UTC here. Source: Newtonsoft.Json 13, `DateTimeParser` and
+`DateTimeUtils`.
 """
 
 from __future__ import annotations
 
-import json
 import re
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
 _EPOCH = datetime(1970, 1, 1)
 _ISO = re.compile(
     r"([0-9]{4})-([0-9]{2})-([0-9]{2})T([0-9]{2}):([0-9]{2}):([0-9]{2})(?:\.([0-9]{1,7}+))?"
     r"(?:([Zz])|(?:([+-])([0-9]{2}))?(?::([0-9]{2})?|([0-9]{2}))?)"
 )
-_SETTLED = re.compile(r"[0-9-]{10}T(?!24)[0-9:]{8}(?:\.[0-9]{0,6}[1-9])?Z?")
+_SETTLED = r"[0-9-]{10}T(?!24)[0-9:]{8}(?:\.[0-9]{0,6}[1-9])?Z?"
 """What stays as it is whether it is a date or not: in UTC or without a zone, no zero at the end of the fraction."""
 _MICROSOFT = re.compile(r"/Date\((-?[0-9]{1,18})(?:([+-])([0-9]{2})([0-9]{2})?)?\)/")
 _LONGEST = 40
 """Characters: a longer string is never a date."""
-# An opening quote has no backslash before it, and a member's name has a colon after it.
-_STRINGS = re.compile(r'"(?<!\\")((?:[0-9]{4}-[0-9]{2}-[0-9]{2}T|/Date\()[^"\\]*)"(?!\s*:)')
-# What is open at the end matches as well, so that no text takes longer than its length.
-_DOUBLE = r'("(?:\\.|[^"\\])*+(?:"|\\?\Z))'
-_TOKENS = re.compile(_DOUBLE + r"""|'((?:\\.|[^'\\])*+)(?:'|\\?\Z)|(/\*.*?(?:\*/|\Z)|//[^\r\n]*+)""", re.DOTALL)
-_LOOSE = re.compile(_DOUBLE + r"|,(\s*+[}\]])|([{,]\s*+)([A-Za-z_$][\w$]*+)(\s*+:)", re.DOTALL)
+# An opening quote has no backslash before it, and a member's name has a colon after it. What follows a quote is looked
+# at first: few strings begin like a date.
+_OPENING = r'"(?=[0-9/])(?<!\\")'
+_STRING = r'((?:[0-9]{4}-[0-9]{2}-[0-9]{2}T|/Date\()[^"\\]*)"(?!\s*:)'
+_STRINGS = re.compile(_OPENING + _STRING)
+_UNSETTLED = re.compile(f'{_OPENING}(?!{_SETTLED}"){_STRING}')
 
 
 @dataclass(frozen=True)
@@ -76,45 +74,12 @@ def dates_rewritten(text: str, *, keep_offsets: bool = False) -> str:
     """A JSON text with the strings that are dates as they are written again; member names stay."""
 
     def again(match: re.Match[str]) -> str:
-        if not keep_offsets and _SETTLED.fullmatch(match[1]):
-            return match[0]
         found = date(match[1])
         if found is None:
             return match[0]
         return f'"{found.text_with_offset() if keep_offsets else found.text()}"'
 
-    return _STRINGS.sub(again, text)
-
-
-def loads(text: str) -> Any:
-    """The value of a text that JSON, or Newtonsoft.Json alone, can read. Raises ValueError."""
-    try:
-        try:
-            return json.loads(text)
-        except ValueError as exc:
-            try:
-                return json.loads(_LOOSE.sub(_strict, _TOKENS.sub(_plain, text)))
-            except ValueError:
-                raise exc from None
-    except RecursionError:
-        raise ValueError("it is nested too deeply") from None
-
-
-def _plain(match: re.Match[str]) -> str:
-    double, single, _ = match.groups()
-    if double is not None:
-        return str(double)
-    if single is None:
-        return " "  # a comment
-    inner = re.sub(r'\\.|"', lambda part: {"\\'": "'", '"': '\\"'}.get(part[0], part[0]), single)
-    return f'"{inner}"'
-
-
-def _strict(match: re.Match[str]) -> str:
-    string, end, before, name, colon = match.groups()
-    if string is not None:
-        return str(string)
-    return str(end) if name is None else f'{before}"{name}"{colon}'
+    return (_STRINGS if keep_offsets else _UNSETTLED).sub(again, text)
 
 
 def _iso(match: re.Match[str]) -> Date | None:

@@ -1,4 +1,4 @@
-"""JSON as the Durable extension reads it: with Newtonsoft.Json, which forgives much and complains in words of its own.
+"""JSON as the host and its extensions read it: with Newtonsoft.Json, which forgives much and has words of its own.
 
 Single quotes, comments, names without quotes, commas at the end, `NaN` and `undefined` are read. Where Python's own
 reader understands a text, its answer is taken.
@@ -62,13 +62,13 @@ def read(text: str, *, whole: bool = True) -> Any:
                 "The content is not JSON, and too long to be forgiven anything.", (), False
             ) from None
     else:
-        if not is_deeper(value, DEEPEST):
+        if text.count("{") + text.count("[") <= DEEPEST or not is_deeper(value, DEEPEST):
             return value
     return _Reader(text).document(whole)
 
 
 def written(value: Any) -> str:
-    """JSON as the extension writes it: without blanks, letters beyond ASCII as they are, `NaN` as a text."""
+    """JSON as the Durable extension writes it: without blanks, letters beyond ASCII as they are, `NaN` as a text."""
     try:
         return json.dumps(value, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
     except ValueError:
