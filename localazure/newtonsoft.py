@@ -16,7 +16,7 @@ from typing import Any, NoReturn
 
 from localazure.json_text import DEEPEST, is_deeper
 
-_BLANK = " \t\r\n\f\v\u00a0\ufeff"
+_BLANKS = re.compile(r"[ \t\r\n\f\v\u00a0\ufeff]+")
 _NUMBER = re.compile(r"[-+]?(?:0[xX][0-9a-fA-F]+|(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?)")
 _PLAIN = {'"': re.compile(r'[^"\\]+'), "'": re.compile(r"[^'\\]+")}
 """What of a string, by its quotes, stands for itself."""
@@ -32,7 +32,10 @@ _WORDS: dict[str, tuple[Any, str]] = {
 }
 _ESCAPES = {"b": "\b", "t": "\t", "n": "\n", "f": "\f", "r": "\r", "\\": "\\", '"': '"', "'": "'", "/": "/"}
 _LARGEST = 262_144
-"""Characters of a text that Python's reader does not understand: ours takes microseconds for each."""
+"""Characters of a text that Python's reader does not understand."""
+_MOST_TOKENS = 16_384
+"""Values and comments in such a text: ours takes some ten microseconds for each, and everybody waits for it."""
+_TOO_LONG = "The content is not JSON, and too long to be forgiven anything."
 _LONGEST_NUMBER = 380
 """Digits of an integer that Newtonsoft.Json reads."""
 
@@ -58,9 +61,7 @@ def read(text: str, *, whole: bool = True) -> Any:
         value = json.loads(text)
     except (ValueError, RecursionError):
         if len(text) > _LARGEST:
-            raise JsonReaderException(
-                "The content is not JSON, and too long to be forgiven anything.", (), False
-            ) from None
+            raise JsonReaderException(_TOO_LONG, (), False) from None
     else:
         if text.count("{") + text.count("[") <= DEEPEST or not is_deeper(value, DEEPEST):
             return value
@@ -93,6 +94,7 @@ class _Reader:
         self._at = 0
         self._path: list[str | int] = []
         self._depth = 0
+        self._tokens = 0
 
     def document(self, whole: bool) -> Any:
         self._skip()
@@ -119,12 +121,18 @@ class _Reader:
     def _skip(self) -> None:
         """Pass blanks and comments."""
         while self._next:
-            if self._next in _BLANK:
-                self._at += 1
+            if (blanks := _BLANKS.match(self._text, self._at)) is not None:
+                self._at = blanks.end()
             elif self._next == "/":
+                self._count()
                 self._comment()
             else:
                 return
+
+    def _count(self) -> None:
+        self._tokens += 1
+        if self._tokens > _MOST_TOKENS:
+            raise JsonReaderException(_TOO_LONG, (), False)
 
     def _comment(self) -> None:
         kind = self._text[self._at + 1 : self._at + 2]
@@ -138,6 +146,7 @@ class _Reader:
         self._at = len(self._text) if end < 0 else end + (1 if kind == "/" else 2)
 
     def _value(self) -> Any:
+        self._count()
         match self._next:
             case "{":
                 return self._container(self._object)
@@ -228,7 +237,7 @@ class _Reader:
         if not self._next:
             message = "Unexpected end while parsing unquoted property name."
             self._fail(message, "ParseUnquotedProperty()", "ParseProperty()", "ParseObject()")
-        if self._next not in _BLANK and self._next != ":":
+        if _BLANKS.fullmatch(self._next) is None and self._next != ":":
             self._fail(f"Invalid JavaScript property identifier character: {self._next}.")
         return self._text[begin : self._at]
 

@@ -133,6 +133,14 @@ def test_a_long_text_that_is_no_json_is_refused_at_once() -> None:
     assert newtonsoft.read("'" + "a" * 200_000 + "\\n'") == "a" * 200_000 + "\n"
 
 
+@pytest.mark.parametrize(
+    "tokens", ["[" + "1," * 100_000 + "x]", "[" + "/**/" * 50_000 + "x]", "{" + "a:1," * 50_000 + "x}"]
+)
+def test_a_text_of_many_tokens_that_is_no_json_is_given_up_early(tokens: str) -> None:
+    with pytest.raises(newtonsoft.JsonReaderException, match="too long to be forgiven"):
+        newtonsoft.read(tokens)
+
+
 @pytest.mark.parametrize(("levels", "fits"), [(64, True), (65, False), (100_000, False)])
 def test_sixty_four_levels_are_read_however_many_brackets_there_are(levels: int, fits: bool) -> None:
     many = "[" + ",".join(["{}"] * 100) + "]"
