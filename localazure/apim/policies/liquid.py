@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from localazure.apim.context import Context, Headers, Request, Response, Url
 from localazure.apim.document import Element
 from localazure.apim.errors import ArtifactError, ExpressionError
+from localazure.apim.expressions.values import text
 from localazure.apim.policies.base import Builder
 from localazure.apim.policies.markup import tree_of
 
@@ -115,8 +116,26 @@ def _context(context: Context, request: Request, response: Response | None) -> d
         "Operation": {"Id": operation.id, "Name": operation.name, "Method": operation.method} if operation else None,
         "Product": {"Id": product.id, "Name": product.name} if product else None,
         "Subscription": {"Id": subscription.id, "Name": subscription.name} if subscription else None,
-        "Variables": context.variables,
+        "Variables": {name: _plain(value) for name, value in context.variables.items()},
     }
+
+
+_SIMPLE = (str, int, float, bool, dict, list, type(None))
+
+
+def _plain(value: Any) -> Any:
+    """A variable as a template sees it: JSON by its parts, an answer by its status, anything else as its text."""
+    if isinstance(value, _SIMPLE):
+        return value
+    if isinstance(value, Response):
+        return {"StatusCode": value.status, "Headers": _headers(value.headers)}
+    shown = text(value)
+    if not shown.startswith(("{", "[")):
+        return shown
+    try:
+        return json.loads(shown)
+    except (ValueError, RecursionError):
+        return shown
 
 
 def _url(url: Url) -> dict[str, Any]:

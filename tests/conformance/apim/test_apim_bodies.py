@@ -23,6 +23,18 @@ def test_a_liquid_template_sees_body_and_context(files: Files, local: Local) -> 
     assert local.seen[0]["body"] == "A 1,2,big PUT w 1 ."
 
 
+def test_a_liquid_template_sees_json_in_variables(files: Files, local: Local) -> None:
+    files.policy(
+        "<set-variable name='body' value='@(context.Request.Body.As&lt;JObject>(true))' />"
+        "<set-variable name='part' value='@(context.Request.Body.As&lt;JObject>(true)[\"a\"])' />"
+        + LIQUID.format(
+            "{{context.Variables.body.a.b[1]}} {{context.Variables.part.b[0]}} {{context.Variables.none.x}}."
+        )
+    )
+    local.call("PUT", json={"a": {"b": [1, 2]}})
+    assert local.seen[0]["body"] == "2 1 ."
+
+
 def test_a_liquid_template_sees_the_response_and_xml(files: Files, local: Local) -> None:
     files.policy(LIQUID.format("<n><m>{{body.a.b}}{% if 1 &lt; 2 %}!{% endif %}</m></n>"))
     files.policy(
