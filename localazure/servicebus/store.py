@@ -110,6 +110,11 @@ class Store:
         self._afterwards.clear()
         self._db.close()
 
+    @property
+    def pending(self) -> bool:
+        """Whether something is still to be written, or to be said after that."""
+        return self._scheduled
+
     def afterwards(self, call: Callable[[], None]) -> None:
         """Call it when everything asked for so far is in the file."""
         self._afterwards.append(call)

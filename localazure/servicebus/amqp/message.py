@@ -58,7 +58,7 @@ def parse(message: bytes) -> Parsed:
     data: list[bytes] = []
     value: Any = None
     start, last = len(message), 0
-    for code, begin, inner, content in _sections(message):
+    for code, begin, content in _sections(message):
         if code < last:
             return parse(_in_order(message))
         if code == last and code not in (DATA, SEQUENCE):
@@ -69,9 +69,9 @@ def parse(message: bytes) -> Parsed:
         if code == HEADER:
             header = content
         elif code == ANNOTATIONS:
-            annotations = elements(message, inner)
+            annotations = section_elements(message, begin)
         elif code == DELIVERY_ANNOTATIONS:
-            delivery = elements(message, inner)
+            delivery = section_elements(message, begin)
         elif code == PROPERTIES:
             properties = content
         elif code == APPLICATION:
@@ -83,8 +83,8 @@ def parse(message: bytes) -> Parsed:
     return Parsed(message[start:], header, annotations, properties, application, data, value, delivery)
 
 
-def _sections(message: bytes) -> Iterator[tuple[int, int, int, Any]]:
-    """Code, where the section begins, where its value begins, and the value."""
+def _sections(message: bytes) -> Iterator[tuple[int, int, Any]]:
+    """Code, where the section begins, and its value."""
     at = 0
     while at < len(message):
         found, end = decode(message, at)
@@ -96,7 +96,7 @@ def _sections(message: bytes) -> Iterator[tuple[int, int, int, Any]]:
             raise DecodeError(f"a message has no section {code!r}")
         if kind is not None and type(value) is not kind:
             raise DecodeError(f"the section {code:#x} of a message is not a {kind.__name__}")
-        yield code, at, decode(message, at + 1)[1], value
+        yield code, at, value
         at = end
 
 
@@ -114,9 +114,9 @@ def sections(content: bytes) -> Iterator[tuple[int, bytes]]:
         at = end
 
 
-def section_elements(section: bytes) -> list[bytes]:
-    """What a section's list or map is made of; a map's are key, value, key, value."""
-    return elements(section, decode(section, 1)[1])
+def section_elements(message: bytes, at: int = 0) -> list[bytes]:
+    """What the list or map of the section at a place is made of; a map's are key, value, key, value."""
+    return elements(message, decode(message, at + 1)[1])
 
 
 def list_section(code: int, parts: Sequence[bytes]) -> bytes:

@@ -225,3 +225,18 @@ async def test_the_state_of_an_older_version_can_be_read(tmp_path: Path) -> None
     broker = Broker(Namespace(queues={"q": Options(sessions=True)}), path, ManualClock())
     assert broker.queue("q").sessions.state("a") == b"\x01"
     broker.close()
+
+
+async def test_a_sequence_number_is_never_given_twice_although_they_are_written_down_ahead(tmp_path: Path) -> None:
+    namespace, clock, last = Namespace(queues={"q": Options()}), ManualClock(), 0
+    for killed in (True, False, True):
+        broker = Broker(namespace, tmp_path / "bus.db", clock)
+        for _ in range(150):
+            broker.send("q", [Incoming(b"")], lambda: None)
+            number = max(broker.queue("q").messages)
+            assert number > last
+            last = number
+            broker.queue("q").remove(broker.queue("q").messages[number])
+        broker.store.flush()
+        broker.store.kill() if killed else broker.close()
+    assert last <= 3 * 150 + 3 * 101

@@ -6,15 +6,18 @@ import asyncio
 import socket
 import uuid
 from dataclasses import replace
+from unittest.mock import Mock
 
 import pytest
 
 from localazure.clock import ManualClock
 from localazure.servicebus.authorization import AuthorizationRule
+from localazure.servicebus.connection import Connection
 from localazure.servicebus.wire import ServiceBusServer
 
 from . import amqp, raw
 from .amqp import NULL, described, uint
+from .bench import until
 
 pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 
@@ -34,6 +37,57 @@ async def test_small_frames_do_not_wait_for_one_another(server: ServiceBusServer
         assert connection.transport is not None
         accepted: socket.socket = connection.transport.get_extra_info("socket")
         assert accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY) == 1
+
+
+async def test_frames_that_have_no_answer_are_acknowledged_at_once(
+    server: ServiceBusServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    acknowledged: list[None] = []
+    monkeypatch.setattr(Connection, "_acknowledge", lambda _: acknowledged.append(None))
+    async with raw.connected(server) as client:
+        await client.receiver("plain")
+        await client.silent()
+        acknowledged.clear()
+        await client.silent()
+        assert not acknowledged, "an answer carries the acknowledgement"
+        client.grant(client.last_handle, 1)
+        await until(lambda: bool(acknowledged))
+
+
+@pytest.mark.skipif(not hasattr(socket, "TCP_QUICKACK"), reason="needs TCP_QUICKACK, which Linux alone has")
+async def test_the_kernel_is_told_to_acknowledge_at_once(
+    server: ServiceBusServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with raw.connected(server) as client:
+        await client.receiver("plain")
+        await client.silent()
+        [connection] = server.connections
+        told = Mock()
+        monkeypatch.setattr(connection, "_socket", told)
+        client.grant(client.last_handle, 1)
+        await until(lambda: bool(told.mock_calls))
+    told.setsockopt.assert_called_with(socket.IPPROTO_TCP, socket.TCP_QUICKACK, 1)
+
+
+@pytest.mark.parametrize(
+    "entity, status",
+    [
+        ("", 202), ("plain", 202), ("PLAIN/$management", 202), ("plain/$DeadLetterQueue", 202), ("news", 202),
+        ("plain/$Transfer/$DeadLetterQueue", 202), ("news/Subscriptions/all/$management", 202), ("$cbs", 202),
+        ("missing", 404), ("missing/$management", 404), ("news/Subscriptions/missing", 404), ("news/all", 404),
+    ],
+)  # fmt: skip
+async def test_a_token_is_for_what_exists(server: ServiceBusServer, entity: str, status: int) -> None:
+    async with raw.connected(server) as client:
+        for scheme in ("sb://localhost:1", "amqps://localhost"):
+            assert await client.authorize(f"{scheme}/{entity}") == status
+
+
+async def test_who_has_no_key_is_not_told_what_exists(server: ServiceBusServer) -> None:
+    async with raw.connected(server) as client:
+        assert (
+            await client.authorize("sb://localhost/missing", token="SharedAccessSignature sr=a&sig=b&se=1&skn=c") == 401
+        )
 
 
 async def test_a_session_that_ended_hears_nothing_more(server: ServiceBusServer) -> None:
