@@ -21,18 +21,13 @@ class CoordinatorLink:
 
     def __init__(self, session: SessionPort, handle: int) -> None:
         self._session, self.handle = session, handle
-        self.received = 0
-        self._assembly = Assembly()
+        self._assembly = Assembly(session, handle)
 
     def transfer(self, frame: Frame) -> None:
         """Raises TooLarge."""
         found = self._assembly.add(frame)
-        if found is None:
-            return
-        self.received += 1
-        self._session.grant(self.handle, self.received)
-        if not frame.fields[9]:
-            self._request(found[0], found[1])
+        if found is not None:
+            self._request(*found[:2])
 
     def _request(self, first: list[Any], payload: bytes) -> None:
         number, session = int(first[1]), self._session

@@ -38,18 +38,27 @@ def transaction_of(state: Any) -> bytes | None:
 
 
 class Assembly:
-    """The frames of one delivery after another, put together."""
+    """The frames of one delivery after another, put together; the client of the link is kept in credit for more."""
 
-    def __init__(self) -> None:
+    def __init__(self, session: SessionPort, handle: int) -> None:
+        self._session, self._handle = session, handle
+        self._received = 0
         self._parts = bytearray()
         self._size = 0
         self.first: list[Any] | None = None
 
     def add(self, frame: Frame) -> tuple[list[Any], bytes, int] | None:
-        """The delivery when it is complete: the fields of its first frame, what is kept of it, its size.
-
-        Raises TooLarge for one that does not end.
+        """The delivery when it is complete, unless its sender aborts it: the fields of its first frame, what is kept of it,
+        its size. Raises TooLarge for one that does not end.
         """
+        found = self._put_together(frame)
+        if found is None:
+            return None
+        self._received += 1
+        self._session.grant(self._handle, self._received)
+        return None if frame.fields[9] else found
+
+    def _put_together(self, frame: Frame) -> tuple[list[Any], bytes, int] | None:
         fields = frame.fields
         if self.first is None:
             self.first = fields
@@ -73,19 +82,14 @@ class RequestLink:
 
     def __init__(self, session: SessionPort, node: str, handle: int) -> None:
         self._session, self.node, self.handle = session, node, handle
-        self.received = 0
-        self._assembly = Assembly()
+        self._assembly = Assembly(session, handle)
         self._answers: deque[bytes] = deque()
         self.credit = self.delivered = 0
 
     def transfer(self, frame: Frame) -> tuple[list[Any], bytes] | None:
         """One transfer frame; the request, when it is complete. Raises TooLarge."""
         found = self._assembly.add(frame)
-        if found is None:
-            return None
-        self.received += 1
-        self._session.grant(self.handle, self.received)
-        return None if frame.fields[9] else found[:2]
+        return None if found is None else found[:2]
 
     def answer(self, payload: bytes) -> None:
         if len(self._answers) >= _MOST_ANSWERS:
@@ -113,17 +117,12 @@ class IncomingLink:
 
     def __init__(self, session: SessionPort, handle: int, entity: str) -> None:
         self._session, self.handle, self._entity = session, handle, entity
-        self.received = 0
-        self._assembly = Assembly()
+        self._assembly = Assembly(session, handle)
 
     def transfer(self, frame: Frame) -> None:
         """One transfer frame; the message is complete when `more` is false. Raises TooLarge."""
         found = self._assembly.add(frame)
-        if found is None:
-            return
-        self.received += 1
-        self._session.grant(self.handle, self.received)
-        if not frame.fields[9]:
+        if found is not None:
             self._message(*found)
 
     def _message(self, first: list[Any], payload: bytes, size: int) -> None:
