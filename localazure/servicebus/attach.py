@@ -16,6 +16,7 @@ from localazure.servicebus.coordinator import CoordinatorLink
 from localazure.servicebus.engine import LARGEST_MESSAGE
 from localazure.servicebus.errors import BrokerError, NoSession, NotAllowed, Unsupported
 from localazure.servicebus.link import IncomingLink, OutgoingLink, RequestLink
+from localazure.servicebus.names import entity_path
 from localazure.servicebus.ports import SessionPort
 
 _SESSION_FILTER = "com.microsoft:session-filter"
@@ -185,11 +186,3 @@ def _fields(terminus: Any) -> list[Any]:
     if not known or not isinstance(terminus.value, list):
         raise Unsupported("a link needs a source or a target that is an entity")
     return [*terminus.value, *[None] * 11]
-
-
-def entity_path(address: Any) -> str:
-    """`amqps://host:port/t/Subscriptions/s` or a bare path → the entity's path."""
-    path = str(address or "")
-    if "://" in path:
-        path = path.partition("://")[2].partition("/")[2]
-    return path.strip("/")

@@ -59,6 +59,12 @@ class Broker:
             raise EntityNotFound(f"The messaging entity '{name}' could not be found.")
         return found
 
+    def check_exists(self, path: str) -> None:
+        """Raises EntityNotFound unless a path leads to an entity or its `$management`."""
+        entity = path.lower().removesuffix("/$management")
+        if entity and not entity.startswith("$") and entity not in self.entities.targets:
+            self.queue(entity)
+
     def source(self, name: str) -> Queue:
         """A queue that can be received from. Raises EntityNotFound, EntityDisabled, NotAllowed."""
         queue = self.queue(name)

@@ -18,7 +18,7 @@ from localazure.servicebus.errors import BrokerError, EntityExists, EntityNotFou
 from localazure.servicebus.filters import Rule
 from localazure.servicebus.locks import Lock
 from localazure.servicebus.messages import encoded, read
-from localazure.servicebus.names import check_name
+from localazure.servicebus.names import check_name, entity_path
 from localazure.servicebus.ports import ConnectionPort, SessionPort
 from localazure.servicebus.queue import Queue
 from localazure.servicebus.store import Message
@@ -47,12 +47,28 @@ def authorize(connection: ConnectionPort, request: bytes) -> tuple[str, bytes]:
         if parsed.application.get("operation") != "put-token":
             raise Unsupported(f"the operation '{parsed.application.get('operation')}' of $cbs is not supported")
         # the client calls its signature a "jwt"; what it is shows in the token
-        connection.authorize(str(parsed.application.get("name", "")), str(parsed.value))
+        resource = str(parsed.application.get("name", ""))
+        connection.authorize(resource, str(parsed.value))
+        _check_exists(connection, resource)
         status, description = 202, "Accepted"
+    except EntityNotFound as exc:
+        status, description = exc.status, str(exc)
     except BrokerError as exc:
         status, description = 401, str(exc)
     answer = {"status-code": Int32(status), "status-description": description}
     return str(parsed.property("ReplyTo") or ""), response(parsed.property("MessageId"), answer, "")
+
+
+def _check_exists(connection: ConnectionPort, resource: str) -> None:
+    """The service looks after the token whether there is what it is for. Raises EntityNotFound, in the service's words:
+    clients go by them."""
+    try:
+        connection.broker.check_exists(entity_path(resource))
+    except EntityNotFound:
+        raise EntityNotFound(
+            f"The messaging entity '{resource}' could not be found. "
+            "To know more visit https://aka.ms/sbResourceMgrExceptions."
+        ) from None
 
 
 class Management:

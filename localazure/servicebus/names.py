@@ -1,8 +1,9 @@
-"""What entities and rules may be called."""
+"""What entities and rules may be called, and where an address leads."""
 
 from __future__ import annotations
 
 import re
+from typing import Any
 
 from localazure.servicebus.errors import NotAllowed
 
@@ -16,3 +17,11 @@ def check_name(kind: str, name: str) -> None:
         raise NotAllowed(
             f"'{name}' is no name for a {kind}: up to {_LONGEST[kind]} letters, digits, periods, hyphens, underscores"
         )
+
+
+def entity_path(address: Any) -> str:
+    """`amqps://host:port/t/Subscriptions/s` or a bare path → the entity's path."""
+    path = str(address or "")
+    if "://" in path:
+        path = path.partition("://")[2].partition("/")[2]
+    return path.strip("/")
