@@ -24,6 +24,10 @@ log = logging.getLogger("localazure.servicebus")
 
 IDLE_TIMEOUT = 240_000
 """Milliseconds of silence after which a client may think that the broker is gone."""
+OPENING = 60.0
+"""Seconds that a client has from its connection to its `open`."""
+LINKLESS = 300.0
+"""Seconds that a connection is kept without any link. Source: "AMQP errors in Azure Service Bus"."""
 _QUICK_ACK: int | None = getattr(socket, "TCP_QUICKACK", None)
 """Of Linux alone."""
 _BEAT = 30.0
@@ -52,6 +56,8 @@ class Connection(asyncio.Protocol):
         self._sessions: dict[int, AmqpSession] = {}
         self._out: list[bytes] = []
         self._beat: asyncio.TimerHandle | None = None
+        self._opening: asyncio.Task[None] | None = None
+        self._without_links: float | None = None
         self._pause = _BEAT
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -62,8 +68,15 @@ class Connection(asyncio.Protocol):
             # wait for the acknowledgement of those before them: 40 ms.
             accepted.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             self._socket = accepted
+        self._opening = asyncio.get_running_loop().create_task(self._expect_open())
+
+    async def _expect_open(self) -> None:
+        await self.clock.sleep(OPENING)
+        log.debug("a client did not open its connection within %s s", OPENING)
+        self.abort()
 
     def connection_lost(self, exc: Exception | None) -> None:
+        self._opened()
         if self._beat is not None:
             self._beat.cancel()
         self._out.clear()
@@ -174,7 +187,12 @@ class Connection(asyncio.Protocol):
         elif session is not None:
             self._for_session(session, frame)
 
+    def _opened(self) -> None:
+        if self._opening is not None:
+            self._opening.cancel()
+
     def _open(self, frame: Frame) -> None:
+        self._opened()
         largest, idle = frame.fields[2], frame.fields[4]
         self.largest_frame = max(_SMALLEST_FRAME, min(65_536 if largest is None else int(largest), _LARGEST_FRAME))
         self.write(frames.open_("localazure-servicebus", _LARGEST_FRAME, _LAST_CHANNEL, IDLE_TIMEOUT))
@@ -208,6 +226,14 @@ class Connection(asyncio.Protocol):
             self.transport.close()
 
     def _keep_alive(self) -> None:
+        if any(session.links for session in self._sessions.values()):
+            self._without_links = None
+        elif self._without_links is None:
+            self._without_links = self.clock.time()
+        elif self.clock.time() - self._without_links >= LINKLESS:
+            idle = f"The connection was inactive for more than the allowed {LINKLESS * 1000:.0f} milliseconds."
+            self._close(("amqp:connection:forced", idle))
+            return
         self.write(frames.EMPTY)
         self._beat_later()
 

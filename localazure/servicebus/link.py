@@ -48,8 +48,9 @@ class Assembly:
         self.first: list[Any] | None = None
 
     def add(self, frame: Frame) -> tuple[list[Any], bytes, int] | None:
-        """The delivery when it is complete, unless its sender aborts it: the fields of its first frame, what is kept of it,
-        its size. Raises TooLarge for one that does not end.
+        """The delivery when it is complete: the fields of its first frame, what is kept of it, its size.
+
+        Nothing for one that its sender aborts. Raises TooLarge for one that does not end.
         """
         found = self._put_together(frame)
         if found is None:

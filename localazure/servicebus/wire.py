@@ -77,7 +77,8 @@ class ServiceBusServer:
         http = await self._http_protocols()
         for name in ("port", "tls_port", "management_port"):
             port = self._config.port if name == "port" else self._option_port(name)
-            listener = Listener(socket.create_server((HOST, port), backlog=256), context, self._connect, http)
+            listening = socket.create_server((HOST, port), backlog=256)
+            listener = Listener(listening, context, self._connect, http, self._config.clock)
             setattr(self, name, listener.port)
             listener.start()
             self._listeners.append(listener)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import errno
+import socket
 import ssl
 from pathlib import Path
 
@@ -12,6 +14,8 @@ from azure.servicebus import ServiceBusMessage, TransportType
 from azure.servicebus.aio import ServiceBusClient
 from azure.servicebus.aio.management import ServiceBusAdministrationClient
 
+from localazure.clock import ManualClock, SystemClock
+from localazure.servicebus.listener import Listener
 from localazure.servicebus.wire import ServiceBusServer
 
 from . import raw
@@ -129,3 +133,78 @@ async def test_a_client_that_says_nothing_or_leaves_harms_no_other(server: Servi
         await client.sender("plain")
     for _, writer in silent:
         writer.close()
+
+
+BEGUN = {
+    "nothing": b"",
+    "half a header": b"AM",
+    "half a verb": b"GE",
+    "half of a TLS hello": b"\x16\x03\x01\x02\x00",
+    "a header": b"AMQP\x00\x01\x00\x00",
+    "the header of SASL": b"AMQP\x03\x01\x00\x00",
+}
+
+
+@pytest.mark.parametrize("begun", BEGUN)
+async def test_a_connection_that_is_never_opened_is_closed(
+    server: ServiceBusServer, clock: ManualClock, begun: str
+) -> None:
+    reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
+    writer.write(BEGUN[begun])
+    await writer.drain()
+    answer = {"a header": 8, "the header of SASL": 8}.get(begun, 0)
+    async with asyncio.timeout(raw.PATIENCE):
+        await reader.readexactly(answer)
+        closed = asyncio.create_task(_closed(reader))
+        while not closed.done():
+            await clock.advance(30)
+            await asyncio.sleep(0.01)
+    writer.close()
+
+
+async def _closed(reader: asyncio.StreamReader) -> None:
+    try:
+        while await reader.read(1024):
+            pass
+    except ConnectionResetError:
+        pass
+
+
+async def test_a_connection_without_links_is_closed_after_five_minutes(
+    server: ServiceBusServer, clock: ManualClock
+) -> None:
+    async with (
+        raw.connected(server, authorized=False, idle=1500) as idle,
+        raw.connected(server, idle=1500) as busy,
+    ):
+        for client in (idle, busy):
+            await client.heartbeat()
+        await clock.advance(301)
+        assert (await idle.expect(raw.CLOSE)).fields[0].value[0] == "amqp:connection:forced"
+        await busy.heartbeat()
+        await busy.silent()
+
+
+async def test_a_server_that_can_accept_nothing_says_so_once(
+    server: ServiceBusServer, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    loop, tried = asyncio.get_running_loop(), asyncio.Event()
+    real, failures = loop.sock_accept, iter(range(5))
+
+    async def failing(listening: socket.socket) -> tuple[socket.socket, object]:
+        if next(failures, None) is not None:
+            raise OSError(errno.EMFILE, "too many open files")
+        tried.set()
+        return await real(listening)
+
+    listener = Listener(
+        socket.create_server(("127.0.0.1", 0)), trusting(server), asyncio.Protocol, asyncio.Protocol, SystemClock()
+    )
+    monkeypatch.setattr(loop, "sock_accept", failing)
+    listener.start()
+    async with asyncio.timeout(raw.PATIENCE):
+        await tried.wait()
+    await listener.close()
+    assert [record.message for record in caplog.records if "accepted" in record.message] == [
+        "no connection can be accepted until others end: [Errno 24] too many open files"
+    ]
