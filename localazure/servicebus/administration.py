@@ -235,9 +235,9 @@ class _Answer:
             return _counts(0, 0, waiting.depth()["scheduled"]), counted
         queue, dead = queues[path], queues[f"{path}{DEAD_LETTERS}".lower()]
         depth = queue.depth()
-        buried = len(dead.messages)
-        counts = _counts(depth["active"] + depth["deferred"], buried, depth["scheduled"])
-        sizes: dict[str, Value] = {"MessageCount": len(queue.messages) + buried}
+        dead_count = len(dead.messages)
+        counts = _counts(depth["active"] + depth["deferred"], dead_count, depth["scheduled"])
+        sizes: dict[str, Value] = {"MessageCount": len(queue.messages) + dead_count}
         return counts, sizes | ({"SizeInBytes": queue.size() + dead.size()} if described.kind == "queue" else {})
 
 

@@ -13,7 +13,7 @@ from localazure.servicebus.amqp.message import text
 from localazure.servicebus.amqp.types import Described
 from localazure.servicebus.authorization import LISTEN, SEND
 from localazure.servicebus.coordinator import CoordinatorLink
-from localazure.servicebus.engine import LARGEST_MESSAGE
+from localazure.servicebus.engine import MAX_MESSAGE_SIZE
 from localazure.servicebus.errors import BrokerError, NoSession, NotAllowed, Unsupported
 from localazure.servicebus.link import IncomingLink, OutgoingLink, RequestLink
 from localazure.servicebus.names import entity_path
@@ -23,7 +23,7 @@ _SESSION_FILTER = "com.microsoft:session-filter"
 _SHARED_SESSION_FILTER = "com.microsoft:non-exclusive-session-filter"
 _TIMEOUT = "com.microsoft:timeout"
 _TICKS_AT_EPOCH = 621_355_968_000_000_000
-_LONGEST_WAIT = 86_400.0
+_MAX_WAIT = 86_400.0
 """Seconds that a receiver may wait for a session."""
 
 
@@ -124,7 +124,7 @@ class Attach:
         milliseconds = self._properties.get(_TIMEOUT)
         seconds = milliseconds / 1000 if isinstance(milliseconds, int) and milliseconds > 0 else 60.0
         self._session.links[self._handle] = link
-        wait = self._accept(link, wanted, min(seconds, _LONGEST_WAIT))
+        wait = self._accept(link, wanted, min(seconds, _MAX_WAIT))
         self._session.wait_for(self._handle, wait)
 
     async def _accept(self, link: OutgoingLink, wanted: str | None, seconds: float) -> None:
@@ -141,7 +141,7 @@ class Attach:
         source = frames.source(self._frame.raw(5), {_SESSION_FILTER: session_id})
         ticks = int(until * 10_000_000) + _TICKS_AT_EPOCH
         self._reply(source, {"com.microsoft:locked-until-utc": ticks})
-        link.queue.pump()
+        link.queue.dispatch()
 
     async def _next_session(self, link: OutgoingLink, seconds: float) -> str:
         """Wait for a session that has messages and no holder. Raises NoSession when the time is over."""
@@ -167,7 +167,7 @@ class Attach:
         source = NULL if self._receiver else frames.source(self._frame.raw(5))
         target = self._frame.raw(6) if self._receiver else NULL
         self._send(source, target, (2, 0))
-        self._session.lost(self._handle, error)
+        self._session.detached(self._handle, error)
 
     def _send(
         self, source: bytes, target: bytes, modes: tuple[int, int], properties: dict[str, Any] | None = None
@@ -175,7 +175,7 @@ class Attach:
         name, channel = self._frame.raw(0), self._session.channel
         self._session.send(
             frames.attach(
-                channel, name, self._handle, not self._receiver, modes, source, target, LARGEST_MESSAGE, properties
+                channel, name, self._handle, not self._receiver, modes, source, target, MAX_MESSAGE_SIZE, properties
             )
         )
 

@@ -31,11 +31,11 @@ LINKLESS = 300.0
 _QUICK_ACK: int | None = getattr(socket, "TCP_QUICKACK", None)
 """Of Linux alone."""
 _BEAT = 30.0
-_SHORTEST_BEAT = 0.5
-_LARGEST_FRAME = 1_048_576
-_SMALLEST_FRAME = 512
+_MIN_BEAT = 0.5
+_MAX_FRAME_SIZE = 1_048_576
+_MIN_FRAME_SIZE = 512
 _LAST_CHANNEL = 4_999
-_MOST_GRANTS = 1_000
+_MAX_GRANTS = 1_000
 """Tokens that a connection is remembered by: one for each entity that a client uses."""
 
 
@@ -47,7 +47,7 @@ class Connection(asyncio.Protocol):
         self.transactions = Transactions(clock)
         self.largest_frame = 65_536
         self.transport: asyncio.Transport | None = None
-        self._socket: asyncio.trsock.TransportSocket | None = None
+        self._socket: socket.socket | None = None
         self._tokens, self._gone = tokens, gone
         self._grants: dict[str, Grant] = {}
         self._buffer = bytearray()
@@ -104,7 +104,7 @@ class Connection(asyncio.Protocol):
 
     def authorize(self, resource: str, token: str) -> None:
         self._grants[resource] = self._tokens.check(token)
-        if len(self._grants) > _MOST_GRANTS:
+        if len(self._grants) > _MAX_GRANTS:
             del self._grants[next(iter(self._grants))]
 
     def demand(self, path: str, right: str | None) -> None:
@@ -151,7 +151,7 @@ class Connection(asyncio.Protocol):
         if self._stage == "header" or (self._stage == "sasl" and received[at : at + 4] == b"AMQP"):
             return 8
         size = int.from_bytes(received[at : at + 4], "big")
-        if not 8 <= size <= _LARGEST_FRAME:
+        if not 8 <= size <= _MAX_FRAME_SIZE:
             raise DecodeError(f"a frame of {size} bytes")
         return size
 
@@ -194,10 +194,10 @@ class Connection(asyncio.Protocol):
     def _open(self, frame: Frame) -> None:
         self._opened()
         largest, idle = frame.fields[2], frame.fields[4]
-        self.largest_frame = max(_SMALLEST_FRAME, min(65_536 if largest is None else int(largest), _LARGEST_FRAME))
-        self.write(frames.open_("localazure-servicebus", _LARGEST_FRAME, _LAST_CHANNEL, IDLE_TIMEOUT))
+        self.largest_frame = max(_MIN_FRAME_SIZE, min(65_536 if largest is None else int(largest), _MAX_FRAME_SIZE))
+        self.write(frames.open_("localazure-servicebus", _MAX_FRAME_SIZE, _LAST_CHANNEL, IDLE_TIMEOUT))
         if idle:
-            self._pause = min(_BEAT, max(_SHORTEST_BEAT, int(idle) / 3000))
+            self._pause = min(_BEAT, max(_MIN_BEAT, int(idle) / 3000))
         self._beat_later()
 
     def _for_session(self, session: AmqpSession, frame: Frame) -> None:

@@ -16,9 +16,9 @@ from localazure.servicebus.store import Message, Store
 from localazure.servicebus.target import Incoming, Target, TopicTarget
 from localazure.servicebus.topology import Topology
 
-LARGEST_MESSAGE = 262_144
+MAX_MESSAGE_SIZE = 262_144
 """Bytes: the Standard tier's limit."""
-_MOST_HOPS = 4
+_MAX_HOPS = 4
 _HOPS = "$hops"
 _FIRST_NUMBER = "x-opt-enqueue-sequence-number"
 
@@ -88,7 +88,7 @@ class Broker:
         for message in messages:
             target.accept(message, now)
         self.store.afterwards(done)
-        target.pump()
+        target.dispatch()
 
     def check_messages(self, name: str, messages: Sequence[Incoming]) -> Target:
         """Raises EntityNotFound, EntityDisabled, NotAllowed for messages that cannot be accepted."""
@@ -110,7 +110,7 @@ class Broker:
         now = self._clock.time()
         for message, number in zip(messages, numbers, strict=True):
             target.accept(message, now, number)
-        target.pump()
+        target.dispatch()
 
     def check_scheduled(self, name: str, numbers: Sequence[int]) -> None:
         """Raises EntityNotFound, MessageNotFound."""
@@ -171,7 +171,7 @@ class Broker:
         Source: "Chaining Service Bus entities with autoforwarding".
         """
         hops = int(message.annotations.get(_HOPS, 0)) + 1
-        if hops > _MOST_HOPS:
+        if hops > _MAX_HOPS:
             return "MaxTransferHopCountExceeded", (
                 "The maximum number of allowed hops when forwarding between queues has been exceeded."
             )
@@ -183,7 +183,7 @@ class Broker:
         refused = target.forwarded(replace(message, seq=0, deliveries=0, annotations=annotations))
         if refused is None:
             queue.counts["forwarded"] += 1
-            target.pump()
+            target.dispatch()
         return refused
 
     def _set_alarm(self, moment: float) -> None:

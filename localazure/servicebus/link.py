@@ -10,7 +10,7 @@ from localazure.servicebus.amqp import frames
 from localazure.servicebus.amqp.frames import Frame
 from localazure.servicebus.amqp.types import DecodeError, Described
 from localazure.servicebus.authorization import root
-from localazure.servicebus.engine import LARGEST_MESSAGE
+from localazure.servicebus.engine import MAX_MESSAGE_SIZE
 from localazure.servicebus.errors import BrokerError, Malformed, NotAllowed, TooLarge
 from localazure.servicebus.locks import Lock
 from localazure.servicebus.messages import encoded, read, tag_of
@@ -21,9 +21,9 @@ from localazure.servicebus.store import Message
 from localazure.servicebus.transactions import Operation
 
 CREDIT = 1000
-_LARGEST_DELIVERY = 4 * LARGEST_MESSAGE
+_MAX_DELIVERY_SIZE = 4 * MAX_MESSAGE_SIZE
 """Bytes after which a delivery that does not end costs its link; what is beyond a message's size is not kept."""
-_MOST_ANSWERS = 1000
+_MAX_ANSWERS = 1000
 """Answers that wait for credit."""
 
 
@@ -64,12 +64,12 @@ class Assembly:
         if self.first is None:
             self.first = fields
         self._size += len(frame.payload)
-        if self._size > _LARGEST_DELIVERY:
-            raise TooLarge(f"A delivery of more than {_LARGEST_DELIVERY} bytes exceeds the limit of the link.")
+        if self._size > _MAX_DELIVERY_SIZE:
+            raise TooLarge(f"A delivery of more than {_MAX_DELIVERY_SIZE} bytes exceeds the limit of the link.")
         if not self._parts and not fields[5]:
             found = self.first, frame.payload, self._size
         else:
-            if len(self._parts) <= LARGEST_MESSAGE:
+            if len(self._parts) <= MAX_MESSAGE_SIZE:
                 self._parts += frame.payload
             if fields[5] and not fields[9]:
                 return None
@@ -93,8 +93,8 @@ class RequestLink:
         return None if found is None else found[:2]
 
     def answer(self, payload: bytes) -> None:
-        if len(self._answers) >= _MOST_ANSWERS:
-            self._session.lost(self.handle, NotAllowed("too many answers wait for credit"))
+        if len(self._answers) >= _MAX_ANSWERS:
+            self._session.detached(self.handle, NotAllowed("too many answers wait for credit"))
             return
         self._answers.append(payload)
         self._hand_out()
@@ -134,10 +134,10 @@ class IncomingLink:
                 self._session.send(frames.disposition(self._session.channel, False, number, state))
 
         try:
-            if size > LARGEST_MESSAGE:
+            if size > MAX_MESSAGE_SIZE:
                 raise TooLarge(
                     f"The received message (delivery-id:{number}, size:{size} bytes) exceeds the limit "
-                    f"({LARGEST_MESSAGE} bytes) currently allowed on the link."
+                    f"({MAX_MESSAGE_SIZE} bytes) currently allowed on the link."
                 )
             self._accept(first, payload, acknowledge)
         except BrokerError as exc:
@@ -162,7 +162,7 @@ class IncomingLink:
     def _refuse(self, error: BrokerError, settled: bool, acknowledge: Any) -> None:
         """A delivery that is settled already has no answer that could say it: the link is taken away."""
         if settled:
-            self._session.lost(self.handle, error)
+            self._session.detached(self.handle, error)
         else:
             acknowledge(frames.rejected((error.condition, str(error))))
 
@@ -179,16 +179,16 @@ class OutgoingLink:
         self.credit = 0
         self.delivered = 0
 
-    def lost(self, error: BrokerError | None) -> None:
+    def detached(self, error: BrokerError | None) -> None:
         """The queue, or the session that the link holds, is no longer to be had."""
-        self._session.lost(self.handle, error)
+        self._session.detached(self.handle, error)
 
     def wants(self) -> bool:
         return self.credit > 0 and self._session.open
 
     def flow(self, delivery_count: int, credit: int) -> None:
         self.credit = _credit(delivery_count, credit, self.delivered)
-        self.queue.pump()
+        self.queue.dispatch()
 
     def deliver(self, message: Message, lock: Lock | None) -> None:
         self.credit -= 1

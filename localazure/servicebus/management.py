@@ -31,7 +31,7 @@ Body = Mapping[str, Any]
 _VENDOR = "com.microsoft:"
 _ALL_SESSIONS = 253_402_300_800_000
 """Milliseconds: the year 10000, by which a client says that it does not ask for sessions changed after a moment."""
-_MOST_DELETED = 4_000
+_MAX_DELETED = 4_000
 """Messages that one request deletes, by the service's documentation."""
 
 
@@ -202,7 +202,7 @@ class Management:
         return {"skip": Int32(skip + len(found)), "sessions-ids": _array(wide_string, found)}
 
     def _delete_batch(self, body: Body) -> Any:
-        most = min(int(body["message-count"]), _MOST_DELETED)
+        most = min(int(body["message-count"]), _MAX_DELETED)
         count = self._queue().delete_batch(most, int(body["enqueued-time-utc"]) / 1000)
         return {"message-count": Int32(count)} if count else None
 

@@ -32,7 +32,7 @@ _WRITTEN = frozenset((
     "x-opt-enqueue-sequence-number", "x-opt-deadletter-source", "x-opt-lock-token", _DUE, *_KEPT,
 ))  # fmt: skip
 """Annotations that are the broker's to write; all others are the sender's own."""
-_LONGEST_TTL = 4_294_967_295
+_MAX_TTL = 4_294_967_295
 _STATES = {name: encode(Int32(number)) for number, name in enumerate(("active", "deferred", "scheduled"))}
 _NUMBER, _ENQUEUED, _STATE, _LOCKED, _SCHEDULED = (
     symbol(name) for name in ("x-opt-sequence-number", "x-opt-enqueued-time", "x-opt-message-state",
@@ -90,7 +90,7 @@ def _ttl(parsed: Parsed) -> float | None:
     if not isinstance(told, int):
         raise DecodeError("the time to live of a message is not a number")
     expires, created = parsed.property("ExpiresAt"), parsed.property("CreationTime")
-    if told == _LONGEST_TTL and isinstance(expires, Timestamp) and isinstance(created, Timestamp) and expires > created:
+    if told == _MAX_TTL and isinstance(expires, Timestamp) and isinstance(created, Timestamp) and expires > created:
         told = max(told, expires - created)
     return told / 1000
 

@@ -8,14 +8,14 @@ from typing import Any
 from localazure.servicebus.errors import NotAllowed
 
 _NAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._/~-]*[A-Za-z0-9_])?")
-_LONGEST = {"queue": 260, "topic": 260, "subscription": 50, "rule": 50}
+_MAX_LENGTH = {"queue": 260, "topic": 260, "subscription": 50, "rule": 50}
 
 
 def check_name(kind: str, name: str) -> None:
     """Raises NotAllowed."""
-    if not _NAME.fullmatch(name.removeprefix("$") if kind == "rule" else name) or len(name) > _LONGEST[kind]:
+    if not _NAME.fullmatch(name.removeprefix("$") if kind == "rule" else name) or len(name) > _MAX_LENGTH[kind]:
         raise NotAllowed(
-            f"'{name}' is no name for a {kind}: up to {_LONGEST[kind]} letters, digits, periods, hyphens, underscores"
+            f"'{name}' cannot name a {kind}: up to {_MAX_LENGTH[kind]} letters, digits, periods, hyphens, underscores"
         )
 
 

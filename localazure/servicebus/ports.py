@@ -56,7 +56,7 @@ class SessionPort(Protocol):
     def grant(self, handle: int, received: int) -> None:
         """Keep the client in credit."""
 
-    def lost(self, handle: int, error: BrokerError | None) -> None:
+    def detached(self, handle: int, error: BrokerError | None) -> None:
         """The broker takes a link away, and says why."""
 
     def wait_for(self, handle: int, attaching: Coroutine[Any, Any, None]) -> None:

@@ -92,7 +92,7 @@ class Queue(Mailbox):
     def send_away(self, error: BrokerError | None) -> None:
         """Take the links away from all receivers; without an error, as the service does with idle ones."""
         for consumer in list(self._consumers):
-            consumer.lost(error)
+            consumer.detached(error)
 
     def clear(self) -> None:
         """Forget everything, for good: the entity is deleted."""
@@ -100,7 +100,7 @@ class Queue(Mailbox):
         self._locks.clear()
         self._locked.clear()
 
-    def pump(self) -> None:
+    def dispatch(self) -> None:
         """Hand out what is available to those who want it, one each in turn."""
         if self.options.forward_to is not None:
             self._forward_all()
@@ -123,7 +123,7 @@ class Queue(Mailbox):
             if refused is None:
                 self.remove(message)
             elif self.dead_letters is not None:
-                self._bury(message, *refused)
+                self._move_to_dead_letters(message, *refused)
             else:
                 kept.append(message.seq)
         for seq in kept:
@@ -174,12 +174,12 @@ class Queue(Mailbox):
         self._change(message, changes)
         self._give_back(message, counted=True)
         self.counts["abandoned"] += 1
-        self.pump()
+        self.dispatch()
 
     def release(self, token: uuid.UUID) -> None:
         """The message was never seen: it goes back as it was."""
         self._give_back(self._unlock(token).message, counted=False)
-        self.pump()
+        self.dispatch()
 
     def defer(self, token: uuid.UUID, changes: Changes | None = None) -> None:
         message = self._unlock(token).message
@@ -195,7 +195,7 @@ class Queue(Mailbox):
             raise NotAllowed(f"{self.name} is a dead-letter queue; its messages cannot be dead-lettered again")
         message = self._unlock(token).message
         self.remove(message)
-        self._lay_down(message, changes)
+        self._put_dead_letter(message, changes)
 
     def _change(self, message: Message, changes: Changes | None) -> None:
         if changes:
@@ -250,7 +250,7 @@ class Queue(Mailbox):
             self._give_back(lock.message, counted=True)
         for consumer in self.sessions.expired(now):
             self._give_up(self.sessions.release(consumer), counted=True)
-            consumer.lost(SessionLockLost("The session lock has expired."))
+            consumer.detached(SessionLockLost("The session lock has expired."))
         while self._due and self._due[0][0] <= now:
             _, _, seq = heapq.heappop(self._due)
             message = self.messages.get(seq)
@@ -261,7 +261,7 @@ class Queue(Mailbox):
                     self._expire(message)
             elif message.state == "scheduled" and message.due is not None and message.due <= now:
                 self._activate(message, now)
-        self.pump()
+        self.dispatch()
 
     def next_moment(self) -> float | None:
         """When `tick` has something to do."""
@@ -307,7 +307,7 @@ class Queue(Mailbox):
             message.deliveries += 1
             if message.deliveries >= self.options.most_deliveries and self.dead_letters is not None:
                 most = self.options.most_deliveries
-                self._bury(
+                self._move_to_dead_letters(
                     message,
                     "MaxDeliveryCountExceeded",
                     f"Message could not be consumed after {most} delivery attempts.",
@@ -324,26 +324,26 @@ class Queue(Mailbox):
     def _expire(self, message: Message) -> None:
         self.counts["expired"] += 1
         if self.options.dead_letter_expired and self.dead_letters is not None:
-            self._bury(message, "TTLExpiredException", "The message expired and was dead lettered.")
+            self._move_to_dead_letters(message, "TTLExpiredException", "The message expired and was dead lettered.")
         else:
             self.remove(message)
 
-    def _bury(self, message: Message, reason: str | None, description: str | None) -> None:
+    def _move_to_dead_letters(self, message: Message, reason: str | None, description: str | None) -> None:
         self.remove(message)
-        self.bury(message, reason, description)
+        self.add_dead_letter(message, reason, description)
 
-    def bury(self, message: Message, reason: str | None, description: str | None) -> None:
+    def add_dead_letter(self, message: Message, reason: str | None, description: str | None) -> None:
         """Put a message that is not in the queue, or no longer, among the dead letters."""
         told = {"DeadLetterReason": reason, "DeadLetterErrorDescription": description}
-        self._lay_down(message, {name: string(text) for name, text in told.items() if text is not None})
+        self._put_dead_letter(message, {name: string(text) for name, text in told.items() if text is not None})
 
-    def _lay_down(self, message: Message, changes: Changes) -> None:
+    def _put_dead_letter(self, message: Message, changes: Changes) -> None:
         assert self.dead_letters is not None, "the caller knows that this is not a dead-letter queue"
         self.counts["dead-lettered"] += 1
         annotations = {**message.annotations, "x-opt-deadletter-source": self.name}
         content = with_application(message.content, changes)
-        buried = replace(
+        dead_letter = replace(
             message, seq=0, content=content, expires=NEVER, state="active", due=None, annotations=annotations
         )
-        self.dead_letters.add(buried)
-        self.dead_letters.pump()
+        self.dead_letters.add(dead_letter)
+        self.dead_letters.dispatch()

@@ -24,7 +24,7 @@ WINDOW = 5_000
 """Transfers that a client may send before it hears of a new window."""
 LAST_HANDLE = 8_191
 _MASK = 0xFFFFFFFF
-_MOST_HELD = 10_000
+_MAX_HELD = 10_000
 """Transfers that wait for the client's window."""
 _OVERHEAD = 128
 """Bytes of a transfer frame besides the payload, and some to spare."""
@@ -79,7 +79,7 @@ class AmqpSession:
             self._window -= 1
             self._next_outgoing = (self._next_outgoing + 1) & _MASK
             self.send(frame)
-        elif len(self._held) < _MOST_HELD:
+        elif len(self._held) < _MAX_HELD:
             self._held.append((handle, frame))
         else:
             raise DecodeError("the client asks for more than its window lets in")
@@ -99,7 +99,7 @@ class AmqpSession:
         windows = self._next_incoming, WINDOW, self._next_outgoing, WINDOW
         self.send(frames.flow(self.channel, windows, link, drain))
 
-    def lost(self, handle: int, error: BrokerError | None) -> None:
+    def detached(self, handle: int, error: BrokerError | None) -> None:
         self.send(frames.detach(self.channel, handle, None if error is None else (error.condition, str(error))))
         self._drop(handle)
 
@@ -151,7 +151,7 @@ class AmqpSession:
         if self.open and not was_open:
             for link in list(self.links.values()):
                 if isinstance(link, OutgoingLink):
-                    link.queue.pump()
+                    link.queue.dispatch()
 
     def transfer(self, frame: Frame) -> None:
         self._next_incoming = (self._next_incoming + 1) & _MASK
@@ -166,7 +166,7 @@ class AmqpSession:
             elif isinstance(link, RequestLink):
                 self._request(link, frame)
         except TooLarge as exc:
-            self.lost(handle, exc)
+            self.detached(handle, exc)
 
     def _request(self, link: RequestLink, frame: Frame) -> None:
         found = link.transfer(frame)

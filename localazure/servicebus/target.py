@@ -106,7 +106,7 @@ class Target:
         """Put the message where it is received from; the content is read for rules if it is not given parsed."""
         raise NotImplementedError
 
-    def pump(self) -> None:
+    def dispatch(self) -> None:
         raise NotImplementedError
 
     def check_scheduled(self, numbers: Sequence[int]) -> None:
@@ -151,8 +151,8 @@ class QueueTarget(Target):
     def distribute(self, message: Message, parsed: Parsed | None = None, number: int | None = None) -> None:
         self.waiting.add(message, number)
 
-    def pump(self) -> None:
-        self.waiting.pump()
+    def dispatch(self) -> None:
+        self.waiting.dispatch()
 
 
 class TopicTarget(Target):
@@ -171,7 +171,7 @@ class TopicTarget(Target):
             own = message if ttl >= FOREVER else replace(message, expires=min(message.expires, message.enqueued + ttl))
             for copy in _copies(own, rules, known, queue):
                 if queue.options.sessions and copy.session_id is None:
-                    queue.bury(copy, "Session ID is null.", "Session enabled entity doesn't allow a message "
+                    queue.add_dead_letter(copy, "Session ID is null.", "Session enabled entity doesn't allow a message "
                                "whose session identifier is null.")  # fmt: skip
                 else:
                     queue.add(copy)
@@ -184,9 +184,9 @@ class TopicTarget(Target):
             self.waiting.remove(message)
             self.distribute(replace(message, state="active", enqueued=now))
 
-    def pump(self) -> None:
+    def dispatch(self) -> None:
         for queue, _ in list(self.subscriptions.values()):
-            queue.pump()
+            queue.dispatch()
 
 
 def _copies(message: Message, rules: tuple[Rule, ...], properties: Properties, queue: Queue) -> list[Message]:
@@ -202,7 +202,7 @@ def _copies(message: Message, rules: tuple[Rule, ...], properties: Properties, q
                 changed.append(_acted(message, rule.action.changes(properties)))
         except EvaluationError as exc:
             if queue.options.dead_letter_filter_errors:
-                queue.bury(_copy(message), "FilterEvaluationException", f"The rule {rule.name}: {exc}")
+                queue.add_dead_letter(_copy(message), "FilterEvaluationException", f"The rule {rule.name}: {exc}")
     return [*([_copy(message)] if plain else []), *changed]
 
 

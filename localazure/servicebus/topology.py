@@ -100,7 +100,7 @@ class Topology:
             self.queues[f"{path}{DEAD_LETTERS}".lower()].change(_for_dead_letters(options))
             if not options.receivable:
                 queue.send_away(EntityDisabled(f"Messaging entity '{path}' is currently disabled."))
-            queue.pump()
+            queue.dispatch()
         return described
 
     def set_rules(self, path: str, rules: Iterable[Rule]) -> Description:

@@ -13,11 +13,11 @@ from dataclasses import dataclass, field
 from localazure.clock import Clock
 from localazure.servicebus.errors import BrokerError, NotAllowed, RolledBack, TransactionTimeout, UnknownTransaction
 
-_LONGEST = 120.0
+_MAX_SECONDS = 120.0
 """Seconds that a transaction may last, by the service's documentation."""
-_MOST = 100
+_MAX_OPERATIONS = 100
 """Operations in one transaction, by the service's documentation."""
-_MOST_OPEN = 256
+_MAX_OPEN = 256
 """Transactions that one connection may have open; more than any client has, so that none can fill the memory."""
 
 
@@ -46,10 +46,10 @@ class Transactions:
 
     def declare(self) -> bytes:
         """Raises NotAllowed."""
-        if len(self._open) >= _MOST_OPEN:
-            raise NotAllowed(f"a connection has no more than {_MOST_OPEN} transactions open")
+        if len(self._open) >= _MAX_OPEN:
+            raise NotAllowed(f"a connection has no more than {_MAX_OPEN} transactions open")
         identifier = uuid.uuid4().bytes
-        self._open[identifier] = _Transaction(self._clock.time() + _LONGEST)
+        self._open[identifier] = _Transaction(self._clock.time() + _MAX_SECONDS)
         return identifier
 
     def enlist(self, identifier: bytes, entity: str, mixes: bool, operation: Operation) -> None:
@@ -62,8 +62,8 @@ class Transactions:
             raise NotAllowed(
                 f"A transaction cannot span entities: it began with '{found.entity}', and '{entity}' is another."
             )
-        if len(found.operations) >= _MOST:
-            raise NotAllowed(f"Cannot do more than {_MOST} operations in a single transaction.")
+        if len(found.operations) >= _MAX_OPERATIONS:
+            raise NotAllowed(f"Cannot do more than {_MAX_OPERATIONS} operations in a single transaction.")
         operation.check()
         found.entity = found.entity or entity.lower()
         found.operations.append(operation)
@@ -98,7 +98,9 @@ class Transactions:
             raise UnknownTransaction(f"The transaction {identifier.hex()} does not exist.")
         if found.ends <= self._clock.time():
             self._roll_back(identifier)
-            raise TransactionTimeout(f"The transaction {identifier.hex()} lasted longer than {_LONGEST:.0f} seconds.")
+            raise TransactionTimeout(
+                f"The transaction {identifier.hex()} lasted longer than {_MAX_SECONDS:.0f} seconds."
+            )
         return found
 
     def _roll_back(self, identifier: bytes) -> None:

@@ -14,7 +14,7 @@ from aiohttp import WSMsgType, web
 
 PATHS = ("/$servicebus/websocket", "/$servicebus/websocket/")
 _SUBPROTOCOL = "AMQPWSB10"
-_LARGEST = 4 * 1024 * 1024
+_MAX_SIZE = 4 * 1024 * 1024
 """Bytes of one WebSocket message; a client's largest frame is a quarter of it."""
 _HOME = ("localhost", "127.0.0.1", "::1")
 
@@ -25,7 +25,7 @@ async def serve(request: web.Request, connect: Callable[[], asyncio.Protocol]) -
     if origin is not None and urlsplit(origin).hostname not in _HOME:
         # the emulator's key is public: a web page of somewhere else could use it
         return web.Response(status=403, text=f"The origin {origin} is not this machine.")
-    stream = web.WebSocketResponse(protocols=(_SUBPROTOCOL,), compress=False, max_msg_size=_LARGEST)
+    stream = web.WebSocketResponse(protocols=(_SUBPROTOCOL,), compress=False, max_msg_size=_MAX_SIZE)
     await stream.prepare(request)
     connection, transport = connect(), _Transport(request, stream)
     connection.connection_made(transport)

@@ -30,10 +30,10 @@ from localazure.servicebus.amqp.types import (
 )
 
 Decoder = Callable[[bytes, int, int], tuple[Any, int]]
-_DEEPEST = 32
-_MOST = 65_536
+_MAX_DEPTH = 32
+_MAX_ELEMENTS = 65_536
 """Elements of one list, map or array."""
-_MOST_EMPTY = 256
+_MAX_EMPTY_ELEMENTS = 256
 """The same of an array whose values take no bytes: the bytes do not limit their number."""
 _BROKEN = (IndexError, struct.error, UnicodeDecodeError, ValueError, TypeError)
 _U16, _U32, _U64 = (struct.Struct(f">{letter}") for letter in "HIQ")
@@ -174,14 +174,14 @@ def _symbol32(data: bytes, at: int, depth: int) -> tuple[Any, int]:
 
 def _within(data: bytes, at: int, width: int, depth: int) -> tuple[int, int, int]:
     """The number of elements, where they begin, and where they have to end."""
-    if depth >= _DEEPEST:
-        raise DecodeError(f"values are nested more than {_DEEPEST} deep")
+    if depth >= _MAX_DEPTH:
+        raise DecodeError(f"values are nested more than {_MAX_DEPTH} deep")
     if width == 1:
         size, count = data[at], data[at + 1]
     else:
         size, count = _U32.unpack_from(data, at)[0], _U32.unpack_from(data, at + 4)[0]
     end = at + width + size
-    if end > len(data) or count > _MOST:
+    if end > len(data) or count > _MAX_ELEMENTS:
         raise DecodeError(f"{count} elements in {size} bytes")
     return count, at + 2 * width, end
 
@@ -190,7 +190,7 @@ def _list(table: list[Decoder], width: int) -> Decoder:
     def read(data: bytes, at: int, depth: int) -> tuple[Any, int]:
         count, at, end = _within(data, at, width, depth)
         depth += 1
-        found = []
+        found: list[Any] = []
         for _ in range(count):
             code, at = data[at], at + 1
             if code == _NULL:  # most fields of most frames: not worth a call
@@ -226,7 +226,7 @@ def _array(table: list[Decoder], width: int) -> Decoder:
         if described:
             descriptor, at = table[data[at + 1]](data, at + 2, depth + 1)
         found.constructor = data[at]
-        if count > _MOST_EMPTY and data[at] >> 4 == 4:
+        if count > _MAX_EMPTY_ELEMENTS and data[at] >> 4 == 4:
             raise DecodeError(f"an array of {count} values that take no bytes")
         one, at = table[data[at]], at + 1
         for _ in range(count):
@@ -241,8 +241,8 @@ def _array(table: list[Decoder], width: int) -> Decoder:
 
 def _described(table: list[Decoder]) -> Decoder:
     def read(data: bytes, at: int, depth: int) -> tuple[Any, int]:
-        if depth >= _DEEPEST:
-            raise DecodeError(f"values are nested more than {_DEEPEST} deep")
+        if depth >= _MAX_DEPTH:
+            raise DecodeError(f"values are nested more than {_MAX_DEPTH} deep")
         descriptor, at = table[data[at]](data, at + 1, depth + 1)
         value, at = table[data[at]](data, at + 1, depth + 1)
         return Described(descriptor, value), at

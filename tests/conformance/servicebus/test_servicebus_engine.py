@@ -42,7 +42,7 @@ class Receiver:
         assert lock is not None
         self.held.append((message, lock))
 
-    def lost(self, error: BrokerError | None) -> None:
+    def detached(self, error: BrokerError | None) -> None:
         raise AssertionError(f"there are no sessions here: {error}")
 
 
@@ -73,7 +73,7 @@ async def test_no_message_is_lost_doubled_or_held_by_two(steps: list[tuple[str, 
             await clock.advance(value)
         elif step == "receive":
             receivers[int(value * 2)].credit += 1
-            queue.pump()
+            queue.dispatch()
         else:
             receiver = receivers[int(value * 2)]
             if not receiver.held:
@@ -92,9 +92,9 @@ async def test_no_message_is_lost_doubled_or_held_by_two(steps: list[tuple[str, 
         assert len({lock.message.seq for lock in live}) == len(live)
     dead = broker.queue("q/$DeadLetterQueue").messages.values()
     left = {str(message.message_id) for message in queue.messages.values()}
-    buried = {str(message.message_id) for message in dead}
-    assert done | left | buried == {str(number) for number in range(sent)}
-    assert len(done) + len(left) + len(buried) == sent
+    dead_ids = {str(message.message_id) for message in dead}
+    assert done | left | dead_ids == {str(number) for number in range(sent)}
+    assert len(done) + len(left) + len(dead_ids) == sent
     assert all(message.deliveries <= 3 for message in dead)
     await asyncio.sleep(0)
     broker.close()

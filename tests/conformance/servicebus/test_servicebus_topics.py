@@ -206,8 +206,8 @@ async def test_a_chain_of_more_than_four_hops_buries_the_message(bus: Bus) -> No
         chain.append(bus.queue(ForwardTo=chain[-1]))
     sender = await bus.sender(chain[-1])
     await sender.send_messages(ServiceBusMessage("x"))
-    buried = await bus.receiver(chain[1], sub_queue="deadletter")
-    [message] = await take(buried, 1)
+    dead = await bus.receiver(chain[1], sub_queue="deadletter")
+    [message] = await take(dead, 1)
     assert message.dead_letter_reason == "MaxTransferHopCountExceeded"
 
 
