@@ -6,6 +6,7 @@ An app runs in the test's own event loop, so a test waits for it with the queues
 from __future__ import annotations
 
 import asyncio
+import gc
 import json
 import sys
 import textwrap
@@ -21,6 +22,7 @@ from localazure.functions import PART
 from localazure.functions.wire import Host
 from localazure.part import Config
 
+from .bus import Bus
 from .process import restored
 
 HEADER = """
@@ -93,3 +95,15 @@ async def app(tmp_path: Path, process: None) -> AsyncIterator[App]:
 async def http() -> AsyncIterator[aiohttp.ClientSession]:
     async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=20)) as session:
         yield session
+
+
+@pytest.fixture
+async def bus(tmp_path: Path, app: App) -> AsyncIterator[Bus]:
+    made = Bus(tmp_path)
+    server = await made.start()
+    app.settings["BUS"] = server.connection_string
+    yield made
+    await app.stop()
+    if made.server is not None:
+        await made.stop()
+    gc.collect()  # here, where its warnings are expected, and not in the middle of another module

@@ -17,9 +17,9 @@ from azure.servicebus.aio import ServiceBusClient
 
 from localazure.functions.errors import HostError
 
+from .bus import Bus
 from .conftest import App
 from .test_functions_cosmos_feed import Cosmos
-from .test_functions_servicebus import Bus
 
 # The client leaves the socket of a connection that its peer broke to the garbage collector.
 pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
