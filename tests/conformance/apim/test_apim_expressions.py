@@ -234,5 +234,9 @@ _numbers = st.integers(-50, 50)
         max_leaves=12,
     )
 )
-def test_arithmetic_is_that_of_whole_numbers(text: str) -> None:
-    assert value(f"@({text})") == eval(text)
+def test_arithmetic_is_that_of_whole_numbers_of_32_bits(text: str) -> None:
+    assert value(f"@({text})") == (eval(text) + 2**31) % 2**32 - 2**31
+
+
+def test_a_product_beyond_32_bits_wraps() -> None:
+    assert value("@((23 * 23) * ((41 * 43) * (47 * 49)))") == (23 * 23 * 41 * 43 * 47 * 49 + 2**31) % 2**32 - 2**31
