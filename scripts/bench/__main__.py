@@ -6,6 +6,7 @@ import sys
 
 from scripts.bench.cold_start import cold_start
 from scripts.bench.gateway import gateway
+from scripts.bench.hostile import hostile
 from scripts.bench.options import Section, run
 from scripts.bench.orders import orders
 from scripts.bench.parts import parts
@@ -21,6 +22,7 @@ SECTIONS: dict[str, Section] = {
     "per_order": per_order,
     "orders": orders,
     "gateway": gateway,
+    "hostile": hostile,
     "localazure": parts,
 }
 

@@ -32,6 +32,8 @@ REMEMBERED = 50
 """Orders whose time to confirmation says when to look at the next ones."""
 PATIENCE = 120.0
 REQUEST_TIMEOUT = 60.0
+DOORS = {"functions": "/api/v1", "apim": "/v1"}
+"""Where the API begins at each part that has it."""
 
 
 @dataclass(frozen=True)
@@ -74,14 +76,22 @@ class Load:
 class Shopper:
     """One account, buying one thing after another."""
 
-    def __init__(self, session: aiohttp.ClientSession, system: System, token: str) -> None:
+    def __init__(self, session: aiohttp.ClientSession, system: System, token: str, door: str = "functions") -> None:
         self._session = session
-        self._base = f"{system.addresses['functions']}/api/v1"
+        self._base = system.addresses[door] + DOORS[door]
         self._headers = {"Authorization": f"Bearer {token}"}
 
-    async def place(self, lines: Lines) -> tuple[int, Any]:
+    async def place(self, lines: Lines, card: str = "pm_card_visa") -> tuple[int, Any]:
         """The answer to a new order: its status and its document."""
-        return await self.call("POST", "/orders", order_of(lines), {"Idempotency-Key": secrets.token_hex(8)})
+        order = {**order_of(lines), "payment_method": card}
+        return await self.call("POST", "/orders", order, {"Idempotency-Key": secrets.token_hex(8)})
+
+    async def bought(self, lines: Lines) -> dict[str, Any]:
+        """The order once it is settled. Raises MeasurementFailed for one that is not accepted."""
+        status, answer = await self.place(lines)
+        if status != 202:
+            raise MeasurementFailed(f"an order is refused: {status} {answer}")
+        return (await self._settled(answer["id"], FIRST_LOOK))[0]
 
     async def buy(self, lines: Lines, load: Load, usual: deque[float]) -> None:
         """Place the order, wait until it is settled, and note it in `load`."""
@@ -123,9 +133,11 @@ def open_session() -> aiohttp.ClientSession:
     return aiohttp.ClientSession(timeout=timeout, connector=aiohttp.TCPConnector(limit=0))
 
 
-async def shoppers(session: aiohttp.ClientSession, system: System, count: int) -> list[Shopper]:
-    """So many different customers."""
-    return [Shopper(session, system, await _token(session, system, number)) for number in range(count)]
+async def shoppers(
+    session: aiohttp.ClientSession, system: System, count: int, door: str = "functions"
+) -> list[Shopper]:
+    """So many different customers, at the host itself or at the gateway."""
+    return [Shopper(session, system, await _token(session, system, number), door) for number in range(count)]
 
 
 async def load(buyers: Sequence[Shopper], baskets: Iterator[Lines], seconds: float) -> Load:

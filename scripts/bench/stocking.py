@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import aiohttp
 
@@ -20,16 +21,24 @@ PLENTY = 100_000_000
 
 async def stock(session: aiohttp.ClientSession, system: System, products: Sequence[Product]) -> None:
     """Put products and stock into the shop, as staff. Raises MeasurementFailed for whatever is refused."""
-    staff = Shopper(session, system, await token(session, system.addresses["entra"], "staff"))
+    staff = await _staff(session, system)
     say(f"  filling the shop with {len(products)} products")
-    await each(products, lambda product: _put(staff, product), AT_ONCE)
+    await each(products, lambda product: _put(staff, product.sku, body_of(product), PLENTY), AT_ONCE)
 
 
-async def _put(staff: Shopper, product: Product) -> None:
-    for path, document in (
-        (f"/products/{product.sku}", body_of(product)),
-        (f"/stock/{product.sku}", {"on_hand": PLENTY}),
-    ):
+async def offer(session: aiohttp.ClientSession, system: System, sku: str, pieces: int) -> str:
+    """Put one product into the shop, so many pieces of it; its SKU. Raises MeasurementFailed."""
+    body = {"name": sku, "category": "bench", "price": {"amount": 500, "currency": "GBP"}}
+    await _put(await _staff(session, system), sku, body, pieces)
+    return sku
+
+
+async def _staff(session: aiohttp.ClientSession, system: System) -> Shopper:
+    return Shopper(session, system, await token(session, system.addresses["entra"], "staff"))
+
+
+async def _put(staff: Shopper, sku: str, product: Mapping[str, Any], pieces: int) -> None:
+    for path, document in ((f"/products/{sku}", product), (f"/stock/{sku}", {"on_hand": pieces})):
         status, answer = await staff.call("PUT", path, document)
         if status >= 400:
             raise MeasurementFailed(f"PUT {path}: {status} {answer}")
