@@ -11,9 +11,8 @@ from typing import Any
 
 from localazure.apim.expressions.failures import Thrown
 from localazure.apim.expressions.times import DateTime, DateTimeOffset, TimeSpan, iso
+from localazure.json_text import DEEPEST
 
-DEEPEST = 64
-"""Levels of JSON that are read. Source: JsonReader.MaxDepth."""
 _DATE = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,7})?(Z|[-+]\d\d:\d\d)?", re.ASCII)
 _LINE_BREAKS = {0x85: "\\u0085", 0x2028: "\\u2028", 0x2029: "\\u2029"}
 

@@ -7,7 +7,6 @@ from urllib.parse import parse_qsl, quote, urlencode
 
 from localazure.apim.context import Context, Url
 from localazure.apim.document import Element
-from localazure.apim.errors import ArtifactError
 from localazure.apim.policies.base import Builder, Run, policy
 
 _SEGMENT = "-._~!$&'()*+,;=:@"
@@ -18,12 +17,7 @@ _QUERY = "-._~!$'()*,;:@/"
 @policy("set-query-parameter", "inbound backend")
 def set_query_parameter(element: Element, builder: Builder) -> Run:
     """Of the request that goes to the backend."""
-    element.allow("name! exists-action", children="value")
-    name = builder.attribute(element, "name", "string")
-    action = builder.choice(element, "exists-action", "override skip append delete", "override")
-    values = [builder.text(child, "string") for child in element.children]
-    if (action == "delete") != (not values):
-        raise ArtifactError("set-query-parameter has values, except with exists-action delete", element.place)
+    name, action, values = builder.named_values(element)
 
     def run(context: Context) -> None:
         url, key = context.request.url, name(context)

@@ -100,6 +100,17 @@ class Builder:
             raise ArtifactError(f"{name!r} must be one of {known}, not {value!r}", element.place)
         return value
 
+    def named_values(self, element: Element) -> tuple[Expression, str, list[Expression]]:
+        """What a policy is to do with values of one name: the name, its exists-action, the values."""
+        element.allow("name! exists-action", children="value")
+        name = self.attribute(element, "name", "string")
+        action = self.choice(element, "exists-action", "override skip append delete", "override")
+        values = [self.text(child, "string") for child in element.children]
+        if (action == "delete") != (not values):
+            message = f"{element.name} has values, except with exists-action delete, where it has none"
+            raise ArtifactError(message, element.place)
+        return name, action, values
+
     def flag(self, element: Element, name: str, default: str) -> bool:
         value = self.literal(element, name, default).strip().lower()
         if value not in {"true", "false"}:

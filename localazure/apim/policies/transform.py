@@ -7,7 +7,6 @@ from typing import Any
 
 from localazure.apim.context import Body, Context, Headers, Response, phrase
 from localazure.apim.document import Element
-from localazure.apim.errors import ArtifactError
 from localazure.apim.expressions.values import text
 from localazure.apim.policies.base import Builder, Run, policy
 from localazure.apim.policies.liquid import template_of
@@ -40,12 +39,7 @@ def header_of(element: Element, builder: Builder) -> Change:
 
 def header_fields(element: Element, builder: Builder) -> Callable[[Context, Headers], None]:
     """set-header as a change of any message's header fields."""
-    element.allow("name! exists-action", children="value")
-    name = builder.attribute(element, "name", "string")
-    action = builder.choice(element, "exists-action", "override skip append delete", "override")
-    values = [builder.text(child, "string") for child in element.children]
-    if (action == "delete") != (not values):
-        raise ArtifactError("set-header has values, except with exists-action delete, where it has none", element.place)
+    name, action, values = builder.named_values(element)
 
     def change(context: Context, headers: Headers) -> None:
         key = name(context)

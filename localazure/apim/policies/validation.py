@@ -14,12 +14,11 @@ from localazure.apim.document import Element
 from localazure.apim.errors import ArtifactError
 from localazure.apim.policies.base import Builder, Run, policy
 from localazure.apim.schemas import Schemas, problem
+from localazure.json_text import DEEPEST, is_deeper
 
 ACTIONS = "ignore prevent detect"
 LARGEST = 102_400
 """Bytes: the largest max-size that API Management takes without its support raising it."""
-DEEPEST = 64
-"""Levels of JSON: what Newtonsoft.Json and System.Text.Json read unless they are told otherwise."""
 CONCEALED = "The request could not be processed due to an internal error. Contact the API owner."
 
 
@@ -112,19 +111,11 @@ def validate_content(element: Element, builder: Builder) -> Run:
 def _json(content: bytes) -> Any:
     """The value. Raises ValueError for what .NET's readers refuse, too: more than 64 levels, half a surrogate pair."""
     value = json.loads(content.decode("utf-8-sig"))  # of bytes, Python reads half a surrogate pair as well
-    if content.count(b"[") + content.count(b"{") > DEEPEST and _depth(value) > DEEPEST:
+    if content.count(b"[") + content.count(b"{") > DEEPEST and is_deeper(value, DEEPEST):
         raise ValueError("too deep")
     if b"\\u" in content:
         json.dumps(value, ensure_ascii=False).encode()
     return value
-
-
-def _depth(value: Any) -> int:
-    level, depth = [value], 0
-    while level := [item for item in level if isinstance(item, dict | list)]:
-        depth += 1
-        level = [inner for item in level for inner in (item.values() if isinstance(item, dict) else item)]
-    return depth
 
 
 _Definition = Callable[[Context, str], tuple[str, Any]]
