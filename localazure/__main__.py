@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from localazure import logs, running
+from localazure import running
 from localazure.clock import SystemClock
 from localazure.launch import PortsInUse, plan, wanted_port
 from localazure.part import Part
@@ -52,7 +52,7 @@ def main(arguments: Sequence[str]) -> int:
     except PartError as exc:
         print(exc, file=sys.stderr)
         return USAGE
-    except PortsInUse as exc:
+    except (PortsInUse, running.StillRunning) as exc:
         print(exc, file=sys.stderr)
         return 1
 
@@ -105,15 +105,21 @@ def _described(part: Part) -> str:
     return "\n".join(lines)
 
 
-def _one(name: str, arguments: Sequence[str]) -> int:
-    part = load(name)
+def _parser(command: str, description: str = "") -> argparse.ArgumentParser:
+    """What every command takes: the directory it is about."""
     parser = argparse.ArgumentParser(
-        prog=f"python -m localazure {name}",
-        description=_described(part),
+        prog=f"python -m localazure {command}",
+        description=description,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--port", type=_port, metavar="N", help=f"default {part.default_port}; 0: any free port")
     parser.add_argument("--state", type=Path, default=STATE, metavar="DIR", help=f"default {STATE}")
+    return parser
+
+
+def _one(name: str, arguments: Sequence[str]) -> int:
+    part = load(name)
+    parser = _parser(name, _described(part))
+    parser.add_argument("--port", type=_port, metavar="N", help=f"default {part.default_port}; 0: any free port")
     parser.add_argument("--option", type=_pair, action="append", default=[], metavar="NAME=VALUE", help="see above")
     given = parser.parse_args(arguments)
     options = dict(given.option)
@@ -123,10 +129,7 @@ def _one(name: str, arguments: Sequence[str]) -> int:
 
 
 def _up(arguments: Sequence[str]) -> int:
-    parser = argparse.ArgumentParser(
-        prog="python -m localazure up", description="Start everything, serve until Ctrl-C."
-    )
-    parser.add_argument("--state", type=Path, default=STATE, metavar="DIR", help=f"default {STATE}")
+    parser = _parser("up", "Start everything, serve until Ctrl-C.")
     parser.add_argument("--only", default="", metavar="PART,…", help="start these parts and no others")
     parser.add_argument(
         "--port", type=_port_of, action="append", default=[], metavar="PART=N", help="all=0: any free ports"
@@ -160,10 +163,7 @@ def _up(arguments: Sequence[str]) -> int:
 
 
 def _scale(arguments: Sequence[str]) -> int:
-    parser = argparse.ArgumentParser(
-        prog="python -m localazure scale", description="Have more or fewer instances of a functions host that runs."
-    )
-    parser.add_argument("--state", type=Path, default=STATE, metavar="DIR", help=f"default {STATE}")
+    parser = _parser("scale", "Have more or fewer instances of a functions host that runs.")
     parser.add_argument("wanted", type=_pair, nargs="+", metavar="HOST=N", help="functions=3")
     given = parser.parse_args(arguments)
     try:
@@ -175,14 +175,13 @@ def _scale(arguments: Sequence[str]) -> int:
 
 
 def _state(command: str, arguments: Sequence[str]) -> Path:
-    parser = argparse.ArgumentParser(prog=f"python -m localazure {command}")
-    parser.add_argument("--state", type=Path, default=STATE, metavar="DIR", help=f"default {STATE}")
-    return Path(parser.parse_args(arguments).state)
+    return Path(_parser(command).parse_args(arguments).state)
 
 
 def _logs(arguments: Sequence[str]) -> int:
-    parser = argparse.ArgumentParser(prog="python -m localazure logs", description="The logs of all parts as one.")
-    parser.add_argument("--state", type=Path, default=STATE, metavar="DIR", help=f"default {STATE}")
+    from localazure import logs
+
+    parser = _parser("logs", "The logs of all parts as one.")
     parser.add_argument("--follow", action="store_true", help="go on with what is written, until Ctrl-C")
     parser.add_argument("--json", action="store_true", help="one JSON object a line")
     parser.add_argument(
@@ -212,21 +211,13 @@ def _status(state: Path) -> int:
 
 
 def _stop(state: Path) -> int:
-    try:
-        stopped = running.stop(state, STOP_PATIENCE)
-    except running.StillRunning as exc:
-        print(exc, file=sys.stderr)
-        return 1
+    stopped = running.stop(state, STOP_PATIENCE)
     print(f"stopped what was running on {state}" if stopped else f"nothing is running on {state}")
     return 0
 
 
 def _reset(state: Path) -> int:
-    try:
-        forgotten = running.reset(state)
-    except running.StillRunning as exc:
-        print(exc, file=sys.stderr)
-        return 1
+    forgotten = running.reset(state)
     print(f"{state} is forgotten" if forgotten else f"nothing is kept in {state}")
     return 0
 

@@ -11,7 +11,7 @@ import json
 import re
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -77,21 +77,19 @@ class Reader:
         self._path, self._part = path, path.stem
         self._place, self._file = 0, 0
         self._rest = ""
-        self._open: Entry | None = None
 
-    def read(self, *, all_of_it: bool = False) -> Iterator[Entry]:
-        """The entries that are whole: the last one may go on. `all_of_it`: also that one."""
+    def read(self) -> Iterator[Entry]:
+        """The entries that were written since the last time. Lines that belong to an earlier one are passed over."""
+        entry: Entry | None = None
         for line in self._lines():
             if (found := _LINE.fullmatch(line)) is not None:
-                if self._open is not None:
-                    yield self._open
-                self._open = Entry(found[1], self._part, found[2], found[3], found[4])
-            elif self._open is not None and len(self._open.text) < LONGEST:
-                entry = self._open
-                self._open = Entry(entry.at, entry.part, entry.level, entry.name, f"{entry.text}\n{line}")
-        if all_of_it and self._open is not None:
-            yield self._open
-            self._open = None
+                if entry is not None:
+                    yield entry
+                entry = Entry(found[1], self._part, found[2], found[3], found[4])
+            elif entry is not None and len(entry.text) < LONGEST:
+                entry = replace(entry, text=f"{entry.text}\n{line}")
+        if entry is not None:
+            yield entry
 
     def _lines(self) -> list[str]:
         try:
@@ -112,7 +110,7 @@ class Reader:
 def entries(state: Path, parts: Sequence[str], wanted: Mapping[str, str]) -> Iterator[Entry]:
     """What the logs hold now, in the order of time. Raises LookupError for a part that has none."""
     readers = _readers(state, parts)
-    for entry in heapq.merge(*(reader.read(all_of_it=True) for reader in readers)):
+    for entry in heapq.merge(*(reader.read() for reader in readers)):
         if entry.matches(wanted):
             yield entry
 
@@ -123,10 +121,10 @@ def follow(
     wanted: Mapping[str, str],
     pause: Callable[[float], None] = time.sleep,
 ) -> Iterator[Entry]:
-    """What the logs hold, and then what is written, for ever. An entry is shown once nothing more was added to it."""
+    """What the logs hold, and then what is written, for ever."""
     readers = _readers(state, parts)
     while True:
-        found = sorted(entry for reader in readers for entry in reader.read(all_of_it=True))
+        found = sorted(entry for reader in readers for entry in reader.read())
         yield from (entry for entry in found if entry.matches(wanted))
         pause(LOOK)
 
