@@ -64,7 +64,8 @@ def declared() -> list[Service]:
 def files(services: list[Service]) -> dict[str, str]:
     """Path → what the file is to hold. Raises LookupError where an event is heard that nobody declares to publish."""
     _check(services)
-    documents = {"infra/cosmos.json": {"databases": [_database(service) for service in services]}} | {
+    documents: dict[str, Any] = {
+        "infra/cosmos.json": {"databases": [_database(service) for service in services]},
         "infra/servicebus.json": {
             "UserConfig": {
                 "Namespaces": [
@@ -76,7 +77,7 @@ def files(services: list[Service]) -> dict[str, str]:
                 ],
                 "Logging": {"Type": "Console"},
             }
-        }
+        },
     }
     before, _, rest = (ROOT / ARCHITECTURE).read_text(encoding="utf-8").partition(BEGIN)
     _, _, after = rest.partition(END)
