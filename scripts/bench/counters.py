@@ -16,6 +16,8 @@ from scripts.bench.system import System
 
 FEED = "feed"
 """Reading the change feed: it goes on while nothing happens, so it says nothing about whether work is left."""
+LEASES = "leases"
+"""Any operation on the leases of the change feeds: renewals go on while nothing happens, checkpoints are work's."""
 LOOK = 0.1
 """Seconds between two looks at the counters."""
 
@@ -39,28 +41,33 @@ class Counters:
     @property
     def work(self) -> tuple[object, ...]:
         """What changes as long as any work is left."""
-        operations = {name: count for name, count in self.operations.items() if name != FEED}
+        operations = {name: count for name, count in self.operations.items() if name not in (FEED, LEASES)}
         return operations, self.sent, self.deliveries, self.invocations, self.durable
 
 
 def parse(charges: Any, entities: Mapping[str, Mapping[str, int]], host: Any) -> Counters:
     """The three answers as one: Cosmos DB by kind of operation, Service Bus by what was done, the host by function.
 
+    Whatever is done to leases is one kind.
     A subscription's name has a slash in it, a topic's has none; a message sent to a topic is counted there once, and
     again in each subscription it is put into.
     """
     rows: list[dict[str, Any]] = charges["operations"]
     return Counters(
-        request_units=summed((row["operation"], row["request_units"]) for row in rows),
+        request_units=summed((_kind(row), row["request_units"]) for row in rows),
         containers=summed(
             (f"{row['database']}/{row['container']}", row["request_units"]) for row in rows if row["operation"] != FEED
         ),
-        operations=summed((row["operation"], row["operations"]) for row in rows),
+        operations=summed((_kind(row), row["operations"]) for row in rows),
         sent=summed(_counts((name, counts) for name, counts in entities.items() if "/" not in name)),
         deliveries=summed(_counts((name, counts) for name, counts in entities.items() if "/" in name)),
         invocations=dict(host["invocations"]),
         durable=dict(host["durable"]),
     )
+
+
+def _kind(row: Mapping[str, Any]) -> str:
+    return LEASES if row["container"] == LEASES else str(row["operation"])
 
 
 def _counts(entities: Iterable[tuple[str, Mapping[str, int]]]) -> list[tuple[str, float]]:

@@ -9,7 +9,7 @@ from typing import Any
 import aiohttp
 
 from scripts.bench.baskets import favourite
-from scripts.bench.counters import FEED, Counters, snapshot, still
+from scripts.bench.counters import FEED, LEASES, Counters, snapshot, still
 from scripts.bench.figures import each
 from scripts.bench.options import MeasurementFailed, Options, say
 from scripts.bench.shoppers import Shopper, open_session, shoppers, until_known
@@ -33,23 +33,26 @@ async def per_order(_: Options) -> dict[str, Any]:
         await stock(session, system, [product])
         (buyer,) = await shoppers(session, system, 1)
         await until_known(buyer, lambda: [(product.sku, 1)])  # the first order also opens connections
-        before = await still(session, system, QUIET)
+        before, began = await still(session, system, QUIET), time.monotonic()
         say(f"  {ORDERS} orders in quiet")
         for _order in range(ORDERS):
             await _order_to_its_end(session, system, buyer, product.sku)
-        after = await still(session, system, QUIET)
+        after, seconds = await still(session, system, QUIET), time.monotonic() - began
         say(f"  {IDLE:g} s of nothing")
         await asyncio.sleep(IDLE)
         idle = (await snapshot(session, system)).since(after)
-    return report(after.since(before), idle)
+    return report(after.since(before), seconds, idle)
 
 
-def report(used: Counters, idle: Counters, count: int = ORDERS) -> dict[str, Any]:
-    """The averages of one order, and what a minute costs in which nothing happens.
+def report(used: Counters, seconds: float, idle: Counters, count: int = ORDERS) -> dict[str, Any]:
+    """The averages of one order out of `count` that took `seconds` together, and what a minute of nothing costs.
 
-    `total` leaves the change feed out: part of its reads happen because time passes, not because of an order.
+    `total` leaves the change feed out: part of its reads happen because time passes, not because of an order. Leases
+    are written for both reasons; what `idle`, of `IDLE` seconds, says that time costs is no order's.
     """
-    units = each(used.request_units, count)
+    renewals = idle.request_units.get(LEASES, 0) * seconds / IDLE
+    checkpoints = max(0.0, used.request_units.get(LEASES, 0) - renewals)
+    units = each({**used.request_units, LEASES: checkpoints}, count)
     return {
         "orders": count,
         "request_units": {

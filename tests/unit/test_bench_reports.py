@@ -32,6 +32,12 @@ HOST = {"invocations": {"orders_place": 2}, "durable": {"history_events": 30}, "
 NOTHING = parse({"operations": []}, {}, {"invocations": {}, "durable": {}})
 
 
+def rows() -> list[dict[str, Any]]:
+    found = CHARGES["operations"]
+    assert isinstance(found, list)
+    return found
+
+
 def test_counters_are_added_up_over_containers_and_subscriptions() -> None:
     counters = parse(CHARGES, ENTITIES, HOST)
     assert counters.request_units == {"batch": 25.0, "feed": 5.0}
@@ -43,26 +49,38 @@ def test_counters_are_added_up_over_containers_and_subscriptions() -> None:
 
 def test_reading_the_feed_is_no_work_and_everything_else_is() -> None:
     before = parse(CHARGES, ENTITIES, HOST)
-    rows = CHARGES["operations"]
-    assert isinstance(rows, list)
-    idle = {"operations": [{**row, "operations": 9} if row["operation"] == "feed" else row for row in rows]}
+    idle = {"operations": [{**row, "operations": 9} if row["operation"] == "feed" else row for row in rows()]}
     assert parse(idle, ENTITIES, HOST).work == before.work
     assert parse(CHARGES, ENTITIES, {**HOST, "invocations": {"orders_place": 3}}).work != before.work
     assert parse(CHARGES, {**ENTITIES, "orders": {"sent": 5}}, HOST).work != before.work
 
 
+def test_renewing_a_lease_is_no_work() -> None:
+    row = {"database": "orders", "container": "leases", "operation": "replace", "operations": 4, "request_units": 40.0}
+    renewed = {"operations": [*rows(), row, {**row, "operation": "query"}]}
+    assert parse(renewed, ENTITIES, HOST).work == parse(CHARGES, ENTITIES, HOST).work
+    assert parse(renewed, ENTITIES, HOST).operations["leases"] == 8
+
+
 def test_one_orders_share_leaves_the_feed_out_of_the_total() -> None:
-    found = report(parse(CHARGES, ENTITIES, HOST).since(NOTHING), NOTHING, count=2)
+    found = report(parse(CHARGES, ENTITIES, HOST).since(NOTHING), 10, NOTHING, count=2)
     assert found["request_units"]["total"] == 12.5
-    assert found["request_units"]["by_kind"] == {"batch": 12.5, "feed": 2.5}
+    assert found["request_units"]["by_kind"] == {"batch": 12.5, "feed": 2.5, "leases": 0.0}
     assert found["service_bus"] == {"sent": 2.0, "delivered": 2.5, "others": {"abandoned": 0.5}}
     assert found["durable"] == {"history_events": 15.0}
     assert found["invocations"] == {"total": 1.0, "by_function": {"orders_place": 1.0}}
 
 
+def test_one_orders_share_of_the_leases_is_its_checkpoints_and_no_renewal() -> None:
+    used = Counters({"leases": 100.0}, {}, {}, {}, {}, {}, {})
+    idle = Counters({"leases": 40.0}, {}, {}, {}, {}, {}, {})  # in 20 s
+    found = report(used, 30, idle, count=2)
+    assert found["request_units"]["total"] == found["request_units"]["by_kind"]["leases"] == 20.0
+
+
 def test_what_an_idle_minute_costs() -> None:
     idle = Counters({"feed": 20.0}, {}, {"feed": 20}, {}, {}, {}, {})
-    assert report(NOTHING, idle)["idle_request_units_per_minute"] == 60.0
+    assert report(NOTHING, 10, idle)["idle_request_units_per_minute"] == 60.0
 
 
 def load(*orders: Bought) -> dict[str, Any]:
