@@ -13,13 +13,13 @@ import sys
 from asyncio.subprocess import Process
 from contextlib import suppress
 
+from blueprints import SERVICES
 from localazure.running import find
 from scripts.dataset import read
 from scripts.demo import BASKET, buy
 from scripts.ending import end
 from scripts.seed import seed, seeded
 from scripts.shop import STATE, ApiError, Shop, addresses
-from shared.settings import SERVICES
 
 
 async def main() -> int:

@@ -1,7 +1,7 @@
 """What a service declares of itself: once, in the `declaration.py` of its package.
 
 Everything else that has to know it is written from there by `python -m scripts.infrastructure`, or asks there: the
-triggers refuse at import what is not declared.
+triggers refuse at import what is not declared. What its identity may do on Azure follows from the rest.
 """
 
 from __future__ import annotations
@@ -10,6 +10,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from shared.contracts.event import EventData
+from shared.settings import Setting
+
+ROLES = {
+    "customer": "A person who buys.",
+    "staff": "Works for the shop: counts stock, changes products, sees everybody's orders.",
+    "admin": "Runs the shop: may do what staff may.",
+    "partner": "An application that buys for its own customers.",
+}
+"""Role → whose it is. A caller has one or more."""
+CUSTOMER = ("customer", "staff", "admin", "partner")
+STAFF = ("staff", "admin")
 
 
 class Undeclared(LookupError):
@@ -32,13 +43,30 @@ class Container:
 
 
 @dataclass(frozen=True, slots=True)
-class Service:
-    """One service: its database and its topic have its name. `hears`: by topic, the events that it takes from there."""
+class Scope:
+    """What an access token may allow, and the roles of which a caller needs one beside it."""
 
     name: str
+    meaning: str
+    roles: tuple[str, ...] = CUSTOMER
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """One service: its database and its topic have its name. `summary` says what it is for.
+
+    `hears`: by topic, the events that it takes from there. `scopes`: what its operations demand of a caller.
+    `settings`: those it needs beside the kit's. `durable`: it has orchestrators.
+    """
+
+    name: str
+    summary: str
     containers: tuple[Container, ...]
     publishes: tuple[type[EventData], ...] = ()
     hears: Mapping[str, tuple[type[EventData], ...]] = field(default_factory=dict)
+    scopes: tuple[Scope, ...] = ()
+    settings: tuple[Setting, ...] = ()
+    durable: bool = False
 
     def container(self, name: str) -> Container:
         """The container of that name. Raises Undeclared."""
@@ -54,3 +82,17 @@ class Service:
             known = ", ".join(self.hears) or "none"
             raise Undeclared(f"{self.name} does not declare that it hears {topic}; the topics it hears are {known}")
         return self.hears[topic]
+
+    def scope(self, name: str) -> Scope:
+        """The scope of that name. Raises Undeclared."""
+        for scope in self.scopes:
+            if scope.name == name:
+                return scope
+        known = ", ".join(scope.name for scope in self.scopes) or "none"
+        raise Undeclared(f"{self.name} declares no scope {name}; its scopes are {known}")
+
+    def require(self, *settings: Setting) -> None:
+        """Raises Undeclared for a setting that it does not declare."""
+        for setting in settings:
+            if setting not in self.settings:
+                raise Undeclared(f"{self.name} does not declare the setting {setting.name}")

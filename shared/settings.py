@@ -1,100 +1,99 @@
-"""The app's settings: one list, which `local.settings.sample.json` follows; a test compares them."""
+"""App settings: what one is, those of the kit, and their values in this process.
+
+A service declares its own in its `declaration.py`; `local.settings.sample.json` and what a deployment sets are written
+from both lists (`python -m scripts.infrastructure`).
+"""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 
 from shared import recovery
-
-SERVICES = ("catalog", "carts", "orders", "inventory", "payments")
 
 
 class SettingError(RuntimeError):
     """A setting is missing or cannot be read; the message names it and says what it should be."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Setting:
-    """One app setting: its name, what it means, and what it is where nobody sets it (`None`: required)."""
+    """One app setting: its name, what it means, and what it is where nobody sets it (`None`: required).
+
+    `local`: its value on one machine, where that is another. `secret`: a deployment keeps it in the vault.
+    `resource`: the resource of Azure that the setting leads to (`cosmos`, `servicebus`, `insights`); `identity_part` is
+    the part of the setting that names it there, where the app's identity is used instead of a connection string.
+    """
 
     name: str
     meaning: str
     default: str | None = None
+    local: str | None = None
     secret: bool = False
-    services: tuple[str, ...] = SERVICES
+    resource: str = ""
+    identity_part: str = ""
+
+    @property
+    def for_identity(self) -> str:
+        """The setting that names the resource where the app's identity is used."""
+        return f"{self.name}__{self.identity_part}"
 
 
-LISTED = (
-    Setting("SERVICES", "Which services this Function App registers: `*`, or names separated by commas.", "*"),
-    Setting(
-        "COSMOS_CONNECTION",
-        "Cosmos DB connection string. On Azure use COSMOS_CONNECTION__accountEndpoint and the app's identity instead.",
-        secret=True,
-    ),
-    Setting(
-        "SERVICEBUS_CONNECTION",
-        "Service Bus connection string. On Azure use SERVICEBUS_CONNECTION__fullyQualifiedNamespace and the app's "
-        "identity instead.",
-        secret=True,
-    ),
-    Setting("AUTH_ISSUER", "Issuer of the access tokens; its OpenID Connect discovery document names the keys."),
-    Setting("AUTH_AUDIENCE", "Audience an access token must carry.", "api://durable-commerce"),
-    Setting(
-        "ORDER_DEADLINE_SECONDS",
-        "How long a placed order waits for stock and payment before it is cancelled as timed_out.",
-        str(recovery.ORDER_DEADLINE_SECONDS),
-        services=("orders",),
-    ),
-    Setting(
-        "RECONCILE_SCHEDULE",
-        "When each service looks for what has been waiting too long (NCRONTAB).",
-        "0 * * * * *",
-        services=("orders", "inventory", "payments"),
-    ),
-    Setting(
-        "RECONCILE_AFTER_SECONDS",
-        "How long something must have been waiting for that.",
-        str(recovery.RECONCILE_AFTER_SECONDS),
-        services=("orders", "inventory", "payments"),
-    ),
-    Setting(
-        "PRODUCT_CACHE_SECONDS",
-        "How long orders trusts a price it has read from its own product copy.",
-        "5",
-        services=("orders",),
-    ),
-    Setting("STRIPE_API_KEY", "Secret key of the payment provider.", secret=True, services=("payments",)),
-    Setting(
-        "STRIPE_API_BASE",
-        "Base address of the payment provider's API.",
-        "https://api.stripe.com",
-        services=("payments",),
-    ),
-    Setting(
-        "STRIPE_WEBHOOK_SECRET",
-        "Signing secret of the provider's webhook endpoint.",
-        secret=True,
-        services=("payments",),
-    ),
-    Setting(
-        "STRIPE_TIMEOUT_SECONDS",
-        "How long to wait for one answer of the payment provider.",
-        "10",
-        services=("payments",),
-    ),
-    Setting(
-        "APPLICATIONINSIGHTS_CONNECTION_STRING",
-        "Where traces, logs and metrics go; empty: nowhere but the host's own log.",
-        "",
-        secret=True,
-    ),
-    Setting("TELEMETRY_SAMPLING", "Share of traces that are exported, 0 to 1.", "1"),
+SERVICES = Setting("SERVICES", "Which services this Function App registers: `*`, or names separated by commas.", "*")
+COSMOS_CONNECTION = Setting(
+    "COSMOS_CONNECTION",
+    "Cosmos DB connection string. On Azure use COSMOS_CONNECTION__accountEndpoint and the app's identity instead.",
+    local="AccountEndpoint=http://localhost:8081/;AccountKey="
+    "C2y6yDjf5/R+ob0N8A7Cgv30VRDJIWEHLM+4QDU5DE2nQ9nDuVTqobD4b8mGGyPMbIZnqyMsEcaGQy67XIw/Jw==;",
+    resource="cosmos",
+    identity_part="accountEndpoint",
 )
+SERVICEBUS_CONNECTION = Setting(
+    "SERVICEBUS_CONNECTION",
+    "Service Bus connection string. On Azure use SERVICEBUS_CONNECTION__fullyQualifiedNamespace and the app's "
+    "identity instead.",
+    local="Endpoint=sb://localhost:5672;SharedAccessKeyName=RootManageSharedAccessKey;SharedAccessKey=SAS_KEY_VALUE;"
+    "UseDevelopmentEmulator=true",
+    resource="servicebus",
+    identity_part="fullyQualifiedNamespace",
+)
+AUTH_ISSUER = Setting(
+    "AUTH_ISSUER",
+    "Issuer of the access tokens; its OpenID Connect discovery document names the keys.",
+    local="http://localhost:8082/2f1a7c64-9d0e-4b53-8e6f-5b0c3a91d7e2/v2.0",
+)
+AUTH_AUDIENCE = Setting("AUTH_AUDIENCE", "Audience an access token must carry.", "api://durable-commerce")
+APPLICATIONINSIGHTS_CONNECTION_STRING = Setting(
+    "APPLICATIONINSIGHTS_CONNECTION_STRING",
+    "Where traces, logs and metrics go; empty: nowhere but the host's own log.",
+    "",
+    resource="insights",
+)
+TELEMETRY_SAMPLING = Setting("TELEMETRY_SAMPLING", "Share of traces that are exported, 0 to 1.", "1")
 
-_BY_NAME = {setting.name: setting for setting in LISTED}
+KIT = (
+    SERVICES,
+    COSMOS_CONNECTION,
+    SERVICEBUS_CONNECTION,
+    AUTH_ISSUER,
+    AUTH_AUDIENCE,
+    APPLICATIONINSIGHTS_CONNECTION_STRING,
+    TELEMETRY_SAMPLING,
+)
+"""What every service needs."""
+
+RECONCILE_SCHEDULE = Setting(
+    "RECONCILE_SCHEDULE", "When each service looks for what has been waiting too long (NCRONTAB).", "0 * * * * *"
+)
+RECONCILE_AFTER_SECONDS = Setting(
+    "RECONCILE_AFTER_SECONDS",
+    "How long something must have been waiting for that.",
+    str(recovery.RECONCILE_AFTER_SECONDS),
+)
+RECONCILIATION = (RECONCILE_SCHEDULE, RECONCILE_AFTER_SECONDS)
+"""What a service needs that waits for others."""
 
 
 class Settings:
@@ -104,51 +103,56 @@ class Settings:
     def __init__(self, environment: Mapping[str, str]) -> None:
         self._environment = environment
 
-    def text(self, name: str) -> str:
+    def text(self, setting: Setting) -> str:
         """The setting's value or default. Raises SettingError where neither exists."""
-        setting = _BY_NAME[name]
-        value = self._environment.get(name, setting.default)
+        value = self._environment.get(setting.name, setting.default)
         if value is None:
-            raise SettingError(f"the app setting {name} is missing. {setting.meaning}")
+            raise SettingError(f"the app setting {setting.name} is missing. {setting.meaning}")
         return value
 
-    def seconds(self, name: str) -> float:
+    def seconds(self, setting: Setting) -> float:
         """The setting as a positive number of seconds. Raises SettingError for anything else."""
-        value = self._number(name)
+        value = self._number(setting)
         if value <= 0:
-            raise SettingError(f"the app setting {name} must be a positive number of seconds, not {value:g}")
+            raise SettingError(f"the app setting {setting.name} must be a positive number of seconds, not {value:g}")
         return value
 
-    def ratio(self, name: str) -> float:
+    def ratio(self, setting: Setting) -> float:
         """The setting as a number from 0 to 1. Raises SettingError for anything else."""
-        value = self._number(name)
+        value = self._number(setting)
         if not 0 <= value <= 1:
-            raise SettingError(f"the app setting {name} must be from 0 to 1, not {value:g}")
+            raise SettingError(f"the app setting {setting.name} must be from 0 to 1, not {value:g}")
         return value
 
-    def optional(self, name: str) -> str | None:
-        """A setting outside the list, such as the parts of an identity-based connection."""
-        return self._environment.get(name) or None
+    def connection(self, setting: Setting) -> tuple[str, bool]:
+        """How a resource is reached: its connection string, or its address and `True` where the app's identity is used.
 
-    def _number(self, name: str) -> float:
-        text = self.text(name)
+        Raises SettingError where neither is set.
+        """
+        if connection_string := self._environment.get(setting.name):
+            return connection_string, False
+        if address := self._environment.get(setting.for_identity):
+            return address, True
+        raise SettingError(f"set {setting.name}, or {setting.for_identity} to use the app's identity")
+
+    def services(self, known: Sequence[str]) -> tuple[str, ...]:
+        """Which of the `known` services to register, in that order. Raises SettingError for any other name."""
+        named = set(_names(self.text(SERVICES)))
+        if "*" in named:
+            return tuple(known)
+        if unknown := named - set(known):
+            names = ", ".join(sorted(unknown))
+            raise SettingError(f"SERVICES names {names}; the services are {', '.join(known)}, or * for all")
+        if not named:
+            raise SettingError("SERVICES is empty; name at least one service, or * for all")
+        return tuple(service for service in known if service in named)
+
+    def _number(self, setting: Setting) -> float:
+        text = self.text(setting)
         try:
             return float(text)
         except ValueError:
-            raise SettingError(f"the app setting {name} must be a number, not {text!r}") from None
-
-    @property
-    def services(self) -> tuple[str, ...]:
-        """The services to register, in the order of `SERVICES`. Raises SettingError for a name that is none."""
-        named = set(_names(self.text("SERVICES")))
-        if "*" in named:
-            return SERVICES
-        if unknown := named - set(SERVICES):
-            known = ", ".join(SERVICES)
-            raise SettingError(f"SERVICES names {', '.join(sorted(unknown))}; the services are {known}, or * for all")
-        if not named:
-            raise SettingError("SERVICES is empty; name at least one service, or * for all")
-        return tuple(service for service in SERVICES if service in named)
+            raise SettingError(f"the app setting {setting.name} must be a number, not {text!r}") from None
 
 
 def _names(text: str) -> Iterator[str]:

@@ -1,14 +1,16 @@
-"""What catalog is: its containers, the events it publishes, and those it hears."""
+"""What catalog is: what it owns, publishes, hears and demands."""
 
 from __future__ import annotations
 
 from shared.contracts.catalog import ProductChanged
-from shared.declaration import Container, Service
+from shared.declaration import STAFF, Container, Scope, Service
 
 SERVICE = Service(
     "catalog",
+    "What is for sale, and at what price.",
     containers=(
         Container("products", "sku", indexed=("kind", "category", "sku", "search_text"), expires=True, outbox=True),
     ),
     publishes=(ProductChanged,),
+    scopes=(Scope("catalog.write", "Change products", STAFF),),
 )

@@ -1,17 +1,21 @@
-"""What inventory is: its containers, the events it publishes, and those it hears."""
+"""What inventory is: what it owns, publishes, hears and demands."""
 
 from __future__ import annotations
 
 from shared.contracts.inventory import StockRejected, StockReleased, StockReserved
 from shared.contracts.orders import OrderCancelled, OrderConfirmed, OrderPlaced
-from shared.declaration import Container, Service
+from shared.declaration import STAFF, Container, Scope, Service
+from shared.settings import RECONCILIATION
 
 SERVICE = Service(
     "inventory",
+    "How many pieces there are. For staff.",
     containers=(
         Container("stock", "shelf"),
         Container("reservations", "order_id", indexed=("kind", "status"), expires=True, outbox=True),
     ),
     publishes=(StockReserved, StockRejected, StockReleased),
     hears={"orders": (OrderPlaced, OrderConfirmed, OrderCancelled)},
+    scopes=(Scope("stock.read", "Read stock", STAFF), Scope("stock.write", "Count stock", STAFF)),
+    settings=RECONCILIATION,
 )

@@ -1,7 +1,8 @@
-"""What orders is: its containers, the events it publishes, and those it hears."""
+"""What orders is: what it owns, publishes, hears and demands."""
 
 from __future__ import annotations
 
+from shared import recovery
 from shared.contracts.carts import CartChanged
 from shared.contracts.catalog import ProductChanged
 from shared.contracts.inventory import StockRejected, StockReleased, StockReserved
@@ -13,10 +14,21 @@ from shared.contracts.payments import (
     PaymentRefunded,
     PaymentVoided,
 )
-from shared.declaration import Container, Service
+from shared.declaration import Container, Scope, Service
+from shared.settings import RECONCILIATION, Setting
+
+ORDER_DEADLINE_SECONDS = Setting(
+    "ORDER_DEADLINE_SECONDS",
+    "How long a placed order waits for stock and payment before it is cancelled as timed_out.",
+    str(recovery.ORDER_DEADLINE_SECONDS),
+)
+PRODUCT_CACHE_SECONDS = Setting(
+    "PRODUCT_CACHE_SECONDS", "How long orders trusts a price it has read from its own product copy.", "5"
+)
 
 SERVICE = Service(
     "orders",
+    "What a shopper has bought, and what became of it.",
     containers=(
         Container("orders", "order_id", indexed=("kind", "status"), expires=True, outbox=True),
         Container("answers", "order_id", expires=True),
@@ -31,4 +43,7 @@ SERVICE = Service(
         "inventory": (StockReserved, StockRejected, StockReleased),
         "payments": (PaymentAuthorized, PaymentDeclined, PaymentCaptured, PaymentVoided, PaymentRefunded),
     },
+    scopes=(Scope("orders.read", "Read your orders"), Scope("orders.write", "Place and cancel orders")),
+    settings=(ORDER_DEADLINE_SECONDS, PRODUCT_CACHE_SECONDS, *RECONCILIATION),
+    durable=True,
 )

@@ -16,6 +16,7 @@ from typing import Any, Literal, NotRequired, TypedDict
 import azure.durable_functions as df
 
 from blueprints.orders import domain
+from blueprints.orders.declaration import ORDER_DEADLINE_SECONDS
 from blueprints.orders.domain import REPLIES, Command, Said, Status, Subject
 from shared.clock import parse_timestamp, timestamp
 from shared.contracts.event import Event, EventData
@@ -131,7 +132,7 @@ async def start(client: df.DurableOrchestrationClient, event: Event, placed: Ord
 
     It starts before `order.placed` is published, so that no answer can arrive ahead of it.
     """
-    deadline = parse_timestamp(event.time) + timedelta(seconds=settings().seconds("ORDER_DEADLINE_SECONDS"))
+    deadline = parse_timestamp(event.time) + timedelta(seconds=settings().seconds(ORDER_DEADLINE_SECONDS))
     order_id = placed.order_id
     given = {
         "order_id": order_id,

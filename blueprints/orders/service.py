@@ -11,6 +11,7 @@ from typing import Annotated
 import msgspec
 
 from blueprints.orders import domain, store
+from blueprints.orders.declaration import ORDER_DEADLINE_SECONDS
 from blueprints.orders.domain import MOST_LINES, Address, Command, Order
 from shared.clock import timestamp
 from shared.contracts.carts import CartChanged
@@ -24,7 +25,7 @@ from shared.messaging.again import each_apart, tell_again, unfinished
 from shared.money import Money
 from shared.patterns import Country, whole
 from shared.persistence.cosmos import Changed
-from shared.settings import settings
+from shared.settings import RECONCILE_AFTER_SECONDS, settings
 from shared.telemetry.log import Log
 from shared.web.auth import Principal
 from shared.web.body import Quantity, Sku, fingerprint
@@ -243,7 +244,7 @@ async def reconcile() -> None:
 
     Usually their saga does that; it may have been ended by hand, or have failed.
     """
-    patience = settings().seconds("ORDER_DEADLINE_SECONDS") + settings().seconds("RECONCILE_AFTER_SECONDS")
+    patience = settings().seconds(ORDER_DEADLINE_SECONDS) + settings().seconds(RECONCILE_AFTER_SECONDS)
 
     async def one(order_id: str) -> None:
         order = await decide(order_id, timed_out=True)

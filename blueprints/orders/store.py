@@ -17,7 +17,7 @@ from typing import Any
 
 import msgspec
 
-from blueprints.orders.declaration import SERVICE
+from blueprints.orders.declaration import PRODUCT_CACHE_SECONDS, SERVICE
 from blueprints.orders.domain import Order, Priced
 from shared.contracts.event import Event, EventData
 from shared.contracts.orders import Line
@@ -135,7 +135,7 @@ class ProductCopy:
 
     async def find(self, skus: Iterable[str]) -> dict[str, Priced]:
         """The products among `skus` that are for sale."""
-        now, lifetime = time.monotonic(), settings().seconds("PRODUCT_CACHE_SECONDS")
+        now, lifetime = time.monotonic(), settings().seconds(PRODUCT_CACHE_SECONDS)
         wanted = list(dict.fromkeys(skus))
         found = {
             sku: held[1] for sku in wanted if (held := self._held.get(sku)) is not None and now - held[0] < lifetime

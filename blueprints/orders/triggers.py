@@ -157,7 +157,7 @@ async def on_payments(message: func.ServiceBusMessage, client: df.DurableOrchest
     await consume("orders", message, _answers(client))
 
 
-@reconciliation(bp, "orders")
+@reconciliation(bp, SERVICE)
 async def reconcile(timer: func.TimerRequest) -> None:
     """Look for orders that nobody has decided."""
     await service.reconcile()

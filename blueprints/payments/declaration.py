@@ -1,4 +1,4 @@
-"""What payments is: its containers, the events it publishes, and those it hears."""
+"""What payments is: what it owns, publishes, hears and demands."""
 
 from __future__ import annotations
 
@@ -10,11 +10,29 @@ from shared.contracts.payments import (
     PaymentRefunded,
     PaymentVoided,
 )
-from shared.declaration import Container, Service
+from shared.declaration import Container, Scope, Service
+from shared.settings import RECONCILIATION, Setting
+
+STRIPE_API_KEY = Setting("STRIPE_API_KEY", "Secret key of the payment provider.", local="sk_test_local", secret=True)
+STRIPE_API_BASE = Setting(
+    "STRIPE_API_BASE",
+    "Base address of the payment provider's API.",
+    "https://api.stripe.com",
+    local="http://localhost:12111",
+)
+STRIPE_WEBHOOK_SECRET = Setting(
+    "STRIPE_WEBHOOK_SECRET", "Signing secret of the provider's webhook endpoint.", local="whsec_local", secret=True
+)
+STRIPE_TIMEOUT_SECONDS = Setting(
+    "STRIPE_TIMEOUT_SECONDS", "How long to wait for one answer of the payment provider.", "10"
+)
 
 SERVICE = Service(
     "payments",
+    "How an order is paid.",
     containers=(Container("payments", "order_id", indexed=("kind", "status"), expires=True, outbox=True),),
     publishes=(PaymentAuthorized, PaymentDeclined, PaymentCaptured, PaymentVoided, PaymentRefunded),
     hears={"orders": (OrderPlaced, OrderConfirmed, OrderCancelled)},
+    scopes=(Scope("payments.read", "Read how your orders were paid"),),
+    settings=(STRIPE_API_KEY, STRIPE_API_BASE, STRIPE_WEBHOOK_SECRET, STRIPE_TIMEOUT_SECONDS, *RECONCILIATION),
 )

@@ -19,6 +19,12 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import msgspec
 
+from blueprints.payments.declaration import (
+    STRIPE_API_BASE,
+    STRIPE_API_KEY,
+    STRIPE_TIMEOUT_SECONDS,
+    STRIPE_WEBHOOK_SECRET,
+)
 from shared.errors import InvalidRequest, Rejected, Transient
 from shared.faultpoints import crash_point
 from shared.money import Money
@@ -183,7 +189,7 @@ def read_webhook(payload: bytes, signature: str) -> Notice:
     """
     import stripe
 
-    secret = settings().text("STRIPE_WEBHOOK_SECRET")
+    secret = settings().text(STRIPE_WEBHOOK_SECRET)
     try:
         stripe.WebhookSignature.verify_header(payload.decode(), signature, secret, stripe.Webhook.DEFAULT_TOLERANCE)
     except Exception as exc:  # whatever a made-up header makes the package raise, it is not the provider's signature
@@ -215,7 +221,7 @@ async def close() -> None:
 def _transport() -> AIOHTTPClient:
     import stripe
 
-    return stripe.AIOHTTPClient(timeout=settings().seconds("STRIPE_TIMEOUT_SECONDS"))
+    return stripe.AIOHTTPClient(timeout=settings().seconds(STRIPE_TIMEOUT_SECONDS))
 
 
 @cache
@@ -224,8 +230,8 @@ def _client() -> StripeClient:
 
     logging.getLogger("stripe").setLevel(logging.WARNING)  # at INFO it logs the parameters of every request
     return stripe.StripeClient(
-        settings().text("STRIPE_API_KEY"),
-        base_addresses={"api": settings().text("STRIPE_API_BASE")},
+        settings().text(STRIPE_API_KEY),
+        base_addresses={"api": settings().text(STRIPE_API_BASE)},
         http_client=_transport(),
         max_network_retries=0,
     )

@@ -54,7 +54,7 @@ async def on_orders(message: func.ServiceBusMessage) -> None:
     )
 
 
-@reconciliation(bp, "payments")
+@reconciliation(bp, SERVICE)
 async def reconcile(timer: func.TimerRequest) -> None:
     """Look for what has been waiting too long for orders' decision."""
     await service.reconcile()

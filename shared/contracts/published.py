@@ -8,21 +8,21 @@ from __future__ import annotations
 import json
 from importlib import import_module
 from pathlib import Path
+from pkgutil import iter_modules
 from typing import Any
 
 import msgspec
 
 from shared.contracts.event import Event, declared_events
 from shared.patterns import published
-from shared.settings import SERVICES
 
 FOLDER = Path(__file__).parent / "schemas"
 
 
 def schemas() -> dict[str, dict[str, Any]]:
     """File name → JSON Schema (2020-12) of the whole event, for every event that any service publishes."""
-    for service in SERVICES:
-        import_module(f"shared.contracts.{service}")
+    for module in iter_modules([str(FOLDER.parent)]):
+        import_module(f"shared.contracts.{module.name}")
     return {f"{name}.json": _schema(name, data_type) for name, data_type in sorted(declared_events().items())}
 
 

@@ -15,7 +15,7 @@ from shared.errors import Transient
 from shared.messaging.publisher import publish
 from shared.persistence.cosmos import Container, Document
 from shared.persistence.outbox import event_of
-from shared.settings import settings
+from shared.settings import RECONCILE_AFTER_SECONDS, settings
 from shared.telemetry.log import Log
 
 AT_MOST = 100
@@ -43,7 +43,7 @@ async def each_apart(container: Container, keys: AsyncIterator[str], action: Cal
 
 async def ask_again(container: Container, kind: str, status: str) -> None:
     """The items of `kind` that have waited in `status` for too long tell orders again what they wait for."""
-    overdue = unfinished(container, kind, status, settings().seconds("RECONCILE_AFTER_SECONDS"))
+    overdue = unfinished(container, kind, status, settings().seconds(RECONCILE_AFTER_SECONDS))
     await each_apart(container, overdue, lambda order_id: tell_again(container, order_id))
 
 

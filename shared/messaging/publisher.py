@@ -13,12 +13,11 @@ from azure.servicebus.exceptions import MessageSizeExceededError, ServiceBusErro
 from shared.contracts.event import Event
 from shared.errors import Rejected, Transient
 from shared.faultpoints import crash_point
-from shared.settings import SettingError, settings
+from shared.settings import SERVICEBUS_CONNECTION, settings
 
 if TYPE_CHECKING:
     from azure.servicebus.aio import ServiceBusClient, ServiceBusSender
 
-_CONNECTION = "SERVICEBUS_CONNECTION"
 _CONTENT_TYPE = "application/cloudevents+json; charset=UTF-8"
 _client: ServiceBusClient | None = None
 _senders: dict[str, _TopicSender] = {}
@@ -105,12 +104,11 @@ def _bus() -> ServiceBusClient:
     if _client is None:
         from azure.servicebus.aio import ServiceBusClient
 
-        if connection_string := settings().optional(_CONNECTION):
-            _client = ServiceBusClient.from_connection_string(connection_string)
-        elif namespace := settings().optional(f"{_CONNECTION}__fullyQualifiedNamespace"):
+        connection, by_identity = settings().connection(SERVICEBUS_CONNECTION)
+        if by_identity:
             from azure.identity.aio import DefaultAzureCredential
 
-            _client = ServiceBusClient(namespace, DefaultAzureCredential())
+            _client = ServiceBusClient(connection, DefaultAzureCredential())
         else:
-            raise SettingError(f"set {_CONNECTION}, or {_CONNECTION}__fullyQualifiedNamespace for the app's identity")
+            _client = ServiceBusClient.from_connection_string(connection)
     return _client

@@ -8,6 +8,7 @@ from typing import Any
 from shared import recovery
 from shared.declaration import Service, Undeclared
 from shared.persistence.cosmos import Container
+from shared.settings import COSMOS_CONNECTION, RECONCILE_SCHEDULE, RECONCILIATION, SERVICEBUS_CONNECTION
 
 Decorator = Callable[[Any], Any]
 
@@ -31,7 +32,7 @@ def change_feed(bp: Any, container: Container) -> Decorator:
         bp.function_name(name),
         bp.cosmos_db_trigger(
             arg_name="documents",
-            connection="COSMOS_CONNECTION",
+            connection=COSMOS_CONNECTION.name,
             database_name=container.database,
             container_name=container.name,
             lease_container_name="leases",
@@ -58,16 +59,17 @@ def subscription(bp: Any, service: Service, topic: str) -> Decorator:
     return _chain(
         bp.function_name(f"{service.name}_on_{topic}"),
         bp.service_bus_topic_trigger(
-            arg_name="message", connection="SERVICEBUS_CONNECTION", topic_name=topic, subscription_name=service.name
+            arg_name="message", connection=SERVICEBUS_CONNECTION.name, topic_name=topic, subscription_name=service.name
         ),
     )
 
 
-def reconciliation(bp: Any, service: str) -> Decorator:
-    """Trigger `<service>_reconcile`: now and then, to look for what has been waiting too long."""
+def reconciliation(bp: Any, service: Service) -> Decorator:
+    """Trigger `<service>_reconcile`: now and then, to look for what has been waiting too long. Raises Undeclared."""
+    service.require(*RECONCILIATION)
     return _chain(
-        bp.function_name(f"{service}_reconcile"),
-        bp.timer_trigger(arg_name="timer", schedule="%RECONCILE_SCHEDULE%", run_on_startup=False),
+        bp.function_name(f"{service.name}_reconcile"),
+        bp.timer_trigger(arg_name="timer", schedule=f"%{RECONCILE_SCHEDULE.name}%", run_on_startup=False),
     )
 
 

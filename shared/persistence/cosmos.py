@@ -19,7 +19,7 @@ from azure.core.exceptions import AzureError, HttpResponseError
 
 from shared.errors import Conflict, Contention, NotFound, Transient
 from shared.faultpoints import crash_point
-from shared.settings import SettingError, settings
+from shared.settings import COSMOS_CONNECTION, settings
 
 if TYPE_CHECKING:
     from azure.cosmos.aio import ContainerProxy, CosmosClient
@@ -30,7 +30,6 @@ Document = dict[str, Any]
 Operation = tuple[str, tuple[Any, ...], dict[str, Any]]
 T = TypeVar("T")
 
-_CONNECTION = "COSMOS_CONNECTION"
 _TRANSIENT = frozenset({408, 410, 429, 449, 500, 502, 503, 504})
 _client: CosmosClient | None = None
 
@@ -196,14 +195,13 @@ def _cosmos() -> CosmosClient:
 
         # Otherwise each request looks for proxies in the environment and parses a .netrc, in a thread of its own.
         transport = AioHttpTransport(use_env_settings=False)
-        if connection_string := settings().optional(_CONNECTION):
-            _client = CosmosClient.from_connection_string(connection_string, transport=transport)
-        elif endpoint := settings().optional(f"{_CONNECTION}__accountEndpoint"):
+        connection, by_identity = settings().connection(COSMOS_CONNECTION)
+        if by_identity:
             from azure.identity.aio import DefaultAzureCredential
 
-            _client = CosmosClient(endpoint, DefaultAzureCredential(), transport=transport)
+            _client = CosmosClient(connection, DefaultAzureCredential(), transport=transport)
         else:
-            raise SettingError(f"set {_CONNECTION}, or {_CONNECTION}__accountEndpoint to use the app's identity")
+            _client = CosmosClient.from_connection_string(connection, transport=transport)
     return _client
 
 

@@ -14,7 +14,7 @@ from functools import cache
 from typing import Any
 
 from shared.clock import timestamp
-from shared.settings import settings
+from shared.settings import APPLICATIONINSIGHTS_CONNECTION_STRING, TELEMETRY_SAMPLING, settings
 from shared.telemetry import trace
 
 _SERVER = 1
@@ -71,8 +71,8 @@ class _Exporter:
 
 @cache
 def _exporter() -> _Exporter | None:
-    connection_string = settings().text("APPLICATIONINSIGHTS_CONNECTION_STRING")
-    return _Exporter(connection_string, settings().ratio("TELEMETRY_SAMPLING")) if connection_string else None
+    connection_string = settings().text(APPLICATIONINSIGHTS_CONNECTION_STRING)
+    return _Exporter(connection_string, settings().ratio(TELEMETRY_SAMPLING)) if connection_string else None
 
 
 @contextmanager

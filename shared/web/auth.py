@@ -14,7 +14,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from shared.errors import CommerceError, Forbidden, Transient, Unauthenticated
-from shared.settings import settings
+from shared.settings import AUTH_AUDIENCE, AUTH_ISSUER, settings
 from shared.telemetry.log import Log
 
 if TYPE_CHECKING:
@@ -117,7 +117,7 @@ class Keys:
 
 @cache
 def _issuer_keys() -> Keys:
-    return Keys(settings().text("AUTH_ISSUER"))
+    return Keys(settings().text(AUTH_ISSUER))
 
 
 async def authenticate(authorization: str | None) -> Principal:
@@ -145,8 +145,8 @@ async def _verified(token: str) -> dict[str, Any]:
             token,
             key,
             algorithms=[ALGORITHM],
-            audience=settings().text("AUTH_AUDIENCE"),
-            issuer=settings().text("AUTH_ISSUER"),
+            audience=settings().text(AUTH_AUDIENCE),
+            issuer=settings().text(AUTH_ISSUER),
             leeway=LEEWAY,
             options={"require": ["exp", "iss", "aud", "sub"]},
         )

@@ -16,6 +16,7 @@ from shared.web.auth import authenticate
 
 PROOF = "x-gateway-authorization"
 ROLE = "gateway"
+ROLES = {ROLE: "The gateway itself; what it says of a request is believed."}
 TRUSTED = 300.0
 """Seconds that a proof, once verified, is taken again without verifying it: far less than a token's life."""
 _SAID = {"client_application": "x-client-application", "subscription": "x-subscription-id"}

@@ -16,8 +16,8 @@ from typing import Any
 import aiohttp
 import pytest
 
+from blueprints import SERVICES
 from scripts.openapi import AUDIENCE
-from shared.settings import SERVICES
 from tests.e2e.conftest import ADDRESS, DEADLINE, PATIENCE, Client, System, started
 
 OUTAGE = float(os.environ.get("SPLIT_OUTAGE", "3"))

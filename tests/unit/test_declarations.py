@@ -9,11 +9,12 @@ from typing import Any
 
 import pytest
 
-from scripts.infrastructure import ROOT, declared, files
+from scripts.infrastructure import ROOT, azure, declared, files
 from shared.contracts.orders import OrderPlaced
 from shared.declaration import Container, Service, Undeclared
-from shared.messaging.triggers import change_feed, subscription
+from shared.messaging.triggers import change_feed, reconciliation, subscription
 from shared.persistence import cosmos
+from shared.settings import Setting
 
 SERVICES = {service.name: service for service in declared()}
 SUBSCRIPTIONS = [(service.name, topic) for service in SERVICES.values() for topic in service.hears]
@@ -31,7 +32,9 @@ def test_an_event_that_nobody_publishes_cannot_be_heard() -> None:
 
 
 def test_a_new_service_is_written_everywhere_from_its_declaration_alone() -> None:
-    accounts = Service("accounts", (Container("accounts", "account_id"),), hears={"orders": (OrderPlaced,)})
+    key = Setting("ACCOUNTS_KEY", "What accounts are sealed with.", local="local", secret=True)
+    containers = (Container("accounts", "account_id"),)
+    accounts = Service("accounts", "Who buys.", containers, hears={"orders": (OrderPlaced,)}, settings=(key,))
     before, after = files(declared()), files([*declared(), accounts])
     new = {
         "apim/backends/accounts/backendInformation.json",
@@ -41,7 +44,32 @@ def test_a_new_service_is_written_everywhere_from_its_declaration_alone() -> Non
     assert {name for name in before if before[name] != after[name]} == before.keys() - {
         name for name in before if name.startswith(("apim/backends/", "apim/named values/"))
     }
-    assert all("accounts" in after[name] for name in after if name in new or before[name] != after[name])
+    assert all("accounts" in after[name].lower() for name in after if name in new or before[name] != after[name])
+
+
+def test_an_identity_may_do_what_its_service_declares_and_nothing_else() -> None:
+    services = {service["name"]: service for service in azure.document(declared())["services"]}
+    for name, service in SERVICES.items():
+        rights = services[name]["rights"]
+        by_resource = {
+            kind: {(right["topic"], right["name"]) for right in rights if right["resource"] == kind}
+            for kind in {right["resource"] for right in rights}
+        }
+        assert by_resource.pop("storage") == by_resource.pop("database") == {("", name)}
+        assert by_resource.pop("insights") == {("", "")}
+        assert by_resource.pop("topic", set()) == ({("", name)} if service.publishes else set())
+        assert by_resource.pop("subscription", set()) == {(topic, name) for topic in service.hears}
+        assert by_resource.pop("secret", set()) == {("", own.name) for own in service.settings if own.secret}
+        assert not by_resource
+
+
+def test_every_entry_of_what_a_deployment_makes_has_the_same_keys() -> None:
+    def shapes(entries: list[Any]) -> None:
+        assert len({tuple(entry) for entry in entries if isinstance(entry, dict)}) <= 1
+        for key in entries[0] if entries and isinstance(entries[0], dict) else ():
+            shapes([item for entry in entries if isinstance(entry[key], list) for item in entry[key]])
+
+    shapes([azure.document(declared())])
 
 
 @pytest.mark.parametrize(
@@ -50,8 +78,10 @@ def test_a_new_service_is_written_everywhere_from_its_declaration_alone() -> Non
         lambda service: cosmos.Container.of(service, "nothing"),
         lambda service: subscription(None, service, "nothing"),
         lambda service: change_feed(None, cosmos.Container.of(service, "stock")),
+        lambda service: service.scope("nothing"),
+        lambda service: reconciliation(None, replace(service, settings=())),
     ],
-    ids=["container", "topic", "outbox"],
+    ids=["container", "topic", "outbox", "scope", "setting"],
 )
 def test_what_is_not_declared_cannot_be_used(use: Any) -> None:
     with pytest.raises(Undeclared, match="inventory "):

@@ -14,15 +14,15 @@ import pytest
 
 from localazure.functions.timer import Schedule
 from localazure.functions.timespan import seconds
+from scripts.infrastructure import app_settings, declared
 from shared import recovery
 from shared.messaging.triggers import change_feed
 from shared.persistence.cosmos import Container
-from shared.settings import LISTED
 
 ROOT = Path(__file__).parents[2]
 HOST = json.loads((ROOT / "host.json").read_text())
 SAMPLE = json.loads((ROOT / "local.settings.sample.json").read_text())["Values"]
-DEFAULTS = {setting.name: setting.default for setting in LISTED}
+DEFAULTS = {setting.name: setting.default for setting in app_settings.declared(declared())}
 
 
 def _subscriptions() -> list[dict[str, Any]]:

@@ -15,10 +15,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from blueprints import SERVICES
 from blueprints.orders.service import PlaceOrder
 from shared.errors import CommerceError, InvalidRequest, Unauthenticated
 from shared.patterns import END, Country
-from shared.settings import SERVICES
 from shared.web import auth, gateway
 from shared.web import endpoint as web_endpoint
 from shared.web.auth import Principal, authenticate

@@ -1,0 +1,77 @@
+"""What the surroundings of the services have to know of them, written from what the services declare.
+
+    python -m scripts.infrastructure            write it
+    python -m scripts.infrastructure --check    fail where a file is not what the declarations say
+
+Containers, topics and subscriptions, and what a deployment makes for each service (infra/), the gateway's backends and
+where they are (apim/), the sample of the app settings, and the table in docs/architecture.md.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+from blueprints import SERVICES
+from scripts.infrastructure import app_settings, azure, emulators, gateway
+from shared.contracts.event import EventData, type_of
+from shared.declaration import Service
+
+ROOT = Path(__file__).resolve().parents[2]
+ARCHITECTURE = "docs/architecture.md"
+BEGIN, END = "<!-- written by scripts.infrastructure -->\n", "<!-- end -->\n"
+
+
+def declared() -> list[Service]:
+    """What each service declares."""
+    return [import_module(f"blueprints.{name}.declaration").SERVICE for name in SERVICES]
+
+
+def files(services: list[Service]) -> dict[str, str]:
+    """Path → what the file is to hold. Raises LookupError where an event is heard that nobody declares to publish."""
+    _check(services)
+    documents: dict[str, Any] = {
+        "infra/cosmos.json": emulators.cosmos(services),
+        "infra/servicebus.json": emulators.service_bus(services),
+        "infra/services.json": azure.document(services),
+        "local.settings.sample.json": app_settings.sample(services),
+        **gateway.documents(ROOT, services),
+    }
+    before, _, rest = (ROOT / ARCHITECTURE).read_text(encoding="utf-8").partition(BEGIN)
+    _, _, after = rest.partition(END)
+    return {
+        **{name: json.dumps(document, indent=2, ensure_ascii=False) + "\n" for name, document in documents.items()},
+        ARCHITECTURE: f"{before}{BEGIN}{_table(services)}{END}{after}",
+    }
+
+
+def _table(services: list[Service]) -> str:
+    rows = [("service", "Cosmos DB (partition key)", "publishes", "hears"), ("---",) * 4]
+    for service in services:
+        containers = ", ".join(f"`{own.name}` (`/{own.partition_key}`)" for own in service.containers)
+        heard = [event for topic in service.hears for event in service.events(topic)]
+        rows.append((service.name, containers, _names(service.publishes), _names(heard) or "–"))
+    return "".join(f"| {' | '.join(row)} |\n" for row in rows)
+
+
+def _names(events: Iterable[type[EventData]]) -> str:
+    """The events' names, as in `order.placed`, `.confirmed`: what they are about is said once."""
+    names, about = [], ""
+    for event in events:
+        subject, _, what = type_of(event).removeprefix("commerce.").removesuffix(".v1").partition(".")
+        names.append(f"`.{what}`" if subject == about else f"`{subject}.{what}`")
+        about = subject
+    return ", ".join(names)
+
+
+def _check(services: list[Service]) -> None:
+    """Raises LookupError where an event is heard that its publisher does not declare."""
+    published = {service.name: service.publishes for service in services}
+    for service in services:
+        for topic in service.hears:
+            if unknown := set(service.events(topic)) - set(published.get(topic, ())):
+                names = ", ".join(sorted(map(type_of, unknown)))
+                raise LookupError(f"{service.name} hears {names}, which {topic} does not publish")

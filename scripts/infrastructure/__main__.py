@@ -1,0 +1,35 @@
+"""Write, or with `--check` compare."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from scripts.infrastructure import ROOT, declared, files
+
+
+def main() -> int:
+    """The exit code."""
+    parser = argparse.ArgumentParser(
+        prog="python -m scripts.infrastructure", description="Write what follows from the services' declarations."
+    )
+    parser.add_argument("--check", action="store_true", help="write nothing; fail where a file is out of date")
+    check = parser.parse_args().check
+    stale = {name: text for name, text in files(declared()).items() if _present(ROOT / name) != text}
+    for name, text in stale.items():
+        if check:
+            print(f"{name} is out of date; run python -m scripts.infrastructure", file=sys.stderr)
+        else:
+            (ROOT / name).parent.mkdir(parents=True, exist_ok=True)
+            (ROOT / name).write_text(text, encoding="utf-8")
+            print(f"{name} written")
+    return int(check and bool(stale))
+
+
+def _present(path: Path) -> str:
+    return path.read_text(encoding="utf-8") if path.exists() else ""
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,100 @@
+"""Containers, topics and subscriptions as the emulators read them: Microsoft's of Service Bus, and its like."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from shared.contracts.event import EventData, type_of
+from shared.declaration import Container, Service
+
+LEASES = Container("leases", "id")
+"""Where a service's change feed notes how far it has come."""
+TOPIC = {
+    "DefaultMessageTimeToLive": "P14D",
+    "DuplicateDetectionHistoryTimeWindow": "PT10M",
+    "RequiresDuplicateDetection": True,
+}
+SUBSCRIPTION = {
+    "DeadLetteringOnMessageExpiration": True,
+    "DefaultMessageTimeToLive": "P14D",
+    "LockDuration": "PT1M",
+    "MaxDeliveryCount": 10,
+    "RequiresSession": False,
+}
+
+
+def cosmos(services: list[Service]) -> dict[str, Any]:
+    """A database for each service."""
+    return {
+        "databases": [
+            {"id": service.name, "containers": [_container(own) for own in (*service.containers, LEASES)]}
+            for service in services
+        ]
+    }
+
+
+def service_bus(services: list[Service]) -> dict[str, Any]:
+    """A topic for each service that publishes, with a subscription for each that hears it."""
+    topics = [
+        {
+            "Name": publisher.name,
+            "Properties": TOPIC,
+            "Subscriptions": [
+                {
+                    "Name": name,
+                    "Properties": SUBSCRIPTION,
+                    "Rules": [
+                        {
+                            "Name": rule["name"],
+                            "Properties": {
+                                "FilterType": "Correlation",
+                                "CorrelationFilter": {"Label": rule["label"]},
+                            },
+                        }
+                        for rule in rules
+                    ],
+                }
+                for name, rules in subscriptions(publisher, services)
+            ],
+        }
+        for publisher in services
+        if publisher.publishes
+    ]
+    return {
+        "UserConfig": {
+            "Namespaces": [{"Name": "sbemulatorns", "Queues": [], "Topics": topics}],
+            "Logging": {"Type": "Console"},
+        }
+    }
+
+
+def _container(container: Container) -> dict[str, Any]:
+    return {
+        "id": container.name,
+        "partitionKey": f"/{container.partition_key}",
+        **({"defaultTtl": -1} if container.expires else {}),
+        "indexingPolicy": indexing(container),
+    }
+
+
+def indexing(container: Container) -> dict[str, Any]:
+    """What is indexed of the container's items: what is named, and nothing else."""
+    return {
+        "indexingMode": "consistent",
+        "automatic": True,
+        "includedPaths": [{"path": f"/{name}/?"} for name in container.indexed],
+        "excludedPaths": [{"path": "/*"}],
+    }
+
+
+def subscriptions(publisher: Service, hearers: list[Service]) -> Iterator[tuple[str, list[dict[str, str]]]]:
+    """The subscriptions of `hearers` to a topic: name, and the rules, each of which lets one label pass."""
+    for hearer in hearers:
+        if publisher.name in hearer.hears:
+            yield hearer.name, [_rule(event) for event in hearer.events(publisher.name)]
+
+
+def _rule(event: type[EventData]) -> dict[str, str]:
+    name = type_of(event)
+    return {"name": name.replace(".", "-"), "label": name}
