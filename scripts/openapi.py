@@ -72,6 +72,11 @@ class Route:
     path: str
     operation: Operation
 
+    @property
+    def operation_id(self) -> str:
+        """The function's name as API Management writes it on import, so that policies find their operation there."""
+        return self.id.replace("_", "-")
+
 
 @cache
 def routes() -> tuple[Route, ...]:
@@ -163,7 +168,7 @@ _SECURITY = {
 def _operation(route: Route, known: Mapping[str, Any]) -> dict[str, Any]:
     operation = route.operation
     described: dict[str, Any] = {
-        "operationId": route.id,
+        "operationId": route.operation_id,
         "tags": [operation.service],
         "summary": operation.summary,
         "parameters": list(_parameters(route)),
@@ -344,7 +349,7 @@ def access() -> str:
         operation = route.operation
         marks = ["✓" if operation.scope and role in operation.roles else "" for role in ROLES]
         cells = [
-            f"`{route.id}`",
+            f"`{route.operation_id}`",
             f"`{route.method.upper()} {route.path}`",
             f"`{operation.scope}`" if operation.scope else "",
             *marks,

@@ -26,6 +26,9 @@ METHODS = ("get", "put", "post", "delete", "patch", "head", "options")
 _DURATION = re.compile(r"P(?:(\d+)D)?(?:T(?:(\d+)H)?(?:(\d+)M)?(?:(\d+)S)?)?")
 _PARAMETER = re.compile(r"\{(\*?\w+)\}")
 _ADDRESS = re.compile(r"\{([\w-]+)\}")
+_NOT_IN_IDS = re.compile("[^a-z0-9]+")
+MAX_OPERATION_ID = 76
+"""A resource's name has 80 characters; Azure keeps four for a suffix that tells equal ones apart."""
 
 
 def load(directory: Path, overrides: Mapping[str, str]) -> Artifacts:
@@ -142,6 +145,9 @@ def _api(folder: Path, values: Mapping[str, str]) -> Api:
     keys = properties.get("subscriptionKeyParameterNames", {})
     operations = tuple(_operations(folder, definition, values))
     names = {operation.id for operation in operations}
+    if len(names) < len(operations):
+        repeated = ", ".join(_repeated(operations))
+        raise Unsupported(f"{folder}/specification.json: two operations have one id: {repeated}")
     for policy in _folders(folder / "operations"):
         if policy.name not in names:
             raise ArtifactError(f"{policy}: the specification has no operation of that id")
@@ -169,15 +175,29 @@ def _operations(folder: Path, definition: Mapping[str, Any], values: Mapping[str
             name = operation.get("operationId")
             if not name:
                 raise ArtifactError(f"{folder}/specification.json: {method} {template} has no operationId")
+            identifier = operation_id(name)
             yield Operation(
-                id=name,
+                id=identifier,
                 method=method.upper(),
                 template=template,
                 name=str(operation.get("summary", name)),
                 pattern=_pattern(template),
                 schema=operation,
-                policy=_policy(folder / "operations" / name, values),
+                policy=_policy(folder / "operations" / identifier, values),
             )
+
+
+def operation_id(written: str) -> str:
+    """The id that an operation has once its specification is imported: `orders_place` becomes `orders-place`.
+
+    Source: "API import restrictions and known issues", normalization rules for operationId.
+    """
+    return _NOT_IN_IDS.sub("-", written.lower()).strip("-")[:MAX_OPERATION_ID]
+
+
+def _repeated(operations: tuple[Operation, ...]) -> list[str]:
+    found = [operation.id for operation in operations]
+    return sorted({name for name in found if found.count(name) > 1})
 
 
 def _pattern(template: str) -> re.Pattern[str]:

@@ -102,7 +102,7 @@ def _buy(browser: webdriver.Chrome, portal: str, body: dict[str, Any]) -> dict[s
     page.sign_in("shopper")
     page.see(".dialog-ux .auth-btn-wrapper button:not(.authorize)")
     page.click(".dialog-ux .btn-done")
-    operation = "#operations-orders-orders_place"
+    operation = "#operations-orders-orders-place"
     page.click(f"{operation} .opblock-summary-control")
     page.write(f"{operation} tr[data-param-name=Idempotency-Key] input", secrets.token_hex(8))
     page.write(f"{operation} textarea.body-param__text", json.dumps(body))

@@ -76,14 +76,14 @@ def test_if_match_is_described_as_it_is_read() -> None:
 def test_operations_are_described() -> None:
     for route in routes():
         found = operation(route)
-        assert found["summary"] and found["operationId"] == route.id
+        assert found["summary"] and found["operationId"] == route.operation_id
         assert found["tags"] == [route.operation.service]
         assert {"400", "401", "429", "503"} <= found["responses"].keys()
 
 
 @pytest.mark.parametrize("route", routes(), ids=lambda route: route.id)
 def test_the_policies_demand_what_the_code_demands(route: Route) -> None:
-    file = ROOT / "apim" / "apis" / "commerce" / "operations" / route.id / "policy.xml"
+    file = ROOT / "apim" / "apis" / "commerce" / "operations" / route.operation_id / "policy.xml"
     variables = {node.get("name"): node.get("value") for node in ElementTree.parse(file).iter("set-variable")}
     assert variables.get("scope") == route.operation.scope
     roles = set((variables.get("roles") or "").split(",")) - {""}

@@ -95,6 +95,27 @@ def test_an_operation_policy_belongs_to_an_operation(files: Files, refusal: Refu
     assert "has no operation of that id" in refusal()
 
 
+def test_an_operation_has_the_id_that_the_import_writes(files: Files, local: Local) -> None:
+    file = files.folder / "apis/shop/specification.json"
+    definition = json.loads(file.read_text())
+    definition["paths"]["/things"]["get"]["operationId"] = "_List--All the_Things!"
+    file.write_text(json.dumps(definition))
+    files.policy("<set-header name='Op'><value>@(context.Operation.Id)</value></set-header>")
+    local.call(path="/shop/things")
+    assert local.seen[0]["headers"]["Op"] == "list-all-the-things"
+
+
+def test_a_policy_by_the_id_that_the_specification_writes_misses(files: Files, refusal: Refusal) -> None:
+    files.policy(file="apis/shop/operations/things_list/policy.xml")
+    assert "has no operation of that id" in refusal()
+
+
+def test_operations_that_the_import_makes_equal_are_refused(files: Files, refusal: Refusal) -> None:
+    file = files.folder / "apis/shop/specification.json"
+    file.write_text(file.read_text().replace("things_list", "Things-Get"))
+    assert "two operations have one id: things-get" in refusal()
+
+
 def test_an_api_is_in_one_open_product(files: Files, refusal: Refusal) -> None:
     for name in ("one", "two"):
         files.json(f"products/{name}/productInformation.json", displayName=name, subscriptionRequired=False)

@@ -23,7 +23,7 @@ def test_scopes_wrap_around_each_other(files: Files, local: Local) -> None:
     for scope, file in (
         ("product", "products/open/policy.xml"),
         ("api", "apis/shop/policy.xml"),
-        ("operation", "apis/shop/operations/things_get/policy.xml"),
+        ("operation", "apis/shop/operations/things-get/policy.xml"),
     ):
         around = f"{say(scope + '-before')}{BASE}{say(scope + '-after')}"
         files.policy(around, backend=BASE, outbound=around, file=file)
@@ -53,7 +53,7 @@ def test_requests_find_their_operation(files: Files, local: Local) -> None:
     )
     for path in ("/shop/things/special", "/shop/things/a%2Fb?x=%20", "/shop/things/"):
         local.call(path=path)
-    assert [seen["headers"]["Op"] for seen in local.seen] == ["things_special", "things_geta/b", "things_list"]
+    assert [seen["headers"]["Op"] for seen in local.seen] == ["things-special", "things-geta/b", "things-list"]
     assert local.seen[1]["path"] == "/base/things/a%2Fb?x=%20", "the path goes on as it came"
     for method, path in (
         ("GET", "/shop"),
@@ -144,12 +144,12 @@ def test_an_error_in_on_error_is_a_500(files: Files, local: Local) -> None:
 def test_ip_filter(files: Files, local: Local) -> None:
     files.policy(
         "<ip-filter action='forbid'><address-range from='127.0.0.0' to='127.0.0.9' /></ip-filter>",
-        file="apis/shop/operations/things_get/policy.xml",
+        file="apis/shop/operations/things-get/policy.xml",
         backend=BASE,
     )
     files.policy(
         "<ip-filter action='allow'><address>10.0.0.0/8</address></ip-filter>",
-        file="apis/shop/operations/things_list/policy.xml",
+        file="apis/shop/operations/things-list/policy.xml",
         backend=BASE,
     )
     assert local.call().json["message"] == "Caller IP address is blocked. Access denied."

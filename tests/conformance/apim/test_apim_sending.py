@@ -47,11 +47,11 @@ def test_nobody_there_is_an_error_unless_errors_are_ignored(files: Files, local:
             f'<set-url>@("{url}")</set-url>', f"mode='new' response-variable-name='answer' ignore-error='{ignore}'"
         )
 
-    files.policy(of("false"), file="apis/shop/operations/things_list/policy.xml", backend="<base />")
+    files.policy(of("false"), file="apis/shop/operations/things-list/policy.xml", backend="<base />")
     null = (
         "<choose><when condition='@(context.Variables[\"answer\"] == null)'><set-status code='299' /></when></choose>"
     )
-    files.policy(of("true"), file="apis/shop/operations/things_get/policy.xml", backend="<base />", outbound=null)
+    files.policy(of("true"), file="apis/shop/operations/things-get/policy.xml", backend="<base />", outbound=null)
     assert local.call(path="/shop/things").status == 500 and not local.seen
     assert local.call().status == 299
 

@@ -134,7 +134,7 @@ def test_what_the_issuer_does_not_know_is_an_error_unless_errors_are_ignored(
     files: Files, local: Local, issuer: Server
 ) -> None:
     files.policy(
-        IDENTITY.format("api://stranger", ""), file="apis/shop/operations/things_list/policy.xml", backend="<base />"
+        IDENTITY.format("api://stranger", ""), file="apis/shop/operations/things-list/policy.xml", backend="<base />"
     )
     files.policy(IDENTITY.format("api://stranger", "ignore-error='true'"))
     assert local.call(path="/shop/things").status == 500

@@ -31,7 +31,7 @@ def test_a_trace_names_each_policy_what_it_changed_and_how_long_it_took(files: F
         outbound="<set-status code='201' />",
     )
     trace = document(local, local.call(headers=ASK))
-    assert (trace["api"], trace["operation"], trace["method"], trace["status"]) == ("shop", "things_get", "GET", 201)
+    assert (trace["api"], trace["operation"], trace["method"], trace["status"]) == ("shop", "things-get", "GET", 201)
     entries = trace["traceEntries"]
     sources = {section: [entry["source"] for entry in found] for section, found in entries.items()}
     assert sources == {

@@ -31,7 +31,7 @@ def test_a_value_can_be_removed_and_forgotten(files: Files, local: Local) -> Non
     store = "<cache-store-value key='k' value='kept' duration='10' caching-type='external' />"
     files.policy(LOOKUP.format("") + SHOW, outbound=store)
     files.policy(
-        "<base /><cache-remove-value key='k' />", file="apis/shop/operations/things_list/policy.xml", outbound=""
+        "<base /><cache-remove-value key='k' />", file="apis/shop/operations/things-list/policy.xml", outbound=""
     )
     local.call()
     local.call(path="/shop/things")

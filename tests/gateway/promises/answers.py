@@ -203,12 +203,12 @@ async def requests_and_errors_are_counted(world: World) -> None:
     await operate(world, "orders_list", token=None)
     found = {(metric["namespace"], metric["name"]): metric for metric in await world.metrics()}
     assert found["durable-commerce", "Requests"]["dimensions"] == {
-        "Operation ID": "orders_list",
+        "Operation ID": "orders-list",
         "Product ID": "partner",
         "Status": "200",
     }
     assert found["durable-commerce", "Errors"]["dimensions"] == {
-        "Operation ID": "orders_list",
+        "Operation ID": "orders-list",
         "Reason": "TokenNotPresent",
     }
     assert all(metric["sum"] == metric["count"] == 1 for metric in found.values())
