@@ -9,7 +9,7 @@ READY  := $(VENV)/.ready-$(shell { $(PYTHON) -V; cat requirements.txt requiremen
 export PYTHONUNBUFFERED = 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run up demo replay token test lint types schemas unit bench bench-peers clean stop status reset logs doctor
+.PHONY: help setup run up demo trigger replay token test lint types schemas unit bench bench-peers clean stop status reset logs doctor
 
 help:  ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -55,6 +55,9 @@ reset: setup  ## forget the state of what ran: orders, stock, keys; the environm
 
 demo: setup  ## buy a basket from what is running: BASKET=536592 ACCOUNT=shopper2 PAYMENT=pm_card_chargeDeclined
 	@$(PY) -m scripts.demo $(if $(BASKET),--basket $(BASKET)) $(if $(ACCOUNT),--account $(ACCOUNT)) $(if $(PAYMENT),--payment-method $(PAYMENT))
+
+trigger: setup  ## play a story on what is running: EVENT=confirmed | declined | out_of_stock | cancelled | silent_provider | timed_out | duplicate | poison
+	@$(PY) -m scripts.trigger $(or $(EVENT),--help)
 
 replay: setup  ## every row of a file of real traffic as orders, returns and stock, then the books: FILE=… RATE=… LIMIT=…
 	@$(PY) -m scripts.replay $(if $(FILE),--file $(FILE)) $(if $(RATE),--rate $(RATE)) $(if $(LIMIT),--limit $(LIMIT))

@@ -94,10 +94,10 @@ async def place(shop: Shop, request: dict[str, Any]) -> tuple[dict[str, Any], fl
         await asyncio.sleep(0.2)
 
 
-async def follow(shop: Shop, order_id: str, started: float) -> dict[str, Any]:
-    """Print each thing that happens to the order once, until the last one has."""
+async def follow(shop: Shop, order_id: str, started: float, patience: float = 2 * PATIENCE) -> dict[str, Any]:
+    """Print each thing that happens to the order once, until the last one has. Raises TimeoutError after `patience`."""
     shown: set[str] = set()
-    async with asyncio.timeout(PATIENCE + 60):
+    async with asyncio.timeout(patience):
         while True:
             order: dict[str, Any] = await shop.call("GET", f"/orders/{order_id}")
             for entry in (await shop.call("GET", f"/orders/{order_id}/timeline"))["items"]:
