@@ -3,6 +3,7 @@
 PYTHON ?= python3
 VENV   := .venv
 PY     := $(VENV)/bin/python
+PIP    := $(PY) -m pip install --disable-pip-version-check --progress-bar off
 # of the requirements and of the Python that is to use them: another one of either sets up anew
 READY  := $(VENV)/.ready-$(shell { $(PYTHON) -V; cat requirements.txt requirements-dev.txt; } 2>&1 | cksum | cut -d' ' -f1)
 
@@ -20,8 +21,9 @@ $(READY): requirements.txt requirements-dev.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or later is needed; set PYTHON=…")'
 	@echo "Setting up $(VENV) with $$($(PYTHON) -V) (once, and again when it or the requirements change)" >&2
 	@[ "$$($(PY) -V 2>&1)" = "$$($(PYTHON) -V 2>&1)" ] || $(PYTHON) -m venv --clear $(VENV)
-	@if command -v uv >/dev/null; then uv pip install --python $(PY) -r requirements-dev.txt >&2; else \
-	  $(PY) -m pip install --disable-pip-version-check --progress-bar off -r requirements-dev.txt >$(VENV)/setup.log 2>&1 & pid=$$!; \
+	@if command -v uv >/dev/null; then uv pip install --python $(PY) --require-hashes -r requirements.txt >&2 && \
+	  uv pip install --python $(PY) -r requirements-dev.txt >&2; else \
+	  { $(PIP) --require-hashes -r requirements.txt && $(PIP) -r requirements-dev.txt; } >$(VENV)/setup.log 2>&1 & pid=$$!; \
 	  [ -t 2 ] && end='\r' || end='\n'; seconds=0; \
 	  while kill -0 $$pid 2>/dev/null; do sleep 2; seconds=$$((seconds + 2)); \
 	    printf "  %s s, %s packages$$end" $$seconds "$$(ls $(VENV)/lib/python*/site-packages | grep -c dist-info)" >&2; done; echo >&2; \
@@ -94,7 +96,25 @@ bench-peers:  ## measure the same work on other engines and servers (installs th
 
 BENCH = $(if $(ONLY),--only $(ONLY)) $(if $(SECONDS),--seconds $(SECONDS)) $(if $(SHOPPERS),--shoppers $(SHOPPERS))
 
+# What is deployed, and how
+.PHONY: lock licences package sbom
+
+# with UPGRADE=1, newer releases of what requirements.in does not name; without it, only what it asks for changes
+lock: setup  ## write requirements.txt, the lock with hashes, from requirements.in, and the list of licences: UPGRADE=1
+	@$(VENV)/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url $(if $(UPGRADE),--upgrade) \
+	  --custom-compile-command "make lock" requirements.in --output-file requirements.txt
+	@$(MAKE) --no-print-directory licences
+
+licences: setup  ## write docs/licences.md from the metadata of what is deployed
+	@$(PY) -m scripts.release.licences
+
+package:  ## build the zip that is deployed, and report its size and import time: SERVICE=orders (default: all)
+	@$(PYTHON) -m scripts.release.package $(or $(SERVICE),--all) --time 5
+
+sbom: setup  ## write the software bill of materials of what is deployed, CycloneDX: .artifacts/sbom.cdx.json
+	@$(PY) -m scripts.release.sbom --output .artifacts/sbom.cdx.json
+
 clean:  ## forget everything: local state, caches and the virtual environment; refused while something runs
 	@if [ -x $(PY) ] && $(PY) -m localazure status; then echo "Stop it first: make stop" >&2; exit 1; fi
-	@rm -rf .local $(VENV) .venv-bench .venv-runtime local.settings.json .mypy_cache .ruff_cache .pytest_cache .hypothesis .artifacts
+	@rm -rf .local $(VENV) .venv-bench .venv-runtime .venv-deployed local.settings.json .mypy_cache .ruff_cache .pytest_cache .hypothesis .artifacts
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -47,8 +47,9 @@ def interpreter() -> str:
     if not (folder / ".ready").exists():
         shutil.rmtree(folder.parent, ignore_errors=True)
         subprocess.run([base, "-m", "venv", str(folder)], check=True)
-        install = [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "-r", str(files[1])]
-        subprocess.run(install, check=True, capture_output=True)
+        install = [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+        for file in files:
+            subprocess.run([*install, "-r", str(file)], check=True, capture_output=True)
         (folder / ".ready").touch()
     return str(python)
 
