@@ -12,6 +12,7 @@ from __future__ import annotations
 import asyncio
 import secrets
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from contextlib import nullcontext
 from typing import Annotated, TypeVar
 
 import msgspec
@@ -25,13 +26,16 @@ from shared.errors import Conflict, NotFound, PreconditionFailed, Transient
 from shared.messaging.again import ask_again
 from shared.persistence.cosmos import AlreadyExists, Changed, Document, Missing
 from shared.telemetry.log import Log
+from shared.turns import Turns
 
 T = TypeVar("T")
 
 CROWDED = 8
 """After so many holds on one item it is looked at whether some of them are sold and can be cleaned away."""
 TRIES = 5
+LARGE = "large orders"
 
+_turns = Turns()
 log = Log("inventory")
 
 
@@ -103,9 +107,7 @@ async def reserve(event: Event, placed: OrderPlaced) -> None:
         return
     if short:
         await _each(lines, lambda part: store.release(order_id, part, reservation))
-    for stock in held:
-        if len(stock.holds) % CROWDED == 0:
-            await store.clean(stock, await _sold(stock))
+    await _clean([stock for stock in held if len(stock.holds) % CROWDED == 0])
 
 
 async def commit(event: Event, confirmed: OrderConfirmed) -> None:
@@ -149,14 +151,35 @@ async def _reservation(order_id: str) -> Reservation:
 
 
 async def _each(lines: Iterable[Line], action: Callable[[Sequence[Line]], Awaitable[T]]) -> list[T]:
-    """Do `action` for the lines of every shelf, all at once; all are finished before an error is raised."""
-    results = await asyncio.gather(*map(action, store.by_shelf(lines)), return_exceptions=True)
+    """Do `action` for the lines of every shelf, all at once; all are finished before an error is raised.
+
+    An order with more than one batch on a shelf, or as many lines, is large: the batches of all large orders of a
+    process take turns, so that there is never more than one ahead of anybody else's.
+    """
+    parts = store.by_shelf(lines)
+    large = sum(map(len, parts)) > store.TOGETHER
+
+    async def one(part: Sequence[Line]) -> T:
+        async with _turns.of(LARGE) if large else nullcontext():
+            return await action(part)
+
+    results = await asyncio.gather(*map(one, parts), return_exceptions=True)
     done: list[T] = []
     for result in results:
         if isinstance(result, BaseException):
             raise result
         done.append(result)
     return done
+
+
+async def _clean(crowded: Sequence[Stock]) -> None:
+    """Write of what is sold that it has left its shelf. The orders are looked up once for all shelves."""
+    if not crowded:
+        return
+    reservations = await store.get_reservations({order_id for stock in crowded for order_id in stock.holds})
+    sold = {stock.sku: holds for stock in crowded if (holds := domain.sold(stock, reservations))}
+    lines = [Line(sku, domain.pieces(holds)) for sku, holds in sold.items()]
+    await _each(lines, lambda part: store.clean({line.sku: sold[line.sku] for line in part}))
 
 
 async def _sold(stock: Stock) -> dict[str, Hold]:

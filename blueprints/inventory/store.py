@@ -17,6 +17,7 @@ import asyncio
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any, TypeVar
 
 from blueprints.inventory import domain
@@ -35,8 +36,9 @@ RESERVATIONS = Container.of(SERVICE, "reservations")
 
 SHELVES = 4
 """Partitions of the stock, for good: another number is another place for every SKU (`docs/decisions/0056`)."""
-TOGETHER = 100
-"""Most lines in one batch."""
+TOGETHER = 25
+"""Most lines in one batch. It takes up to 100, but its 900 request units come all at once, and everybody waits behind
+them: here for 12 ms, and on Azure as long as a small container's throughput lets them."""
 AT_ONCE = 16
 """Items read at the same time."""
 CLEANED = 7
@@ -123,21 +125,29 @@ async def release(order_id: str, lines: Sequence[Line], but: Reservation | None 
         ]
 
 
-async def clean(stock: Stock, sold: Mapping[str, Hold]) -> None:
-    """Write that pieces have left the shelf, a few orders at a time. Whoever else does the same leaves less to do."""
-    for some in _parts(list(sold.items()), CLEANED):
-        gone = domain.pieces(dict(some))
-        changes: list[dict[str, Any]] = [
-            {"op": "incr", "path": "/on_hand", "value": -gone},
-            {"op": "incr", "path": "/reserved", "value": -gone},
-            {"op": "incr", "path": "/cleaned", "value": 1},
-            *({"op": "remove", "path": f"/holds/{order_id}"} for order_id, _ in some),
-        ]
-        there = " and ".join(f'c.holds["{order_id}"].attempt = "{hold.attempt}"' for order_id, hold in some)
-        try:
-            await STOCK.patch(stock.sku, shelf_of(stock.sku), changes, f"from c where {there}")
-        except Changed:
+async def clean(sold: Mapping[str, Mapping[str, Hold]]) -> None:
+    """Write that pieces have left a shelf, a few orders' of each item: `sold`, by SKU, all of one shelf, by order id.
+
+    Where somebody else has cleaned one of the items meanwhile, they are left for the next time.
+    """
+    while sold := {sku: holds for sku, holds in sold.items() if holds}:
+        some = {sku: dict(list(holds.items())[:CLEANED]) for sku, holds in sold.items()}
+        lines = [Line(sku, domain.pieces(holds)) for sku, holds in some.items()]
+        if await _together(lines, partial(_clean, some)) is None:
             return
+        sold = {sku: dict(list(holds.items())[CLEANED:]) for sku, holds in sold.items()}
+
+
+def _clean(sold: Mapping[str, Mapping[str, Hold]], line: Line) -> Change:
+    holds = sold[line.sku]
+    changes: list[dict[str, Any]] = [
+        {"op": "incr", "path": "/on_hand", "value": -line.quantity},
+        {"op": "incr", "path": "/reserved", "value": -line.quantity},
+        {"op": "incr", "path": "/cleaned", "value": 1},
+        *({"op": "remove", "path": f"/holds/{order_id}"} for order_id in holds),
+    ]
+    there = " and ".join(f'c.holds["{order_id}"].attempt = "{hold.attempt}"' for order_id, hold in holds.items())
+    return changes, f"from c where {there}"
 
 
 def _hold(order_id: str, line: Line, attempt: str) -> Change:

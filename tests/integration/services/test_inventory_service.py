@@ -6,6 +6,7 @@ import asyncio
 import itertools
 import secrets
 from collections import Counter
+from collections.abc import Iterable, Sequence
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -14,6 +15,7 @@ from hypothesis import strategies as st
 from blueprints.inventory import domain, service, store
 from shared.contracts.orders import Line
 from shared.errors import Conflict, NotFound, PreconditionFailed, Transient
+from shared.persistence.cosmos import Container, Document, Operation
 from tests.integration.services.conftest import Story, told
 
 
@@ -158,7 +160,7 @@ async def clean(sku: str) -> None:
     document = await store.get_stock(sku)
     assert document is not None
     stock = store.stock_of(document)
-    await store.clean(stock, domain.sold(stock, await store.get_reservations(stock.holds)))
+    await store.clean({sku: domain.sold(stock, await store.get_reservations(stock.holds))})
 
 
 async def test_a_line_of_a_confirmed_order_is_written_once() -> None:
@@ -180,6 +182,43 @@ async def test_holds_of_confirmed_orders_are_cleaned_away_many_at_a_time() -> No
         assert await counts(sku) == (100 - number, 0)
         document = await store.get_stock(sku)
         assert document is not None and len(document["holds"]) <= service.CROWDED
+
+
+async def test_a_large_order_looks_once_at_what_is_sold_and_never_has_two_batches_under_way(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    skus = [await stocked(100) for _ in range(3 * store.TOGETHER)]
+    looks, under_way, most = 0, 0, 0
+    look, batch = store.get_reservations, Container.batch
+
+    async def counted_look(order_ids: Iterable[str]) -> dict[str, domain.Reservation]:
+        nonlocal looks
+        looks += 1
+        return await look(order_ids)
+
+    async def counted_batch(self: Container, key: str, operations: Sequence[Operation]) -> list[Document]:
+        nonlocal under_way, most
+        if self is not store.STOCK:
+            return await batch(self, key, operations)
+        assert len(operations) <= store.TOGETHER
+        under_way += 1
+        most = max(most, under_way)
+        try:
+            return await batch(self, key, operations)
+        finally:
+            under_way -= 1
+
+    monkeypatch.setattr(store, "get_reservations", counted_look)
+    monkeypatch.setattr(Container, "batch", counted_batch)
+    stories = [Story(f"ord_{secrets.token_hex(13)}", [Line(sku, 1) for sku in skus]) for _ in range(service.CROWDED)]
+    await asyncio.gather(*(deliver(story, "placed") for story in stories[:-1]))
+    for story in stories[:-1]:
+        await deliver(story, "confirmed")
+    assert looks == 0
+    await deliver(stories[-1], "placed")
+    assert (looks, most) == (1, 1)
+    documents = [await store.get_stock(sku) for sku in skus]
+    assert {(document["on_hand"], len(document["holds"])) for document in documents if document} == {(93, 1)}
 
 
 async def test_two_that_clean_the_same_shelf_count_a_piece_once() -> None:
