@@ -4,7 +4,8 @@
     python -m scripts.infrastructure --check    fail where a file is not what the declarations say
 
 Containers, topics and subscriptions, and what a deployment makes for each service (infra/), the gateway's backends and
-where they are (apim/), the sample of the app settings, and the table in docs/architecture.md.
+where they are (apim/), the sample of the app settings, what ships each service (.github/, azure.yaml), and the table in
+docs/architecture.md.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from blueprints import SERVICES
-from scripts.infrastructure import app_settings, azure, emulators, gateway
+from scripts.infrastructure import app_settings, azure, emulators, gateway, pipelines
 from shared.contracts.event import EventData, type_of
 from shared.declaration import Service
 
@@ -44,6 +45,7 @@ def files(services: list[Service]) -> dict[str, str]:
     _, _, after = rest.partition(END)
     return {
         **{name: json.dumps(document, indent=2, ensure_ascii=False) + "\n" for name, document in documents.items()},
+        **pipelines.files(services),
         ARCHITECTURE: f"{before}{BEGIN}{_table(services)}{END}{after}",
     }
 
