@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import errno
-import gc
 import json
 import logging
 import os
@@ -13,6 +12,7 @@ import sys
 import traceback
 from pathlib import Path
 
+from localazure.memory import settle
 from localazure.part import Config, Part
 from localazure.parts import port_variable
 
@@ -44,17 +44,11 @@ async def _serve(part: Part, config: Config) -> int:
         await _stop_with_parent(stop)
         with os.fdopen(int(ready), "w") as announcement:
             announcement.write(json.dumps({"url": server.url, "port": server.port}) + "\n")
-    _settle()
+    settle()
     await stop.wait()
     await server.stop()
     print(f"{part.name} has stopped", flush=True)
     return 0
-
-
-def _settle() -> None:
-    """What has been imported stays: keep the garbage collector from going through it again and again."""
-    gc.collect()
-    gc.freeze()
 
 
 async def _stop_with_parent(stop: asyncio.Event) -> None:

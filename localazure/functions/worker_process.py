@@ -22,6 +22,7 @@ from localazure.functions.errors import HostError
 from localazure.functions.frames import Answer, Call, Failure, pack, unpack
 from localazure.functions.settings import read_host_file
 from localazure.functions.worker import AppWorker
+from localazure.memory import settle
 from localazure.serve import LOG_FORMAT
 
 _PATIENCE = 10.0
@@ -39,6 +40,7 @@ def main(descriptor: str, app: str, timeout: str) -> int:
         worker = AppWorker(indexing.load(Path(app)), float(timeout))
     except HostError:
         return 1  # the host finds the same in the same app, and says so
+    settle()
     asyncio.run(_serve(socket.socket(fileno=int(descriptor)), worker))
     late = threading.Timer(_PATIENCE, os._exit, (1,))  # a thread of the app's that never ends would keep it for ever
     late.daemon = True

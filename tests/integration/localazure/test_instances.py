@@ -11,7 +11,7 @@ from pathlib import Path
 
 import aiohttp
 
-from .test_supervisor import PATIENCE, Up, command
+from .commands import PATIENCE, Up, command
 
 EVERY = 2
 """Seconds between two runs of the timer: several times what another instance takes to get a dead one's lock."""

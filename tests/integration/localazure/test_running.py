@@ -10,7 +10,8 @@ import pytest
 from localazure.running import Taken, find, held, reset
 from localazure.supervisor import Supervisor
 from scripts.shop import ApiError, addresses
-from tests.integration.localazure.test_supervisor import command, get, up
+
+from .commands import command, get, up
 
 
 async def test_a_second_one_says_where_the_first_one_is_and_leaves_it_alone(tmp_path: Path) -> None:
