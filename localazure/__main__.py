@@ -63,7 +63,7 @@ def overview() -> str:
     return f"""The Azure services this app uses, on one machine, for the unmodified official SDKs.
 
   python -m localazure up [--state DIR] [--only PART,…] [--port PART=N] [--set PART.OPTION=VALUE] [--split SERVICE,…]
-                          [--instances N|auto|auto:MOST]
+                          [--instances N|auto|auto:MOST] [--reload]
       Start everything, each part as a process of its own, and serve until Ctrl-C. A part that dies is started
       again, unless DIR/hold/PART exists. With --split, each of those services has a functions host of its own,
       functions-SERVICE, with its own files and database key. Addresses are printed when all are ready and kept in
@@ -73,6 +73,9 @@ def overview() -> str:
       `python -m localazure scale functions=3 [--state DIR]` has more or fewer of them while they are at work.
       With --instances auto there are 1 to {AUTO_MOST} (auto:9: to 9), by what waits for
       them: messages, changes of feeds, what Durable has to do.
+
+      With --reload, a change of the app's files starts a new process of each functions host; the old one leaves when
+      the new one serves, and ends what it does. A file that .funcignore leaves out is none of the app's.
 
   python -m localazure status [--state DIR]   what runs there, where, and whether it answers
   python -m localazure stop [--state DIR]     stop it, as Ctrl-C would
@@ -147,6 +150,7 @@ def _up(arguments: Sequence[str]) -> int:
         metavar="N|auto[:MOST]",
         help="so many instances of each functions host, on one port; auto: as many as what waits needs",
     )
+    parser.add_argument("--reload", action="store_true", help="start the app anew when one of its files is changed")
     given = parser.parse_args(arguments)
     if (found := running.find(given.state)) is not None:
         print(f"already running on {given.state}, process {found.pid}\n{found.table()}")
@@ -158,8 +162,10 @@ def _up(arguments: Sequence[str]) -> int:
     app = Path(options.get("functions", {}).get("app", "."))
     split = [name for name in given.split.split(",") if name]
     instances, most = given.instances
+    instances = max(instances, given.reload)  # only what shares its port can be replaced while it serves
     launches = plan(only, dict(given.port), options, os.environ, app, split, instances)
-    return asyncio.run(_supervise(launches, given.state, most))
+    settings = Path(options.get("functions", {}).get("settings", app / "local.settings.json"))
+    return asyncio.run(_supervise(launches, given.state, most, (app, settings) if given.reload else None))
 
 
 def _scale(arguments: Sequence[str]) -> int:
@@ -233,27 +239,34 @@ def _doctor(state: Path) -> int:
 _LOOKS: dict[str, Callable[[Path], int]] = {"doctor": _doctor, "status": _status, "stop": _stop, "reset": _reset}
 
 
-async def _supervise(launches: Sequence[Launch], state: Path, most: int) -> int:
-    """`most`: by what waits there are one to so many instances of each functions host; 0: their number is fixed."""
-    scaling = None
+async def _supervise(launches: Sequence[Launch], state: Path, most: int, app: tuple[Path, Path] | None) -> int:
+    """`most`: by what waits there are one to so many instances of each functions host; 0: their number is fixed.
+
+    `app`: the directory and the settings file that are watched, and the app started anew when they change.
+    """
+    beside, changed = [], set[str]()
+    if app is not None:
+        from localazure.reload import App
+
+        beside.append(asyncio.create_task(App(*app).watch(changed)))
     if most:
         from localazure.scaler import Scaler, with_counters
 
         launches, broker = with_counters(launches)
         scaler = Scaler(state, broker, most, SystemClock(), _say)
-        scaling = asyncio.create_task(scaler.run())
+        beside.append(asyncio.create_task(scaler.run()))
     stop, loop = asyncio.Event(), asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         loop.add_signal_handler(number, stop.set)
     try:
-        await Supervisor(launches, state, _say).run(stop)
+        await Supervisor(launches, state, _say, changed).run(stop)
     except (StartFailed, running.Taken) as exc:
         print(exc, file=sys.stderr)
         return 1
     finally:
-        if scaling is not None:
-            scaling.cancel()
-            await asyncio.gather(scaling, return_exceptions=True)
+        for task in beside:
+            task.cancel()
+        await asyncio.gather(*beside, return_exceptions=True)
     return 0
 
 

@@ -76,8 +76,10 @@ class _Acceptor:
         return (self._socket,)
 
     def close(self) -> None:
+        """Accept no more. Who is connected already, and waits to be accepted, is let in first."""
         if self._socket.fileno() >= 0:
             self._loop.remove_reader(self._socket)
+            self._accept()
             self._socket.close()
         if self._pause is not None:
             self._pause.cancel()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import json
 import os
 import signal
@@ -120,7 +121,13 @@ async def _line(descriptor: int) -> bytes:
 class Supervisor:
     """Starts the launches, the hosts when the others are ready, and keeps them alive."""
 
-    def __init__(self, launches: Sequence[Launch], state: Path, say: Callable[[str], None]) -> None:
+    def __init__(
+        self, launches: Sequence[Launch], state: Path, say: Callable[[str], None], changed: set[str] | None = None
+    ) -> None:
+        """`changed`: names of the app's files, added by somebody else; the hosts are replaced, and it is emptied."""
+        self._changed = set() if changed is None else changed
+        self._leaving: set[asyncio.Task[None]] = set()
+        self._generations = itertools.count(1)
         self._children = [Child(launch, state) for launch in launches]
         self._hosts = [child for child in self._children if child.launch.host]
         self._services = [child for child in self._children if not child.launch.host]
@@ -174,6 +181,33 @@ class Supervisor:
                     await self._have(group, count)
                 except StartFailed as exc:
                     self._say(str(exc))
+            if self._changed:
+                await self._replace_hosts()
+
+    async def _replace_hosts(self) -> None:
+        """A new process for each host: the new one serves before the old one leaves, which may end what it does.
+
+        Where the new one cannot start, the old ones go on as they are.
+        """
+        names, began, generation = sorted(self._changed), time.monotonic(), next(self._generations)
+        self._changed.clear()
+        for old in [child for child in self._hosts if child.launch.group]:
+            new = Child(successor_of(old.launch, generation), self._state)
+            for children in (self._hosts, self._children):
+                children.insert(children.index(old), new)
+            try:
+                await self._start([new])
+            except StartFailed as exc:
+                self._forget(new)
+                self._say(f"{exc}\n{old.launch.name} goes on as it was before {_listed(names)} changed")
+                return
+            self._forget(old)
+            self._keepers.pop(old).cancel()
+            leaving = asyncio.create_task(old.stop(DRAIN))
+            self._leaving.add(leaving)
+            leaving.add_done_callback(self._leaving.discard)
+        self._note_processes()
+        self._say(f"{_listed(names)} changed: the app was started anew in {time.monotonic() - began:.1f} s")
 
     def _instances(self) -> dict[str, int]:
         return dict(Counter(child.launch.group for child in self._hosts if child.launch.group))
@@ -191,12 +225,15 @@ class Supervisor:
         await self._start(added)
         leaving = own[count:]
         for child in leaving:
-            self._hosts.remove(child)
-            self._children.remove(child)
+            self._forget(child)
             self._keepers.pop(child).cancel()
         await asyncio.gather(*(child.stop(DRAIN) for child in leaving))
         self._note_processes()
         self._say(f"{group} has {count} instances")
+
+    def _forget(self, child: Child) -> None:
+        self._hosts.remove(child)
+        self._children.remove(child)
 
     async def _keep(self, child: Child) -> None:
         """Start it again whenever it ends: nobody has asked it to."""
@@ -223,6 +260,7 @@ class Supervisor:
         """The hosts first, so that what they are doing still finds the services it needs."""
         for name in ("addresses.json", "processes.json", "instances.json"):
             (self._state / name).unlink(missing_ok=True)
+        await asyncio.gather(*self._leaving)
         # the first instances last: what the others are doing may call the app's port until its end
         await asyncio.gather(*(child.stop(DRAIN) for child in self._hosts if child.launch.name != child.launch.group))
         await asyncio.gather(*(child.stop(DRAIN) for child in self._hosts))
@@ -251,6 +289,12 @@ def instance_of(launch: Launch, number: int) -> Launch:
     )
 
 
+def successor_of(launch: Launch, generation: int) -> Launch:
+    """The same instance of a functions host, as another run of it that may serve beside the first."""
+    number = launch.options["instance"].partition("r")[0]
+    return replace(launch, options={**launch.options, "instance": f"{number}r{generation}"})
+
+
 def scale(state: Path, wanted: Mapping[str, int]) -> None:
     """Ask the `up` that runs on a state directory for so many instances. Raises StartFailed for what cannot be."""
     known = asked(state)
@@ -268,6 +312,10 @@ def asked(state: Path) -> dict[str, int]:
         return {str(group): int(count) for group, count in json.loads((state / "instances.json").read_text()).items()}
     except (OSError, ValueError, AttributeError, TypeError):
         return {}
+
+
+def _listed(names: Sequence[str]) -> str:
+    return names[0] if len(names) == 1 else f"{names[0]} and {len(names) - 1} more"
 
 
 def _ending(code: int) -> str:

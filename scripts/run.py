@@ -1,7 +1,8 @@
 """Start everything, fill the shop, buy one real basket, and serve until Ctrl-C. This is `make run`.
 
 With SPLIT=1 each service has a functions host of its own, with INSTANCES=3 each host runs three times on its port, with
-INSTANCES=auto (or auto:9, at most nine) as often as what waits for it needs.
+INSTANCES=auto (or auto:9, at most nine) as often as what waits for it needs. A changed file of the app is picked up at
+once, unless RELOAD=0.
 """
 
 from __future__ import annotations
@@ -32,6 +33,7 @@ async def main() -> int:
         *(sys.executable, "-m", "localazure", "up", "--state", str(STATE)),
         *(("--split", ",".join(SERVICES)) if os.environ.get("SPLIT") == "1" else ()),
         *(("--instances", instances) if (instances := os.environ.get("INSTANCES", "")) else ()),
+        *(() if os.environ.get("RELOAD") == "0" else ("--reload",)),
         start_new_session=True,
     )
     loop, interrupted = asyncio.get_running_loop(), asyncio.Event()

@@ -48,6 +48,8 @@ class Front:
         """`extensions` answer below /runtime/webhooks/NAME; `headers` are on every answer that has none of the name."""
         self._router, self._admin, self._keys = router, admin, keys
         self._extensions, self._headers = extensions, headers
+        self.leaving = False
+        """Whether this host is about to end: every answer then ends its connection; the next call goes elsewhere."""
 
     async def answer(self, request: web.Request) -> web.StreamResponse:
         if (status := unspoken(request)) is not None:
@@ -62,6 +64,8 @@ class Front:
         answer = await self._dispatch(request, target)
         for name, value in self._headers.items():
             answer.headers.setdefault(name, value)
+        if self.leaving and not answer.prepared:
+            answer.force_close()
         return answer
 
     async def _dispatch(self, request: web.Request, target: Target) -> web.StreamResponse:

@@ -98,6 +98,7 @@ class Host:
         self._session: aiohttp.ClientSession | None = None
         self._runner: web.ServerRunner | None = None
         self._site: Site | None = None
+        self._front: Front | None = None
         self._shares_port = config.options.get("share_port") == "yes"
         self._presence: Presence | None = None
         self._state = "Initialized"
@@ -158,6 +159,8 @@ class Host:
     async def stop(self) -> None:
         """Listen no more, let what runs end, close."""
         self._state = "Stopping"
+        if self._front is not None:
+            self._front.leaving = True
         if self._site is not None and self._shares_port:
             await self._site.stop()  # the other instances take the calls that come
         if self._loudness is not None:
@@ -169,6 +172,8 @@ class Host:
         if self._hub is not None:
             await self._hub.stop()
         await self._admin.drain()
+        if self._runner is not None and self._shares_port:
+            await self._runner.cleanup()  # nobody calls a function whose worker has stopped
         await self._invoker.drain(GRACE)
         if self._endpoint is not None:
             await self._endpoint.stop()
@@ -209,8 +214,8 @@ class Host:
         if self._hub is not None:
             (durable,) = routes(self._hub, code=self._durable_key)
             extensions[PREFIX.rpartition("/")[2]] = durable.handler
-        front = Front(self._router, self._admin, self._keys, extensions, self._options.headers)
-        self._runner = runner(front.answer, self._config.timeouts, GRACE)
+        self._front = Front(self._router, self._admin, self._keys, extensions, self._options.headers)
+        self._runner = runner(self._front.answer, self._config.timeouts, GRACE)
         await self._runner.setup()
         listening = bound(self._config.port, reuse_port=self._shares_port)
         self.port = int(listening.getsockname()[1])
