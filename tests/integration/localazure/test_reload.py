@@ -13,7 +13,7 @@ import pytest
 
 from localazure.reload import App
 
-from .test_supervisor import PATIENCE, Up, command
+from .commands import PATIENCE, Up, command
 
 CODE = """
 import asyncio
