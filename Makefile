@@ -70,16 +70,15 @@ token: setup  ## print an access token: ACCOUNT=shopper | shopper2 | staff | adm
 test: setup lint types  ## lint, strict types, import contracts and every test
 	@$(PY) -m pytest
 
-lint: setup  ## style
+lint: setup  ## style, and that what is written from declarations is up to date
 	@$(VENV)/bin/ruff check .
 	@$(VENV)/bin/ruff format --check .
+	@$(PY) -m scripts.infrastructure --check
 
 types: setup  ## strict types
 	@$(VENV)/bin/mypy
 
-schemas: setup  ## write the event contracts as JSON Schema, the API as OpenAPI, the tables, the emulators' configuration
-	@$(PY) -m shared.contracts.published
-	@$(PY) -m scripts.openapi
+schemas: setup  ## write what follows from the services' declarations: infra/, the API as OpenAPI, policies, event schemas, tables
 	@$(PY) -m scripts.infrastructure
 
 unit: setup  ## the tests that need no server, in a few seconds

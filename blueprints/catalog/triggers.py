@@ -7,12 +7,14 @@ from typing import Any
 import azure.functions as func
 
 from blueprints.catalog import service, store
+from blueprints.catalog.declaration import SERVICE
 from blueprints.catalog.service import ProductView, PutProduct
 from shared.messaging.relay import relay
 from shared.messaging.triggers import change_feed
 from shared.persistence.feed import as_written
-from shared.web.body import SKU
-from shared.web.endpoint import STAFF, Answer, Call, Parameter, endpoint
+from shared.web.body import PRODUCT
+from shared.web.endpoint import Answer, Call, endpoint
+from shared.web.operation import Parameter
 from shared.web.paging import CURSOR, LIMIT, Page, read_limit
 
 bp = func.Blueprint()
@@ -24,31 +26,50 @@ CATEGORY = Parameter(
 TEXT = Parameter("q", "Only products whose name holds this text.", {"type": "string", "minLength": 1, "maxLength": 100})
 
 
-@bp.function_name("products_list")
-@bp.route("v1/products", methods=["GET"], auth_level=func.AuthLevel.ANONYMOUS)
-@endpoint("catalog", returns=Page[ProductView], query=(CATEGORY, TEXT, LIMIT, CURSOR), etag=True, if_none_match=True)
+@endpoint(
+    bp,
+    SERVICE,
+    "products_list",
+    "GET /products",
+    returns=Page[ProductView],
+    query=(CATEGORY, TEXT, LIMIT, CURSOR),
+    etag=True,
+    if_none_match=True,
+)
 async def browse(call: Call[Any]) -> Answer:
-    """Browse products by category and text."""
+    """Browse products by category and text.
+
+    By SKU. Answers are kept for a few seconds at the gateway, unless the request has a token.
+    """
     query = call.query
     page, etag = await service.browse(query.get("category"), query.get("q"), query.get("cursor"), read_limit(query))
     return call.unless_known(Answer(page, headers={"ETag": etag, "Cache-Control": CACHE}))
 
 
-@bp.function_name("products_get")
-@bp.route("v1/products/{sku}", methods=["GET"], auth_level=func.AuthLevel.ANONYMOUS)
-@endpoint("catalog", returns=ProductView, problems=(404,), etag=True, if_none_match=True)
+@endpoint(
+    bp,
+    SERVICE,
+    "products_get",
+    "GET /products/{sku}",
+    PRODUCT,
+    returns=ProductView,
+    problems=(404,),
+    etag=True,
+    if_none_match=True,
+)
 async def get(call: Call[Any]) -> Answer:
     """Read one product."""
-    product, etag = await service.get(call.path("sku", SKU))
+    product, etag = await service.get(call.path(PRODUCT))
     return call.unless_known(Answer(product, headers={"ETag": etag, "Cache-Control": CACHE}))
 
 
-@bp.function_name("products_put")
-@bp.route("v1/products/{sku}", methods=["PUT"], auth_level=func.AuthLevel.ANONYMOUS)
 @endpoint(
-    "catalog",
+    bp,
+    SERVICE,
+    "products_put",
+    "PUT /products/{sku}",
+    PRODUCT,
     scope="catalog.write",
-    roles=STAFF,
     body=PutProduct,
     returns=ProductView,
     status=(200, 201),
@@ -58,7 +79,7 @@ async def get(call: Call[Any]) -> Answer:
 )
 async def put(call: Call[PutProduct]) -> Answer:
     """Create or replace one product."""
-    product, etag, new = await service.put(call.path("sku", SKU), call.body, call.if_match)
+    product, etag, new = await service.put(call.path(PRODUCT), call.body, call.if_match)
     return Answer(product, 201 if new else 200, {"ETag": etag})
 
 

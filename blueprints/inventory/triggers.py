@@ -14,27 +14,36 @@ from shared.messaging.consumer import consume
 from shared.messaging.relay import relay
 from shared.messaging.triggers import change_feed, reconciliation, subscription
 from shared.persistence.feed import as_written
-from shared.web.body import SKU
-from shared.web.endpoint import STAFF, Answer, Call, endpoint
+from shared.web.body import PRODUCT
+from shared.web.endpoint import Answer, Call, endpoint
 
 bp = func.Blueprint()
 
 
-@bp.function_name("stock_get")
-@bp.route("v1/stock/{sku}", methods=["GET"], auth_level=func.AuthLevel.ANONYMOUS)
-@endpoint("inventory", scope="stock.read", roles=STAFF, returns=StockView, problems=(404,), etag=True)
+@endpoint(
+    bp,
+    SERVICE,
+    "stock_get",
+    "GET /stock/{sku}",
+    PRODUCT,
+    scope="stock.read",
+    returns=StockView,
+    problems=(404,),
+    etag=True,
+)
 async def get(call: Call[Any]) -> Answer:
     """Read the stock of one SKU."""
-    stock, etag = await service.get(call.path("sku", SKU))
+    stock, etag = await service.get(call.path(PRODUCT))
     return Answer(stock, headers={"ETag": etag})
 
 
-@bp.function_name("stock_put")
-@bp.route("v1/stock/{sku}", methods=["PUT"], auth_level=func.AuthLevel.ANONYMOUS)
 @endpoint(
-    "inventory",
+    bp,
+    SERVICE,
+    "stock_put",
+    "PUT /stock/{sku}",
+    PRODUCT,
     scope="stock.write",
-    roles=STAFF,
     body=SetStock,
     returns=StockView,
     status=(200, 201),
@@ -43,8 +52,11 @@ async def get(call: Call[Any]) -> Answer:
     if_match=True,
 )
 async def put(call: Call[SetStock]) -> Answer:
-    """Set how many pieces are on hand."""
-    stock, etag, new = await service.set_on_hand(call.path("sku", SKU), call.body.on_hand, call.if_match)
+    """Set how many pieces are on hand.
+
+    What is reserved for orders cannot be taken away: 409.
+    """
+    stock, etag, new = await service.set_on_hand(call.path(PRODUCT), call.body.on_hand, call.if_match)
     return Answer(stock, 201 if new else 200, {"ETag": etag})
 
 

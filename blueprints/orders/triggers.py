@@ -30,7 +30,8 @@ from shared.messaging.relay import relay
 from shared.messaging.triggers import change_feed, reconciliation, subscription
 from shared.persistence.feed import as_written
 from shared.telemetry.export import span
-from shared.web.endpoint import Answer, Call, Parameter, endpoint
+from shared.web.endpoint import Answer, Call, endpoint
+from shared.web.operation import Parameter, PathParameter
 from shared.web.paging import CURSOR, LIMIT, Page, read_limit
 
 bp = df.Blueprint()
@@ -39,27 +40,43 @@ CUSTOMER_ID = Parameter(
     "customer_id", "Whose orders; staff may name anyone.", {"type": "string", "minLength": 1, "maxLength": 100}
 )
 
+ORDER = PathParameter("order_id", "The order's id.", ORDER_ID, "ord_7x3kq5n2w4m6r5t3y2u7i4o6p5")
 
-@bp.function_name("orders_place")
-@bp.route("v1/orders", methods=["POST"], auth_level=func.AuthLevel.ANONYMOUS)
+
 @endpoint(
-    "orders",
+    bp,
+    SERVICE,
+    "orders_place",
+    "POST /orders",
     scope="orders.write",
     body=PlaceOrder,
     idempotency_key="required",
     returns=OrderView,
     status=202,
     problems=(404, 409, 422),
+    location=True,
 )
 async def place(call: Call[PlaceOrder]) -> Answer:
-    """Place an order."""
+    """Place an order.
+
+    Send `items` or `cart_id`, not both. An order of a cart names `expected_total`, what the shopper saw: where it costs
+    anything else now, the answer is 409 with the new `total`. The answer comes as soon as the order is safe; read it
+    again to see it `confirmed` or `cancelled`, usually within a second. At the gateway two other dialects are
+    understood as well, camel case and that of the former partner interface; docs/api.md has the table.
+    """
     order = await service.place(call.caller, call.idempotency_key, call.body)
     return Answer(order, 202, {"Location": f"/v1/orders/{order.id}"})
 
 
-@bp.function_name("orders_list")
-@bp.route("v1/orders", methods=["GET"], auth_level=func.AuthLevel.ANONYMOUS)
-@endpoint("orders", scope="orders.read", returns=Page[OrderSummary], query=(CUSTOMER_ID, LIMIT, CURSOR))
+@endpoint(
+    bp,
+    SERVICE,
+    "orders_list",
+    "GET /orders",
+    scope="orders.read",
+    returns=Page[OrderSummary],
+    query=(CUSTOMER_ID, LIMIT, CURSOR),
+)
 async def list_own(call: Call[Any]) -> Answer:
     """List the caller's orders, or, for staff, those of `customer_id`."""
     query = call.query
@@ -69,28 +86,47 @@ async def list_own(call: Call[Any]) -> Answer:
     return Answer(await service.list_own(customer_id, query.get("cursor"), read_limit(query)))
 
 
-@bp.function_name("orders_get")
-@bp.route("v1/orders/{order_id}", methods=["GET"], auth_level=func.AuthLevel.ANONYMOUS)
-@endpoint("orders", scope="orders.read", returns=OrderView, problems=(404,))
+@endpoint(
+    bp, SERVICE, "orders_get", "GET /orders/{order_id}", ORDER, scope="orders.read", returns=OrderView, problems=(404,)
+)
 async def get(call: Call[Any]) -> Answer:
     """Read one order."""
-    return Answer(await service.get(call.caller, call.path("order_id", ORDER_ID)))
+    return Answer(await service.get(call.caller, call.path(ORDER)))
 
 
-@bp.function_name("orders_timeline")
-@bp.route("v1/orders/{order_id}/timeline", methods=["GET"], auth_level=func.AuthLevel.ANONYMOUS)
-@endpoint("orders", scope="orders.read", returns=Page[TimelineEntry], problems=(404,))
+@endpoint(
+    bp,
+    SERVICE,
+    "orders_timeline",
+    "GET /orders/{order_id}/timeline",
+    ORDER,
+    scope="orders.read",
+    returns=Page[TimelineEntry],
+    problems=(404,),
+)
 async def timeline(call: Call[Any]) -> Answer:
     """Read everything that happened to one order."""
-    return Answer(await service.timeline(call.caller, call.path("order_id", ORDER_ID)))
+    return Answer(await service.timeline(call.caller, call.path(ORDER)))
 
 
-@bp.function_name("orders_cancel")
-@bp.route("v1/orders/{order_id}/cancel", methods=["POST"], auth_level=func.AuthLevel.ANONYMOUS)
-@endpoint("orders", scope="orders.write", returns=OrderView, status=202, problems=(404, 409))
+@endpoint(
+    bp,
+    SERVICE,
+    "orders_cancel",
+    "POST /orders/{order_id}/cancel",
+    ORDER,
+    scope="orders.write",
+    returns=OrderView,
+    status=202,
+    problems=(404, 409),
+    location=True,
+)
 async def cancel(call: Call[Any]) -> Answer:
-    """Cancel an order that is not confirmed yet."""
-    order = await service.cancel(call.caller, call.path("order_id", ORDER_ID))
+    """Cancel an order that is not confirmed yet.
+
+    Possible until the order is confirmed. Sent again, it has the same answer.
+    """
+    order = await service.cancel(call.caller, call.path(ORDER))
     return Answer(order, 202, {"Location": f"/v1/orders/{order.id}"})
 
 

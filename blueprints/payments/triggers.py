@@ -16,24 +16,36 @@ from shared.messaging.relay import relay
 from shared.messaging.triggers import change_feed, reconciliation, subscription
 from shared.persistence.feed import as_written
 from shared.web.endpoint import Answer, Call, endpoint
+from shared.web.operation import Header, PathParameter
 
 bp = func.Blueprint()
 
+ORDER = PathParameter("order_id", "The order's id.", ORDER_ID, "ord_7x3kq5n2w4m6r5t3y2u7i4o6p5")
+SIGNATURE = Header("Stripe-Signature", "The provider's signature of the body.", "t=1,v1=00")
 
-@bp.function_name("payments_get")
-@bp.route("v1/orders/{order_id}/payment", methods=["GET"], auth_level=func.AuthLevel.ANONYMOUS)
-@endpoint("payments", scope="payments.read", returns=PaymentView, problems=(404,))
+
+@endpoint(
+    bp,
+    SERVICE,
+    "payments_get",
+    "GET /orders/{order_id}/payment",
+    ORDER,
+    scope="payments.read",
+    returns=PaymentView,
+    problems=(404,),
+)
 async def get(call: Call[Any]) -> Answer:
     """Read how an order's payment stands."""
-    return Answer(await service.get(call.caller, call.path("order_id", ORDER_ID)))
+    return Answer(await service.get(call.caller, call.path(ORDER)))
 
 
-@bp.function_name("payments_webhook")
-@bp.route("v1/payments/webhooks/stripe", methods=["POST"], auth_level=func.AuthLevel.ANONYMOUS)
-@endpoint("payments", returns=Received)
+@endpoint(bp, SERVICE, "payments_webhook", "POST /payments/webhooks/stripe", returns=Received, signature=SIGNATURE)
 async def webhook(call: Call[Any]) -> Answer:
-    """Hear what the provider has to tell."""
-    signature = call.request.headers.get("stripe-signature", "")
+    """Hear what the provider has to tell.
+
+    For the payment provider alone: the signature covers the body's very bytes.
+    """
+    signature = call.request.headers.get(SIGNATURE.name, "")
     await service.hear(provider.read_webhook(call.request.get_body(), signature))
     return Answer(Received())
 

@@ -3,42 +3,42 @@
     python -m scripts.infrastructure            write it
     python -m scripts.infrastructure --check    fail where a file is not what the declarations say
 
-Containers, topics and subscriptions, and what a deployment makes for each service (infra/), the gateway's backends and
-where they are (apim/), the sample of the app settings, what ships each service (.github/, azure.yaml), and the table in
-docs/architecture.md.
+Containers, topics and subscriptions, and what a deployment makes for each service (infra/); the API's document, the
+gateway's backends and where they are, what its policies repeat of the operations (apim/); the events' schemas
+(shared/contracts/schemas); the sample of the app settings; what ships each service (.github/, azure.yaml); the table of
+access and that of the services (docs/).
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
-from importlib import import_module
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from blueprints import SERVICES
-from scripts.infrastructure import app_settings, azure, emulators, gateway, pipelines
+from scripts import openapi
+from scripts.infrastructure import app_settings, azure, emulators, gateway, pipelines, policies
+from shared.contracts import published
 from shared.contracts.event import EventData, type_of
 from shared.declaration import Service
+from shared.web.operation import Operation
 
 ROOT = Path(__file__).resolve().parents[2]
 ARCHITECTURE = "docs/architecture.md"
 BEGIN, END = "<!-- written by scripts.infrastructure -->\n", "<!-- end -->\n"
 
 
-def declared() -> list[Service]:
-    """What each service declares."""
-    return [import_module(f"blueprints.{name}.declaration").SERVICE for name in SERVICES]
-
-
-def files(services: list[Service]) -> dict[str, str]:
+def files(services: list[Service], operations: Sequence[Operation]) -> dict[str, str]:
     """Path → what the file is to hold. Raises LookupError where an event is heard that nobody declares to publish."""
     _check(services)
+    events = published.FOLDER.relative_to(ROOT)
     documents: dict[str, Any] = {
         "infra/cosmos.json": emulators.cosmos(services),
         "infra/servicebus.json": emulators.service_bus(services),
         "infra/services.json": azure.document(services),
         "local.settings.sample.json": app_settings.sample(services),
+        openapi.SPECIFICATION: openapi.document(services, operations),
+        **{f"{events}/{name}": schema for name, schema in published.schemas().items()},
         **gateway.documents(ROOT, services),
     }
     before, _, rest = (ROOT / ARCHITECTURE).read_text(encoding="utf-8").partition(BEGIN)
@@ -46,6 +46,8 @@ def files(services: list[Service]) -> dict[str, str]:
     return {
         **{name: json.dumps(document, indent=2, ensure_ascii=False) + "\n" for name, document in documents.items()},
         **pipelines.files(services),
+        **policies.files(ROOT, operations),
+        openapi.ACCESS: openapi.access(operations),
         ARCHITECTURE: f"{before}{BEGIN}{_table(services)}{END}{after}",
     }
 

@@ -6,7 +6,8 @@ import argparse
 import sys
 from pathlib import Path
 
-from scripts.infrastructure import ROOT, declared, files
+from scripts import declared
+from scripts.infrastructure import ROOT, files
 
 
 def main() -> int:
@@ -16,7 +17,8 @@ def main() -> int:
     )
     parser.add_argument("--check", action="store_true", help="write nothing; fail where a file is out of date")
     check = parser.parse_args().check
-    stale = {name: text for name, text in files(declared()).items() if _present(ROOT / name) != text}
+    wanted = files(declared.services(), declared.operations())
+    stale = {name: text for name, text in wanted.items() if _present(ROOT / name) != text}
     for name, text in stale.items():
         if check:
             print(f"{name} is out of date; run python -m scripts.infrastructure", file=sys.stderr)

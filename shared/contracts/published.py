@@ -1,11 +1,11 @@
 """The event contracts as JSON Schema, one file an event type, for whoever consumes them without this code.
 
-`python -m shared.contracts.published` writes them; a test keeps them equal to the types, and sees that they only grow.
+`python -m scripts.infrastructure` writes them. What is no longer declared stays, because a published contract is never
+taken back; a test sees that they only grow.
 """
 
 from __future__ import annotations
 
-import json
 from importlib import import_module
 from pathlib import Path
 from pkgutil import iter_modules
@@ -40,14 +40,3 @@ def _schema(name: str, data_type: type) -> dict[str, Any]:
         "title": name,
         "$defs": definitions,
     }
-
-
-def write() -> None:
-    """Write every schema; what is no longer declared stays, because a published contract is never taken back."""
-    FOLDER.mkdir(exist_ok=True)
-    for file, schema in schemas().items():
-        (FOLDER / file).write_text(json.dumps(schema, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
-
-
-if __name__ == "__main__":
-    write()

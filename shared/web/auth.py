@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
+from shared.declaration import STAFF, Scope
 from shared.errors import CommerceError, Forbidden, Transient, Unauthenticated
 from shared.settings import AUTH_AUDIENCE, AUTH_ISSUER, settings
 from shared.telemetry.log import Log
@@ -52,14 +53,14 @@ class Principal:
     @property
     def is_staff(self) -> bool:
         """May see and act upon what belongs to others."""
-        return not self.roles.isdisjoint({"staff", "admin"})
+        return not self.roles.isdisjoint(STAFF)
 
-    def require(self, scope: str, roles: frozenset[str]) -> None:
+    def require(self, scope: Scope) -> None:
         """Raises Forbidden, naming what is missing."""
-        if scope not in self.scopes:
-            raise Forbidden(f"the access token lacks the scope {scope}", code="insufficient-scope")
-        if roles.isdisjoint(self.roles):
-            raise Forbidden(f"this needs one of the roles {', '.join(sorted(roles))}", code="insufficient-role")
+        if scope.name not in self.scopes:
+            raise Forbidden(f"the access token lacks the scope {scope.name}", code="insufficient-scope")
+        if self.roles.isdisjoint(scope.roles):
+            raise Forbidden(f"this needs one of the roles {', '.join(sorted(scope.roles))}", code="insufficient-role")
 
 
 class Keys:

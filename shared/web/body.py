@@ -11,12 +11,14 @@ import msgspec
 
 from shared.errors import InvalidRequest, PayloadTooLarge, UnsupportedMediaType
 from shared.patterns import whole
+from shared.web.operation import PathParameter
 
 LARGEST_BODY = 262_144
 """Bytes. An order of 1,000 lines takes about 60 KB."""
 
 SKU = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9 ._-]{0,38}[A-Za-z0-9._-])?")
 """Cosmos DB takes no id that ends with a blank."""
+PRODUCT = PathParameter("sku", "Stock keeping unit.", SKU, "85123A")
 Sku = Annotated[str, msgspec.Meta(pattern=whole(SKU.pattern), description="Stock keeping unit")]
 Quantity = Annotated[int, msgspec.Meta(ge=1, le=100_000, description="Pieces")]
 

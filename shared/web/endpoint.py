@@ -14,17 +14,18 @@ from typing import Any, Generic, Literal, TypeVar
 import azure.functions as func
 import msgspec
 
+from shared.declaration import Service
 from shared.errors import CommerceError, InvalidRequest, NotFound
 from shared.telemetry.export import span
 from shared.telemetry.log import Log, bound
 from shared.web.auth import Principal, authenticate
 from shared.web.body import read_body
 from shared.web.gateway import vouched
+from shared.web.operation import Header, Operation, Parameter, PathParameter
 from shared.web.problem import internal_error, problem
 
-CUSTOMER = frozenset({"customer", "staff", "admin", "partner"})
-STAFF = frozenset({"staff", "admin"})
-
+VERSION = "v1"
+"""What every path begins with."""
 _KEY = re.compile(r"[\x21-\x7e]{1,255}")
 ETAG = r'"[\x21\x23-\x7e]{0,255}"'
 """The pattern of a strong ETag. Source: RFC 9110, section 8.8.3."""
@@ -33,49 +34,10 @@ SAFE = frozenset({"GET", "HEAD"})
 _ANONYMOUS = Principal(subject="", scopes=frozenset(), roles=frozenset())
 
 B = TypeVar("B", bound=msgspec.Struct)
-Pattern = Mapping[str, str]
-
-
-@dataclass(frozen=True)
-class Parameter:
-    """One query parameter. `schema` is what the API's document says of it; the operation itself checks it."""
-
-    name: str
-    description: str
-    schema: Mapping[str, Any]
-
-
-@dataclass(frozen=True)
-class Operation:
-    """What one HTTP operation demands and gives. `scope` `None` is open to anyone.
-
-    `returns` is the type of a good answer's body; `problems` are error statuses beyond those that follow from the rest.
-    `etag`: the answer has one; `if_match` and `if_none_match`: the request may name one.
-    """
-
-    name: str
-    service: str
-    summary: str
-    scope: str | None
-    roles: frozenset[str]
-    body: type[msgspec.Struct] | None
-    idempotency_key: Literal["", "optional", "required"]
-    returns: Any
-    status: tuple[int, ...]
-    problems: tuple[int, ...]
-    query: tuple[Parameter, ...]
-    etag: bool
-    if_match: bool
-    if_none_match: bool
-
-    @property
-    def privileged(self) -> bool:
-        """Only staff may do it."""
-        return self.scope is not None and self.roles <= STAFF
 
 
 OPERATIONS: dict[str, Operation] = {}
-"""Operation name (`service.function`) → what it demands and gives, for the blueprints imported so far."""
+"""Operation id → what it demands and gives, for the blueprints imported so far."""
 
 
 @dataclass(frozen=True)
@@ -88,11 +50,11 @@ class Call(Generic[B]):
     idempotency_key: str = ""
     parameters: tuple[Parameter, ...] = ()
 
-    def path(self, name: str, pattern: re.Pattern[str]) -> str:
-        """A path parameter. One that cannot be an id names nothing: raises NotFound."""
-        value: str = self.request.route_params.get(name, "")
-        if not pattern.fullmatch(value):
-            raise NotFound(f"there is no such {name}")
+    def path(self, part: PathParameter) -> str:
+        """A part of the path. One that cannot be an id names nothing: raises NotFound."""
+        value: str = self.request.route_params.get(part.name, "")
+        if not part.pattern.fullmatch(value):
+            raise NotFound(f"there is no such {part.name}")
         return value
 
     @property
@@ -130,90 +92,109 @@ class Answer:
     headers: Mapping[str, str] = field(default_factory=dict)
 
 
+Handler = Callable[[Call[Any]], Awaitable[Answer]]
 Trigger = Callable[[func.HttpRequest], Awaitable[func.HttpResponse]]
 
 
 def endpoint(
-    service: str,
-    *,
+    bp: Any,
+    service: Service,
+    name: str,
+    call: str,
+    *parts: PathParameter,
     returns: Any,
-    status: int | tuple[int, ...] = 200,
     scope: str | None = None,
-    roles: frozenset[str] = CUSTOMER,
     body: type[msgspec.Struct] | None = None,
-    idempotency_key: Literal["", "optional", "required"] = "",
+    status: int | tuple[int, ...] = 200,
     problems: tuple[int, ...] = (),
     query: tuple[Parameter, ...] = (),
-    etag: bool = False,
+    idempotency_key: Literal["", "optional", "required"] = "",
     if_match: bool = False,
     if_none_match: bool = False,
-) -> Callable[[Callable[[Call[Any]], Awaitable[Answer]]], Trigger]:
-    """Wrap an operation `async (call) -> Answer` as an HTTP trigger function.
+    signature: Header | None = None,
+    etag: bool = False,
+    location: bool = False,
+) -> Callable[[Handler], Any]:
+    """Register an operation `async (call) -> Answer` of `service` as the HTTP trigger `name`.
 
-    `scope` and `roles` must be in the caller's token (`None`: no token is asked for); `body` is the shape the
-    request body must have; an `idempotency_key` is checked, and may be required. The rest is what `Operation` says.
+    `call` is its method and its path behind the version, such as `GET /carts/{cart_id}`, `parts` are those of the path;
+    `scope` is one that the service declares (`None`: no token is asked for). The rest is what `Operation` says. The
+    function's docstring describes the operation in the API's document. Raises Undeclared.
     """
+    method, _, path = call.partition(" ")
 
-    def wrap(handler: Callable[[Call[Any]], Awaitable[Answer]]) -> Trigger:
+    def register(handler: Handler) -> Any:
+        summary, _, description = (handler.__doc__ or "").strip().partition("\n")
         operation = Operation(
+            id=name,
+            service=service.name,
             name=handler.__name__,
-            service=service,
-            summary=(handler.__doc__ or "").partition("\n")[0].rstrip("."),
-            scope=scope,
-            roles=roles,
+            method=method,
+            path=path,
+            parts=parts,
+            summary=summary.rstrip("."),
+            description=" ".join(description.split()),
+            scope=None if scope is None else service.scope(scope),
             body=body,
-            idempotency_key=idempotency_key,
             returns=returns,
             status=(status,) if isinstance(status, int) else status,
             problems=problems,
             query=query,
-            etag=etag,
+            idempotency_key=idempotency_key,
             if_match=if_match,
             if_none_match=if_none_match,
+            signature=signature,
+            etag=etag,
+            location=location,
         )
-        name = f"{service}.{operation.name}"
         OPERATIONS[name] = operation
-        log = Log(service)
+        route = bp.route(f"{VERSION}{path}", methods=[method], auth_level=func.AuthLevel.ANONYMOUS)
+        return bp.function_name(name)(route(framed(operation, handler)))
 
-        async def answer(req: func.HttpRequest, trace_id: str) -> func.HttpResponse:
+    return register
+
+
+def framed(operation: Operation, handler: Handler) -> Trigger:
+    """The trigger function: `handler` within the frame."""
+    log = Log(operation.service)
+    title = f"{operation.service}.{operation.name}"
+
+    async def answer(req: func.HttpRequest, trace_id: str) -> func.HttpResponse:
+        try:
+            call = await _check(req, operation)
+            response = _encode(await handler(call))
+        except CommerceError as exc:
+            log.info("request.refused", status=exc.status, code=exc.code)
+            return problem(exc, trace_id)
+        if operation.privileged and req.method not in SAFE:
+            log.info("act.privileged", subject=call.caller.subject, status=response.status_code)
+        return response
+
+    async def trigger(req: func.HttpRequest) -> func.HttpResponse:
+        with span(title, req.headers.get("traceparent")) as context, bound(operation=operation.name):
             try:
-                call = await _check(req, operation)
-                response = _encode(await handler(call))
-            except CommerceError as exc:
-                log.info("request.refused", status=exc.status, code=exc.code)
-                return problem(exc, trace_id)
-            if operation.privileged and req.method not in SAFE:
-                log.info("act.privileged", subject=call.caller.subject, status=response.status_code)
+                with bound(**await vouched(req.headers)):
+                    response = await answer(req, context.trace_id)
+            except Exception as exc:
+                log.error("request.failed", exc_info=exc)
+                response = internal_error(context.trace_id)
+            if operation.scope is not None:
+                response.headers["Cache-Control"] = "no-store"
+            response.headers["X-Content-Type-Options"] = "nosniff"
+            response.headers["traceparent"] = context.traceparent
             return response
 
-        async def trigger(req: func.HttpRequest) -> func.HttpResponse:
-            with span(name, req.headers.get("traceparent")) as context, bound(operation=operation.name):
-                try:
-                    with bound(**await vouched(req.headers)):
-                        response = await answer(req, context.trace_id)
-                except Exception as exc:
-                    log.error("request.failed", exc_info=exc)
-                    response = internal_error(context.trace_id)
-                if operation.scope is not None:
-                    response.headers["Cache-Control"] = "no-store"
-                response.headers["X-Content-Type-Options"] = "nosniff"
-                response.headers["traceparent"] = context.traceparent
-                return response
-
-        trigger.__name__ = trigger.__qualname__ = operation.name
-        trigger.__doc__ = handler.__doc__
-        trigger.__module__ = handler.__module__
-        vars(trigger)["operation"] = name
-        return trigger
-
-    return wrap
+    trigger.__name__ = trigger.__qualname__ = operation.name
+    trigger.__doc__ = handler.__doc__
+    trigger.__module__ = handler.__module__
+    return trigger
 
 
 async def _check(req: func.HttpRequest, operation: Operation) -> Call[Any]:
     caller = _ANONYMOUS
     if operation.scope is not None:
         caller = await authenticate(req.headers.get("authorization"))
-        caller.require(operation.scope, operation.roles)
+        caller.require(operation.scope)
     known = {parameter.name for parameter in operation.query}
     if set(req.params) - known - {"code"}:
         raise InvalidRequest(f"unknown query parameter; known: {', '.join(sorted(known)) or 'none'}")

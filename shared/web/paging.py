@@ -11,7 +11,7 @@ from typing import Generic, TypeVar
 import msgspec
 
 from shared.errors import InvalidRequest
-from shared.web.endpoint import Parameter
+from shared.web.operation import Parameter
 
 DEFAULT_LIMIT = 20
 LARGEST_LIMIT = 100

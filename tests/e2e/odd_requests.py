@@ -15,13 +15,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from scripts.openapi import routes
-from scripts.openapi_examples import EXAMPLES
+from scripts.declared import example_call, operations
 from tests.e2e.odd_values import (
     BYTES,
     ENCODINGS,
     HOSTS,
-    IDS,
     LATE,
     LENGTHS,
     MARK,
@@ -95,25 +93,21 @@ class Generator:
 def of_the_api(prefix: str, tokens: Sequence[str], headers: Mapping[str, str]) -> Callable[[random.Random], Request]:
     """Requests of the API, which is at `prefix`; `tokens` are of good accounts."""
     always = [(b"Host", b"localhost"), *((name.encode(), value.encode()) for name, value in headers.items())]
-    operations = routes()
+    known = operations()
 
     def make(chance: random.Random) -> Request:
-        route = chance.choice(operations)
-        path = route.path
-        for name, value in IDS.items():
-            path = path.replace(f"{{{name}}}", value)
+        operation = chance.choice(known)
+        path, required, content = example_call(operation)
         found = list(always)
         if chance.random() < 0.85:
             found.append((b"Authorization", b"Bearer " + chance.choice(tokens).encode()))
-        content = EXAMPLES.bodies.get(route.id)
         if content is not None:
             found.append((b"Content-Type", b"application/json"))
-        if route.operation.idempotency_key:
-            found.append((b"Idempotency-Key", str(chance.random()).encode()))
-        if "stripe" in path:
-            found.append((b"Stripe-Signature", b"t=1,v1=" + b"0" * 64))
+        if operation.idempotency_key:
+            required["Idempotency-Key"] = str(chance.random())
+        found += [(name.encode(), value.encode()) for name, value in required.items()]
         body = b"" if content is None else json.dumps(content).encode()
-        return Request(route.method.upper().encode(), f"{prefix}{path}".encode(), found, body)
+        return Request(operation.method.encode(), f"{prefix}{path}".encode(), found, body)
 
     return make
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 MARK = "zq7canary"
-IDS = {"sku": "85123A", "cart_id": "crt_4q2n5xk7d6h3w2m5r7t2y4u6i3", "order_id": "ord_7x3kq5n2w4m6r5t3y2u7i4o6p5"}
 BYTES = (
     b"\x00",
     b"\x01",

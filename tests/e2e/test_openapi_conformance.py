@@ -18,7 +18,8 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
-from scripts.openapi import routes
+from scripts.declared import operations
+from shared.web.operation import Operation
 from tests.e2e.conftest import System, started
 
 CHECKS = (
@@ -29,7 +30,7 @@ CHECKS = (
     response_schema_conformance,
 )
 EXAMPLES = 140
-"""Requests for each of the sixteen operations."""
+"""Requests for each operation."""
 LIMITS = '{"internal-calls-per-minute": "1000000", "internal-calls-per-week": "100000000"}'
 _asked: Counter[str] = Counter()
 
@@ -54,9 +55,9 @@ def headers(own_system: System) -> dict[str, str]:
     return {"Authorization": f"Bearer {token}", "Ocp-Apim-Subscription-Key": "local-back-office-primary"}
 
 
-@pytest.mark.parametrize("route", routes(), ids=lambda route: route.id)
-def test_answers_are_as_documented(api: Any, headers: dict[str, str], route: Any) -> None:
-    operation = api[route.path][route.method.upper()]
+@pytest.mark.parametrize("declared", operations(), ids=lambda operation: operation.id)
+def test_answers_are_as_documented(api: Any, headers: dict[str, str], declared: Operation) -> None:
+    operation = api[declared.path][declared.method]
 
     @settings(
         max_examples=EXAMPLES // 2,
@@ -66,7 +67,7 @@ def test_answers_are_as_documented(api: Any, headers: dict[str, str], route: Any
         suppress_health_check=list(HealthCheck),
     )
     def ask(case: Any) -> None:
-        _asked[route.id] += 1
+        _asked[declared.id] += 1
         case.call_and_validate(headers=headers, checks=CHECKS)
 
     for mode in (schemathesis.GenerationMode.POSITIVE, schemathesis.GenerationMode.NEGATIVE):

@@ -19,9 +19,10 @@ import aiohttp
 import pytest
 
 from localazure.launch import settings as overrides
-from scripts.openapi import Route, routes
+from scripts.declared import operations
 from scripts.release.environment import python
 from scripts.release.package import ROOT, services, unpack, write
+from shared.web.operation import Operation
 from tests.e2e.conftest import PATIENCE, Client, System, basket, started
 
 SERVICES = services()
@@ -101,8 +102,8 @@ async def anyone() -> AsyncIterator[aiohttp.ClientSession]:
         yield made
 
 
-def _path(route: Route) -> str:
-    return f"/api/v1{re.sub(r'{[^}]+}', 'none', route.path)}"
+def _path(operation: Operation) -> str:
+    return f"/api/v1{re.sub(r'{[^}]+}', 'none', operation.path)}"
 
 
 def test_the_environment_has_what_is_locked_and_nothing_else() -> None:
@@ -118,14 +119,14 @@ def test_the_environment_has_what_is_locked_and_nothing_else() -> None:
     assert found.isdisjoint({"pytest", "lark", "google-re2", "mypy"})
 
 
-@pytest.mark.parametrize("route", routes(), ids=lambda route: route.id)
+@pytest.mark.parametrize("operation", operations(), ids=lambda operation: operation.id)
 async def test_each_package_serves_its_own_routes_and_no_others(
-    hosts: dict[str, str], anyone: aiohttp.ClientSession, route: Route
+    hosts: dict[str, str], anyone: aiohttp.ClientSession, operation: Operation
 ) -> None:
     for service, address in hosts.items():
-        async with anyone.request(route.method, address + _path(route)) as answer:
+        async with anyone.request(operation.method, address + _path(operation)) as answer:
             served = answer.status == 200 or answer.headers.get("Content-Type") == "application/problem+json"
-            assert served == (service == route.operation.service), f"{service}: {answer.status} {await answer.text()}"
+            assert served == (service == operation.service), f"{service}: {answer.status} {await answer.text()}"
 
 
 async def test_the_packages_together_sell_something(hosts: dict[str, str], staff: Client, shopper: Client) -> None:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
-from xml.etree import ElementTree
 
 import azure.functions as func
 import jsonschema_rs
@@ -17,26 +17,43 @@ from hypothesis import strategies as st
 from openapi_spec_validator import OpenAPIV30SpecValidator
 
 from localazure.apim.schemas import Schemas
-from scripts import openapi
-from scripts.openapi import Route, routes
+from scripts import declared, openapi
+from shared.declaration import Undeclared
 from shared.errors import InvalidRequest
 from shared.web.auth import Principal
-from shared.web.endpoint import Call
+from shared.web.endpoint import VERSION, Call
+from shared.web.operation import Operation, PathParameter
 
 ROOT = Path(__file__).parents[2]
-DOCUMENT = openapi.document()
-PROTECTED = [route for route in routes() if route.operation.scope]
-WITH_BODY = [route for route in routes() if route.operation.body]
+OPERATIONS = declared.operations()
+DOCUMENT = openapi.document(declared.services(), OPERATIONS)
+PROTECTED = [operation for operation in OPERATIONS if operation.scope]
+WITH_BODY = [operation for operation in OPERATIONS if operation.body]
 
 
-def operation(route: Route) -> dict[str, Any]:
-    found: dict[str, Any] = DOCUMENT["paths"][route.path][route.method]
+def described(operation: Operation) -> dict[str, Any]:
+    found: dict[str, Any] = DOCUMENT["paths"][operation.path][operation.method.lower()]
     return found
 
 
-def test_the_files_are_what_the_code_says() -> None:
-    assert openapi.SPECIFICATION.read_text() == json.dumps(DOCUMENT, indent=2, ensure_ascii=False) + "\n"
-    assert openapi.ACCESS.read_text() == openapi.access()
+def test_the_app_registers_every_operation_and_the_frame_alone_makes_http_triggers() -> None:
+    import function_app
+
+    triggers = [(function, function.get_trigger()) for function in function_app.app.get_functions()]
+    found = {
+        (function.get_function_name(), binding["route"], *map(str, binding["methods"]))
+        for function, trigger in triggers
+        if trigger is not None and trigger.type == "httpTrigger"
+        for binding in [trigger.get_dict_repr()]
+    }
+    assert found == {(operation.id, f"{VERSION}{operation.path}", operation.method) for operation in OPERATIONS}
+
+
+@pytest.mark.parametrize("path", ["/things", "/things/{other}", "/things/{thing_id}/{other}", "/{thing_id}/{thing_id}"])
+def test_a_path_has_the_parts_that_are_declared(path: str) -> None:
+    part = PathParameter("thing_id", "A thing.", re.compile("t"), "t")
+    with pytest.raises(Undeclared, match="thing_id"):
+        replace(OPERATIONS[0], path=path, parts=(part,))
 
 
 def test_the_document_is_valid() -> None:
@@ -45,22 +62,22 @@ def test_the_document_is_valid() -> None:
 
 def test_every_example_fits_its_schema() -> None:
     schemas, count = Schemas(DOCUMENT), 0
-    for route in routes():
-        contents = [operation(route).get("requestBody", {}), *operation(route)["responses"].values()]
+    for operation in OPERATIONS:
+        contents = [described(operation).get("requestBody", {}), *described(operation)["responses"].values()]
         for content in contents:
             for media in content.get("content", {}).values():
                 count += 1
-                validator = schemas.validator(f"{route.id} {count}", media["schema"])
-                assert validator.is_valid(media["example"]), (route.id, media["example"])
+                validator = schemas.validator(f"{operation.id} {count}", media["schema"])
+                assert validator.is_valid(media["example"]), (operation.id, media["example"])
     assert count > 100
 
 
 def test_if_match_is_described_as_it_is_read() -> None:
-    found = [parameter for route in routes() for parameter in operation(route)["parameters"]]
-    described = [parameter for parameter in found if parameter["name"] == "If-Match"]
-    assert described
+    found = [parameter for operation in OPERATIONS for parameter in described(operation)["parameters"]]
+    matches = [parameter for parameter in found if parameter["name"] == "If-Match"]
+    assert matches
     nobody = Principal(subject="", scopes=frozenset(), roles=frozenset())
-    for parameter in described:
+    for parameter in matches:
         pattern = re.compile(parameter["schema"]["pattern"])
         assert "quotes" in parameter["description"]
         assert pattern.search(parameter["example"])
@@ -74,27 +91,19 @@ def test_if_match_is_described_as_it_is_read() -> None:
 
 
 def test_operations_are_described() -> None:
-    for route in routes():
-        found = operation(route)
-        assert found["summary"] and found["operationId"] == route.operation_id
-        assert found["tags"] == [route.operation.service]
+    for operation in OPERATIONS:
+        found = described(operation)
+        assert found["summary"] and found["operationId"] == operation.gateway_id
+        assert found["tags"] == [operation.service]
         assert {"400", "401", "429", "503"} <= found["responses"].keys()
 
 
-@pytest.mark.parametrize("route", routes(), ids=lambda route: route.id)
-def test_the_policies_demand_what_the_code_demands(route: Route) -> None:
-    file = ROOT / "apim" / "apis" / "commerce" / "operations" / route.operation_id / "policy.xml"
-    variables = {node.get("name"): node.get("value") for node in ElementTree.parse(file).iter("set-variable")}
-    assert variables.get("scope") == route.operation.scope
-    roles = set((variables.get("roles") or "").split(",")) - {""}
-    assert roles == (set(route.operation.roles) if route.operation.scope else set())
-
-
 def test_the_document_demands_what_the_code_demands() -> None:
-    for route in PROTECTED:
-        demands = [list(demand.get("oauth2", ())) for demand in operation(route)["security"]]
-        assert demands == [[f"{openapi.AUDIENCE}/{route.operation.scope}"]] * 2
-        assert set(operation(route)["x-roles"]) == route.operation.roles
+    for operation in PROTECTED:
+        assert operation.scope
+        demands = [list(demand.get("oauth2", ())) for demand in described(operation)["security"]]
+        assert demands == [[f"{openapi.AUDIENCE}/{operation.scope.name}"]] * 2
+        assert described(operation)["x-roles"] == list(operation.roles)
 
 
 _text = st.text(max_size=45) | st.sampled_from(["85123A", "pm_card_visa", "GB", "GBP", "home", "crt_" + "a" * 26])
@@ -117,11 +126,11 @@ def _near(example: Any) -> st.SearchStrategy[Any]:
     return st.one_of(st.just(example), st.just(example), st.just(example), st.just(example), _leaf)
 
 
-@pytest.mark.parametrize("route", WITH_BODY, ids=lambda route: route.id)
-def test_the_schema_decides_as_the_decoder_does(route: Route) -> None:
-    media = operation(route)["requestBody"]["content"]["application/json"]
-    validator = Schemas(DOCUMENT).validator(route.id, media["schema"])
-    shape = route.operation.body
+@pytest.mark.parametrize("operation", WITH_BODY, ids=lambda operation: operation.id)
+def test_the_schema_decides_as_the_decoder_does(operation: Operation) -> None:
+    media = described(operation)["requestBody"]["content"]["application/json"]
+    validator = Schemas(DOCUMENT).validator(operation.id, media["schema"])
+    shape = operation.body
     assert shape is not None
     seen = set()
 

@@ -14,7 +14,8 @@ import pytest
 
 from localazure.functions.timer import Schedule
 from localazure.functions.timespan import seconds
-from scripts.infrastructure import app_settings, declared
+from scripts import declared
+from scripts.infrastructure import app_settings
 from shared import recovery
 from shared.messaging.triggers import change_feed
 from shared.persistence.cosmos import Container
@@ -22,7 +23,7 @@ from shared.persistence.cosmos import Container
 ROOT = Path(__file__).parents[2]
 HOST = json.loads((ROOT / "host.json").read_text())
 SAMPLE = json.loads((ROOT / "local.settings.sample.json").read_text())["Values"]
-DEFAULTS = {setting.name: setting.default for setting in app_settings.declared(declared())}
+DEFAULTS = {setting.name: setting.default for setting in app_settings.declared(declared.services())}
 
 
 def _subscriptions() -> list[dict[str, Any]]:

@@ -6,7 +6,7 @@ import asyncio
 import json
 import re
 from collections.abc import Iterator
-from importlib import import_module
+from dataclasses import replace
 from typing import Any, get_args
 
 import azure.functions as func
@@ -15,38 +15,34 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from blueprints import SERVICES
 from blueprints.orders.service import PlaceOrder
+from scripts.declared import example_body, operations
+from shared.declaration import CUSTOMER, STAFF, Scope
 from shared.errors import CommerceError, InvalidRequest, Unauthenticated
 from shared.patterns import END, Country
 from shared.web import auth, gateway
 from shared.web import endpoint as web_endpoint
 from shared.web.auth import Principal, authenticate
 from shared.web.body import SKU, read_body
-from shared.web.endpoint import CUSTOMER, OPERATIONS, STAFF, Answer, Call, Operation, endpoint
+from shared.web.endpoint import Answer, Call, framed
+from shared.web.operation import Operation
 from tests.unit.test_web import ORDER, request
 
-for _service in SERVICES:
-    import_module(f"blueprints.{_service}.triggers")
-
+ALSO: dict[str, dict[str, Any]] = {
+    "orders_place": {"expected_total": {"amount": 1, "currency": "GBP"}},
+    "products_put": {"description": "d", "sku": "S"},
+}
+"""Fields that the example of an operation does without."""
 BODIES: dict[str, tuple[Operation, dict[str, Any]]] = {
-    "orders.place": (OPERATIONS["orders.place"], {**ORDER, "expected_total": {"amount": 1, "currency": "GBP"}}),
-    "catalog.put": (
-        OPERATIONS["catalog.put"],
-        {"name": "n", "category": "c", "price": {"amount": 1, "currency": "GBP"}, "description": "d", "sku": "S"},
-    ),
-    "carts.set_line": (OPERATIONS["carts.set_line"], {"quantity": 1}),
-    "inventory.put": (OPERATIONS["inventory.put"], {"on_hand": 1}),
+    operation.id: (operation, example_body(operation) | ALSO.get(operation.id, {}))
+    for operation in operations()
+    if operation.body
 }
 MARK = "4242424242424242"
 WRONG: tuple[Any, ...] = (
     MARK, MARK + "\n", f"GB{MARK}", {"card": MARK, "cvc": "123"}, [MARK], [[MARK]], int(MARK), float(MARK), {MARK: 1},
     {"a": {"b": [MARK]}}, f"\x00{MARK}", MARK * 20, f"`{MARK}` - at `$.x`",
 )  # fmt: skip
-
-
-def test_every_operation_with_a_body_is_tried() -> None:
-    assert BODIES.keys() == {name for name, operation in OPERATIONS.items() if operation.body is not None}
 
 
 def places(document: Any, way: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
@@ -103,7 +99,7 @@ def test_the_name_of_an_unknown_field_comes_back_only_if_it_is_a_name(name: str)
         assert re.fullmatch(r"[A-Za-z_]+", name) or name not in exc.detail
 
 
-TYPES = [operation.body for operation in OPERATIONS.values() if operation.body is not None]
+TYPES = [operation.body for operation in operations() if operation.body is not None]
 
 
 def patterns(schema: Any) -> Iterator[str]:
@@ -177,6 +173,11 @@ async def test_an_odd_authorization_header_is_a_refusal(header: str, monkeypatch
     assert refused.value.status == 401
 
 
+NOTHING = Operation(
+    id="nothing", service="orders", name="nothing", method="POST", path="/nothing", summary="", returns=dict[str, bool]
+)
+
+
 async def answered(
     headers: dict[str, str], body: bytes = b"", method: str = "POST", **declared: Any
 ) -> func.HttpResponse:
@@ -186,8 +187,7 @@ async def answered(
         """Do nothing."""
         return Answer({"done": True})
 
-    trigger = endpoint("orders", returns=dict[str, bool], **declared)(nothing)
-    del OPERATIONS["orders.nothing"]
+    trigger = framed(replace(NOTHING, method=method, **declared), nothing)
     return await trigger(func.HttpRequest(method, "http://localhost/", headers=headers, body=body))
 
 
@@ -200,7 +200,7 @@ async def test_odd_bytes_in_any_header_are_no_fault_of_ours(header: str, value: 
 
 
 async def test_an_answer_to_a_caller_is_kept_by_nobody_and_no_answer_is_sniffed() -> None:
-    public, private = await asyncio.gather(answered({}), answered({}, scope="orders.read"))
+    public, private = await asyncio.gather(answered({}), answered({}, scope=Scope("orders.read", "")))
     assert (public.headers.get("Cache-Control"), private.headers["Cache-Control"]) == (None, "no-store")
     for response in (public, private):
         assert response.headers["X-Content-Type-Options"] == "nosniff"
@@ -211,8 +211,7 @@ async def test_an_unknown_query_parameter_is_refused_without_its_name() -> None:
         """Do nothing."""
         return Answer({})
 
-    trigger = endpoint("orders", returns=dict[str, bool])(nothing)
-    del OPERATIONS["orders.nothing"]
+    trigger = framed(NOTHING, nothing)
     response = await trigger(func.HttpRequest("GET", "http://localhost/", params={MARK: "1"}, body=b""))
     assert response.status_code == 400
     assert MARK.encode() not in response.get_body()
@@ -220,14 +219,14 @@ async def test_an_unknown_query_parameter_is_refused_without_its_name() -> None:
 
 @pytest.mark.parametrize(("method", "roles", "told"), [("POST", STAFF, 1), ("GET", STAFF, 0), ("POST", CUSTOMER, 0)])
 async def test_a_privileged_act_is_logged_with_who_did_it(
-    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, method: str, roles: frozenset[str], told: int
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, method: str, roles: tuple[str, ...], told: int
 ) -> None:
     async def somebody(_: str | None) -> Principal:
-        return Principal(subject="sub-7", scopes=frozenset({"stock.write"}), roles=roles)
+        return Principal(subject="sub-7", scopes=frozenset({"stock.write"}), roles=frozenset(roles))
 
     monkeypatch.setattr(web_endpoint, "authenticate", somebody)
     with caplog.at_level("INFO"):
-        await answered({"authorization": "Bearer x"}, method=method, scope="stock.write", roles=roles)
+        await answered({"authorization": "Bearer x"}, method=method, scope=Scope("stock.write", "", roles))
     acts = [record for record in caplog.records if "act.privileged" in record.getMessage()]
     assert len(acts) == told
     assert all("sub-7" in f"{act.getMessage()} {vars(act)}" for act in acts)

@@ -6,7 +6,8 @@ from dataclasses import replace
 
 import pytest
 
-from scripts.infrastructure import app_settings, declared
+from scripts import declared
+from scripts.infrastructure import app_settings
 from shared.declaration import Service
 from shared.settings import AUTH_ISSUER, COSMOS_CONNECTION, TELEMETRY_SAMPLING, Setting, SettingError, Settings
 
@@ -15,7 +16,7 @@ KNOWN = ("orders", "payments")
 
 
 def test_the_sample_file_has_every_declared_setting_and_those_of_the_host() -> None:
-    services = declared()
+    services = declared.services()
     names = {setting.name for setting in app_settings.declared(services)}
     assert {setting.name for service in services for setting in service.settings} < names
     assert app_settings.sample(services)["Values"].keys() == names | app_settings.OF_THE_HOST.keys()

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from tests.gateway.promises.promise import OPERATIONS, case, operate
+from shared.declaration import ROLES
+from tests.gateway.promises.promise import DECLARED, OPERATIONS, case, operate
 from tests.gateway.world import World
 
 # tokens
@@ -84,34 +85,17 @@ def _each_demand() -> None:
         async def needs_role(world: World, name: str = name) -> None:
             stranger = await world.token("shopper", scopes=[SCOPES[name]], claims={"roles": ["stranger"]})
             await _forbidden(world, name, stranger, "insufficient-role")
-            for role in ("customer", "partner", "staff", "admin"):
+            for role in ROLES:
                 token = await world.token("shopper", scopes=[SCOPES[name]], claims={"roles": [role]})
                 answer = await operate(world, name, token=token)
-                assert answer.status == (200 if role in ROLES[name] else 403), (role, answer)
+                assert answer.status == (200 if role in DECLARED[name].roles else 403), (role, answer)
 
         for kind in (needs_scope, needs_role):
             kind.__name__ = f"{name}_{kind.__name__}"
             case(kind)
 
 
-STAFF = {"staff", "admin"}
-ANY = {"customer", "partner", *STAFF}
-SCOPES = {
-    "products_put": "catalog.write",
-    "carts_open": "carts.write",
-    "carts_get": "carts.read",
-    "carts_set_line": "carts.write",
-    "carts_remove_line": "carts.write",
-    "orders_place": "orders.write",
-    "orders_list": "orders.read",
-    "orders_get": "orders.read",
-    "orders_timeline": "orders.read",
-    "orders_cancel": "orders.write",
-    "payments_get": "payments.read",
-    "stock_get": "stock.read",
-    "stock_put": "stock.write",
-}
-ROLES = {name: STAFF if name in {"products_put", "stock_get", "stock_put"} else ANY for name in SCOPES}
+SCOPES = {name: operation.scope.name for name, operation in DECLARED.items() if operation.scope}
 _each_demand()
 
 

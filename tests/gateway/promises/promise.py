@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import Any
 
+from scripts.declared import example_call, operations
+from shared.web.operation import Operation
 from tests.gateway.world import Answer, World
 
 Case = Callable[[World], Awaitable[None]]
@@ -16,26 +18,18 @@ ADDRESS = {"name": "A. Shopper", "line1": "1 High Street", "city": "London", "po
 PLACE = {"items": [{"sku": "85123A", "quantity": 6}], "shipping_address": ADDRESS, "payment_method": "pm_card_visa"}
 PRODUCT = {"name": "HEART", "category": "home", "price": {"amount": 255, "currency": "GBP"}}
 KEYED = {"Idempotency-Key": "k1"}
+ACCOUNTS = {"customer": "shopper", "staff": "staff"}
 TRACE = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
 
-OPERATIONS: dict[str, tuple[str, str, Any, dict[str, str], str]] = {
-    "products_list": ("GET", "/v1/products", None, {}, ""),
-    "products_get": ("GET", "/v1/products/85123A", None, {}, ""),
-    "products_put": ("PUT", "/v1/products/85123A", PRODUCT, {}, "staff"),
-    "carts_open": ("POST", "/v1/carts", None, {}, "shopper"),
-    "carts_get": ("GET", f"/v1/carts/{CART}", None, {}, "shopper"),
-    "carts_set_line": ("PUT", f"/v1/carts/{CART}/items/85123A", {"quantity": 2}, {}, "shopper"),
-    "carts_remove_line": ("DELETE", f"/v1/carts/{CART}/items/85123A", None, {}, "shopper"),
-    "orders_place": ("POST", "/v1/orders", PLACE, KEYED, "shopper"),
-    "orders_list": ("GET", "/v1/orders", None, {}, "shopper"),
-    "orders_get": ("GET", f"/v1/orders/{ORDER}", None, {}, "shopper"),
-    "orders_timeline": ("GET", f"/v1/orders/{ORDER}/timeline", None, {}, "shopper"),
-    "orders_cancel": ("POST", f"/v1/orders/{ORDER}/cancel", None, {}, "shopper"),
-    "payments_get": ("GET", f"/v1/orders/{ORDER}/payment", None, {}, "shopper"),
-    "payments_webhook": ("POST", "/v1/payments/webhooks/stripe", {"id": "evt"}, {"Stripe-Signature": "t=1,v1=a"}, ""),
-    "stock_get": ("GET", "/v1/stock/85123A", None, {}, "staff"),
-    "stock_put": ("PUT", "/v1/stock/85123A", {"on_hand": 5}, {}, "staff"),
-}
+
+def _call(operation: Operation) -> tuple[str, str, Any, dict[str, str], str]:
+    path, headers, body = example_call(operation)
+    who = next((account for role, account in ACCOUNTS.items() if role in operation.roles), "")
+    return operation.method, f"/v1{path}", body, headers, who
+
+
+DECLARED = {operation.id: operation for operation in operations()}
+OPERATIONS = {name: _call(operation) for name, operation in DECLARED.items()}
 """Operation → method, path, a good body, headers it needs, and who may call it."""
 
 

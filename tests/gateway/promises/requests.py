@@ -7,7 +7,7 @@ import re
 from typing import Any
 
 from tests.gateway import world as w
-from tests.gateway.promises.promise import ADDRESS, CART, OPERATIONS, PLACE, PRODUCT, case, operate
+from tests.gateway.promises.promise import ADDRESS, CART, DECLARED, OPERATIONS, PLACE, PRODUCT, case, operate
 from tests.gateway.world import World
 
 # what the backend is told
@@ -39,15 +39,9 @@ async def the_callers_token_goes_on(world: World) -> None:
 @case
 async def each_service_has_its_backend(world: World) -> None:
     for name in OPERATIONS:
-        answer = await operate(world, name, **{f"{_SERVICE[name]}-url": "http://127.0.0.1:1/elsewhere"})
+        answer = await operate(world, name, **{f"{DECLARED[name].service}-url": "http://127.0.0.1:1/elsewhere"})
         assert (answer.status, answer.problem) == (502, "backend-unreachable"), name
     assert not world.seen
-
-
-_SERVICE = {
-    name: {"products": "catalog", "stock": "inventory"}.get(name.partition("_")[0], name.partition("_")[0])
-    for name in OPERATIONS
-}
 
 
 # bodies and parameters

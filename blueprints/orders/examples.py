@@ -1,0 +1,53 @@
+"""A good body and a good answer of each operation, for the API's document and for tests. Products are of `data/`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+_ADDRESS = {"name": "A. Shopper", "line1": "1 High Street", "city": "London", "postal_code": "N1 1AA", "country": "GB"}
+_PLACED_AT = "2026-11-02T09:00:00.000000Z"
+_ORDER = {
+    "id": "ord_7x3kq5n2w4m6r5t3y2u7i4o6p5",
+    "status": "placed",
+    "items": [
+        {
+            "sku": "85123A",
+            "name": "WHITE HANGING HEART T-LIGHT HOLDER",
+            "quantity": 6,
+            "unit_price": {"amount": 255, "currency": "GBP"},
+        }
+    ],
+    "total": {"amount": 1530, "currency": "GBP"},
+    "shipping_address": {**_ADDRESS, "line2": None},
+    "placed_at": _PLACED_AT,
+    "history": [{"status": "placed", "at": _PLACED_AT, "reason": None}],
+}
+_CANCELLED = {
+    **_ORDER,
+    "status": "cancelled",
+    "history": [
+        *_ORDER["history"],
+        {"status": "cancelled", "at": "2026-11-02T09:00:01.000000Z", "reason": "customer_request"},
+    ],
+}
+
+BODIES: dict[str, Any] = {
+    "orders_place": {
+        "items": [{"sku": "85123A", "quantity": 6}],
+        "shipping_address": _ADDRESS,
+        "payment_method": "pm_card_visa",
+    }
+}
+ANSWERS: dict[str, Any] = {
+    "orders_place": _ORDER,
+    "orders_list": {
+        "items": [{key: _ORDER[key] for key in ("id", "status", "total", "placed_at")}],
+        "next_cursor": None,
+    },
+    "orders_get": _ORDER,
+    "orders_timeline": {
+        "items": [{"at": _PLACED_AT, "event": "commerce.order.placed.v1", "source": "orders"}],
+        "next_cursor": None,
+    },
+    "orders_cancel": _CANCELLED,
+}

@@ -1,0 +1,52 @@
+"""What the services declare, all of it: read by everything that writes from it, and by the tests that go through it."""
+
+from __future__ import annotations
+
+from functools import cache
+from importlib import import_module
+from typing import Any
+
+from blueprints import SERVICES
+from shared.declaration import Service
+from shared.web.endpoint import OPERATIONS
+from shared.web.operation import Operation
+
+
+def services() -> list[Service]:
+    """What each service declares."""
+    return [import_module(f"blueprints.{name}.declaration").SERVICE for name in SERVICES]
+
+
+@cache
+def operations() -> tuple[Operation, ...]:
+    """Every HTTP operation, in the order of their paths."""
+    for name in SERVICES:
+        import_module(f"blueprints.{name}.triggers")
+    return tuple(sorted(OPERATIONS.values(), key=lambda operation: (operation.path, operation.method.lower())))
+
+
+def example_body(operation: Operation) -> Any:
+    """A good body of a request. Raises LookupError where the service's `examples.py` has none."""
+    return _examples(operation, "BODIES")
+
+
+def example_answer(operation: Operation) -> Any:
+    """A good answer's body. Raises LookupError where the service's `examples.py` has none."""
+    return _examples(operation, "ANSWERS")
+
+
+def _examples(operation: Operation, which: str) -> Any:
+    name = f"blueprints.{operation.service}.examples"
+    try:
+        return getattr(import_module(name), which)[operation.id]
+    except LookupError:
+        raise LookupError(f"{name}.{which} has no example of {operation.id}") from None
+
+
+def example_call(operation: Operation) -> tuple[str, dict[str, str], Any]:
+    """A call as the document shows it: path behind the version, the headers it needs, its body (`None`: none)."""
+    path = operation.path.format(**{part.name: part.example for part in operation.parts})
+    headers = {"Idempotency-Key": "k1"} if operation.idempotency_key == "required" else {}
+    if operation.signature:
+        headers[operation.signature.name] = operation.signature.example
+    return path, headers, example_body(operation) if operation.takes_body else None
