@@ -10,7 +10,7 @@ READY  := $(VENV)/.ready-$(shell { $(PYTHON) -V; cat requirements.txt requiremen
 export PYTHONUNBUFFERED = 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run up demo trigger replay token test lint types schemas unit bench bench-peers clean stop status reset logs doctor
+.PHONY: help setup run up debug demo trigger replay token test lint types schemas unit bench bench-peers clean stop status reset logs doctor
 
 help:  ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -39,6 +39,9 @@ run: setup  ## set up, start everything, fill the shop, buy one real basket, ser
 
 up: setup  ## start everything and serve until Ctrl-C, without filling the shop or buying
 	@exec $(PY) -m localazure up $(if $(filter 0,$(RELOAD)),,--reload)
+
+debug: setup  ## start everything with the app in one process, to which a debugger may attach: DEBUG_PORT=5678
+	@exec $(PY) -m localazure up --set functions.debug=$(or $(DEBUG_PORT),5678)
 
 stop: setup  ## stop what runs, as Ctrl-C would
 	@$(PY) -m localazure stop

@@ -24,6 +24,7 @@ from localazure.functions.cosmos_feed import Feed
 from localazure.functions.durable import DURABLE_TRIGGERS, DurableFunctions
 from localazure.functions.durable_check import check_package, misspelt
 from localazure.functions.engine import Invoker
+from localazure.functions.errors import InvalidApp
 from localazure.functions.front import Front
 from localazure.functions.http import Router
 from localazure.functions.indexing import Function
@@ -36,7 +37,7 @@ from localazure.functions.settings import HostOptions, connection, read_host_fil
 from localazure.functions.timer import Timer
 from localazure.functions.worker import AppWorker
 from localazure.listening import Site, bound, listen
-from localazure.part import Config
+from localazure.part import HOST, Config
 from localazure.presence import Presence, presence_of
 
 log = logging.getLogger("localazure.functions")
@@ -63,6 +64,9 @@ class Host:
         self._config = config
         self._options: HostOptions = read_host_file(app)
         count, timeout = worker_processes(), self._options.timeout
+        if port := config.options.get("debug"):
+            count = 1  # the app in this process, so that one debugger sees all of it
+            _debugged(port)
         with ExitStack() as undo:
             self._processes = Processes(app, count, timeout) if count > 1 else None
             if self._processes is not None:
@@ -271,6 +275,15 @@ def _site(port: int) -> str:
     """The address that callers know: what WEBSITE_HOSTNAME says, over HTTPS unless it is this machine by that name."""
     name = _site_name(port)
     return f"{'http' if name.lower().startswith('localhost') else 'https'}://{name}"
+
+
+def _debugged(port: str) -> None:
+    """Let a debugger attach to this process. Raises InvalidApp for what is no port."""
+    import debugpy
+
+    if not port.isdecimal() or not 0 < int(port) < 65536:
+        raise InvalidApp(f"debug is the number of a port, not '{port}'")
+    debugpy.listen((HOST, int(port)))
 
 
 def _site_name(port: int) -> str:
