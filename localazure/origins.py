@@ -23,6 +23,14 @@ async def own_machine(request: web.Request, handler: Handler) -> web.StreamRespo
     return refusal(request, request.path) or await handler(request)
 
 
+@web.middleware
+async def own_machine_alone(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """The same for a part of which nothing is for strangers."""
+    if reason := _foreign(request):
+        return web.Response(status=403, text=f"this is for this machine: {reason}\n")
+    return await handler(request)
+
+
 def refusal(request: web.Request, path: str) -> web.Response | None:
     """403 with the reason where `path`, as it is going to be routed, is private and asked for from elsewhere."""
     if path.lower().startswith(PRIVATE) and (reason := _foreign(request)):

@@ -71,3 +71,5 @@ class Part:
     start: Callable[[Config], Awaitable[Server]]
     options: Mapping[str, str] = field(default_factory=dict)
     """Option name → what it means; unknown ones are refused by name."""
+    memory: int | None = None
+    """Bytes of address space that it has in a process of its own; `None`: as many as there are."""

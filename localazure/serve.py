@@ -7,6 +7,7 @@ import errno
 import json
 import logging
 import os
+import resource
 import signal
 import sys
 import traceback
@@ -27,6 +28,9 @@ LOG_FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 def run(part: Part, port: int, state: Path, options: dict[str, str]) -> int:
     """Serve until SIGINT or SIGTERM; the process's exit code."""
     logging.basicConfig(level=logging.INFO, format=LOG_FORMAT)
+    if part.memory is not None:
+        _, most = resource.getrlimit(resource.RLIMIT_AS)
+        resource.setrlimit(resource.RLIMIT_AS, (part.memory, most))
     return asyncio.run(_serve(part, Config(port=port, state=state, options=options)))
 
 

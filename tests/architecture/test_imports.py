@@ -100,3 +100,8 @@ def test_nothing_heavy_is_imported_before_it_is_needed(path: Path) -> None:
 @pytest.mark.parametrize("path", [p for p in DEPLOYED if "telemetry" not in p.parts], ids=ids)
 def test_opencensus_stays_behind_the_telemetry_kit(path: Path) -> None:
     assert not [name for name in imports(path) if within(name, "opencensus")]
+
+
+@pytest.mark.parametrize("path", [p for p in LOCAL if "insights" not in p.parts] + DEPLOYED, ids=ids)
+def test_the_telemetry_database_stays_inside_its_part(path: Path) -> None:
+    assert not [name for name in imports(path) if within(name, "duckdb") or within(name, "duckdb_kql")]

@@ -1,4 +1,4 @@
-"""The rooms of the local Cosmos DB: none needs one that needs it, each can be read, engines know no protocol."""
+"""The rooms of the local Cosmos DB and Application Insights: none needs one that needs it; engines know no protocol."""
 
 from __future__ import annotations
 
@@ -18,14 +18,18 @@ WIRE |= {"throughput", "wire"}
 """What speaks HTTP; all else of Cosmos DB is rules and data."""
 
 
+INSIGHTS = ROOT / "localazure" / "insights"
+
+
 @cache
 def name_of(path: Path) -> str:
     parts = path.relative_to(ROOT).with_suffix("").parts
     return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
 
 
-def test_no_module_needs_one_that_needs_it() -> None:
-    modules = {name_of(path): path for path in COSMOS.rglob("*.py")}
+@pytest.mark.parametrize("part", [COSMOS, INSIGHTS], ids=ids)
+def test_no_module_needs_one_that_needs_it(part: Path) -> None:
+    modules = {name_of(path): path for path in part.rglob("*.py")}
     graph = {
         name: {needed for needed in imports(path, top_level_only=True) if needed in modules and needed != name}
         for name, path in modules.items()
@@ -36,7 +40,7 @@ def test_no_module_needs_one_that_needs_it() -> None:
         pytest.fail(f"modules that need one another: {' ← '.join(exc.args[1])}")
 
 
-@pytest.mark.parametrize("path", sorted(COSMOS.rglob("*.py")), ids=ids)
+@pytest.mark.parametrize("path", [*sorted(COSMOS.rglob("*.py")), *sorted(INSIGHTS.rglob("*.py"))], ids=ids)
 def test_a_module_can_be_read_at_one_sitting(path: Path) -> None:
     assert len(path.read_text(encoding="utf-8").splitlines()) <= LONGEST
 
@@ -49,6 +53,12 @@ def test_the_engine_knows_no_protocol(path: Path) -> None:
         for name in imports(path, top_level_only=True)
         if within(name, "aiohttp") or any(within(name, room) for room in rooms)
     ]
+
+
+@pytest.mark.parametrize("path", [path for path in sorted(INSIGHTS.glob("*.py")) if path.stem != "wire"], ids=ids)
+def test_the_engine_of_telemetry_knows_no_protocol(path: Path) -> None:
+    outside = {"aiohttp", "localazure.connections", "localazure.listening", "localazure.insights.wire"}
+    assert not [name for name in imports(path, top_level_only=True) if any(within(name, other) for other in outside)]
 
 
 @pytest.mark.parametrize("path", sorted((COSMOS / "sql").glob("*.py")), ids=ids)

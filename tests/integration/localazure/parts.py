@@ -8,7 +8,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from localazure import apim, cosmos, entra, functions, servicebus, stripe
+from localazure import apim, cosmos, entra, functions, insights, servicebus, stripe
 from localazure.functions.wire import Host
 from localazure.part import Config, Timeouts
 from localazure.servicebus.wire import ServiceBusServer
@@ -49,6 +49,7 @@ def running(folder: Path, timeouts: Timeouts | None = None) -> Iterator[Mapping[
             ("cosmos", cosmos.PART, {}),
             ("entra", entra.PART, {}),
             ("servicebus", servicebus.PART, {}),
+            ("insights", insights.PART, {}),
             ("apim", apim.PART, {}),
         ):
             options = options or (_gateway(found) if name == "apim" else {})

@@ -22,7 +22,7 @@ from localazure.part import Timeouts
 from .parts import LARGE, ROOT, running
 
 PATIENCE = 20.0
-PARTS = ("functions", "durable", "apim", "stripe", "cosmos", "entra", "servicebus")
+PARTS = ("functions", "durable", "apim", "stripe", "cosmos", "entra", "servicebus", "insights")
 BODIES = {
     "functions": "/api/hello",
     "functions, admin": "/admin/functions/hello",
@@ -34,6 +34,9 @@ BODIES = {
     "cosmos": "/_local/faults",
     "entra": "/durable-commerce.local/oauth2/v2.0/token",
     "entra, local": "/_local/tokens",
+    "insights": "/v2.1/track",
+    "insights, asking": "/v1/apps/00000000-0000-0000-0000-000000000001/query",
+    "insights, local": "/_local/faults",
 }
 """Part → what reads a body there."""
 JSON = [where for where in BODIES if where not in ("functions", "apim", "stripe", "entra")]
@@ -224,7 +227,7 @@ def test_json_that_is_too_deep_is_refused(ports: Mapping[str, int], where: str, 
         assert re.match(rb"HTTP/1\.1 4(00|13) ", until_closed(connection))
 
 
-@pytest.mark.parametrize("part", ["apim", "stripe", "cosmos", "entra", "servicebus"])
+@pytest.mark.parametrize("part", ["apim", "stripe", "cosmos", "entra", "servicebus", "insights"])
 @pytest.mark.parametrize(("version", "status"), [("HTTP/2.0", b"505"), ("HTTP/0.9", b"400")])
 def test_another_version_of_http_is_refused_in_one_that_is_spoken(
     ports: Mapping[str, int], part: str, version: str, status: bytes
