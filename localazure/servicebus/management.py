@@ -13,7 +13,7 @@ from localazure.servicebus.amqp.decode import exact
 from localazure.servicebus.amqp.encode import array, long, timestamp, wide_string
 from localazure.servicebus.amqp.message import VALUE, parse, response, sections
 from localazure.servicebus.amqp.types import DecodeError, Encoded, Int32, Symbol
-from localazure.servicebus.authorization import LISTEN, MANAGE, SEND, root
+from localazure.servicebus.authorization import LISTEN, SEND, root
 from localazure.servicebus.errors import BrokerError, EntityExists, EntityNotFound, NotAllowed, Unsupported
 from localazure.servicebus.filters import Rule
 from localazure.servicebus.locks import Lock
@@ -90,9 +90,9 @@ class Management:
             "set-session-state": _Handler(LISTEN, self._set_session_state),
             "get-message-sessions": _Handler(LISTEN, self._sessions),
             "batch-delete-messages": _Handler(LISTEN, self._delete_batch),
-            "add-rule": _Handler(MANAGE, self._add_rule),
-            "remove-rule": _Handler(MANAGE, self._remove_rule),
-            "enumerate-rules": _Handler(MANAGE, self._rules),
+            "add-rule": _Handler(LISTEN, self._add_rule),
+            "remove-rule": _Handler(LISTEN, self._remove_rule),
+            "enumerate-rules": _Handler(LISTEN, self._rules),
         }
 
     def answer(self, request: bytes, send: Send, transaction: bytes | None = None) -> None:

@@ -33,6 +33,17 @@ app = func.FunctionApp(http_auth_level=func.AuthLevel.ANONYMOUS)
 seen = asyncio.Queue()
 """
 
+SERVED = """
+@app.route("a")
+def a(req: func.HttpRequest) -> str:
+    return "a"
+
+@app.route("b")
+def b(req: func.HttpRequest) -> str:
+    return "b"
+"""
+"""An app of two functions."""
+
 
 class App:
     """A directory with a function app in it, and whatever hosts run it."""

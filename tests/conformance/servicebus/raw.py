@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import ssl
 import uuid
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -159,6 +160,12 @@ def source(address: str, filters: bytes = NULL) -> bytes:
     return described(0x28, list_(string(address), *(NULL,) * 6, filters))
 
 
+def named_session(session_id: str) -> bytes:
+    """The filter of a source by which .NET and JavaScript ask for one session."""
+    told = described(0x137000000C, string(session_id))
+    return amqp.symbols({"com.microsoft:session-filter": told})
+
+
 def target(address: str) -> bytes:
     return described(0x29, list_(string(address)))
 
@@ -174,12 +181,30 @@ def text_message(text: str, properties: bytes = b"", application: bytes = b"") -
     return properties + application + described(0x75, amqp.binary(text.encode()))
 
 
+async def send(client: Raw, queue: str, count: int) -> None:
+    """Send so many messages, which are accepted."""
+    await client.sender(queue)
+    handle = client.last_handle
+    for number in range(count):
+        client.transfer(handle, text_message(str(number)))
+        found = await client.expect(DISPOSITION)
+        assert found.fields[4].code == 0x24
+
+
+async def deliver(client: Raw, address: str, count: int = 1) -> list[Frame]:
+    """So many deliveries on a new link."""
+    await client.receiver(address)
+    client.grant(client.last_handle, count)
+    return [await client.expect(TRANSFER) for _ in range(count)]
+
+
 @asynccontextmanager
 async def connected(
-    server: ServiceBusServer, authorized: bool = True, largest_frame: int = 65_536, idle: int = 0
+    server: ServiceBusServer, authorized: bool = True, largest_frame: int = 65_536, idle: int = 0, tls: bool = False
 ) -> AsyncIterator[Raw]:
     """A connection with a session on channel 0 and, unless it is not wanted, a token for everything."""
-    reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
+    context = ssl.create_default_context(cafile=str(server.certificate)) if tls else None
+    reader, writer = await asyncio.open_connection("127.0.0.1", server.port, ssl=context)
     raw = Raw(reader, writer, server)
     raw.write(b"AMQP\x00\x01\x00\x00")
     async with asyncio.timeout(PATIENCE):

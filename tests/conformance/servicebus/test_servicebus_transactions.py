@@ -269,3 +269,51 @@ async def test_requests_take_part_and_are_done_with_the_commit(client: Raw, serv
         assert server.broker.queue("plain").depth()["scheduled"] == 1
         await commit(client, transactions, transaction, fail)
     assert server.broker.queue("plain").depth()["scheduled"] == 0
+
+
+async def test_a_session_that_ended_hears_nothing_of_a_commit(client: Raw, server: ServiceBusServer) -> None:
+    transactions = await coordinator(client)
+    await client.sender("plain")
+    await plain(client, client.last_handle, "x")
+    await client.begin(2)
+    await client.receiver("plain", 2)
+    client.grant(client.last_handle, 1, 2)
+    delivery = await client.expect(TRANSFER, 2)
+    transaction = await declare(client, transactions)
+    client.settle(delivery.fields[1], within(transaction, ACCEPTED), channel=2)
+    await client.expect(DISPOSITION, 2)
+    client.say(raw.END, NULL, channel=2)
+    await client.expect(raw.END, 2)
+    heard = len(client.heard)
+    await commit(client, transactions, transaction)
+    await client.silent()
+    assert 2 not in {frame.channel for frame in client.heard[heard:]}
+    assert server.broker.queue("plain").depth()["active"] == 0
+
+
+async def test_settlements_and_states_by_request_wait_for_the_commit(client: Raw, server: ServiceBusServer) -> None:
+    transactions = await coordinator(client)
+    await client.sender("sessions")
+    properties = described(0x73, list_(*(NULL,) * 10, string("a")))
+    client.transfer(client.last_handle, raw.text_message("x", properties=properties))
+    await client.expect(DISPOSITION)
+    await client.receiver("sessions", filters=raw.named_session("a"))
+    client.grant(client.last_handle, 1)
+    token = raw.token_of(await client.expect(TRANSFER))
+    handle = await client.requester("sessions/$management")
+    session_id = {"session-id": string("a")}
+    settle = {"disposition-status": string("completed"), "lock-tokens": amqp.array(0x98, [token.bytes]), **session_id}
+    remember = {"session-state": binary(b"new"), **session_id}
+
+    async def state() -> object:
+        return (await client.request(handle, "com.microsoft:get-session-state", amqp.strings(session_id)))[1]
+
+    for fail in (True, False):
+        transaction = await declare(client, transactions)
+        for operation, body in (("update-disposition", settle), ("set-session-state", remember)):
+            told = within(transaction)
+            answer = await client.request(handle, f"com.microsoft:{operation}", amqp.strings(body), state=told)
+            assert answer[0] == 200
+        assert (server.broker.queue("sessions").depth()["active"], await state()) == (1, {"session-state": None})
+        await commit(client, transactions, transaction, fail)
+    assert (server.broker.queue("sessions").depth()["active"], await state()) == (0, {"session-state": b"new"})
