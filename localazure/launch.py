@@ -50,8 +50,8 @@ def plan(
     parts = {name: load(FUNCTIONS if name in hosts else name) for name in known if not only or name in only}
     wanted = {name: wanted_port(part, chosen_ports, environment, name) for name, part in parts.items()}
     for place, name in enumerate(name for name in hosts if name in wanted):
-        if wanted[name] == parts[name].default_port:
-            wanted[name] += place
+        if wanted[name] and not {name, "all"} & chosen_ports.keys():
+            wanted[name] += place  # the first has the port of the part, and the others those behind it
     ports = allocate(wanted)
     launches = []
     for name, part in parts.items():
@@ -116,7 +116,8 @@ def allocate(wanted: Mapping[str, int]) -> dict[str, int]:
             try:
                 listening = held.enter_context(socket.create_server((HOST, port)))
             except OSError:
-                taken.append(f"port {port} ({name}) is in use; set {port_variable(name)} or --port {name}=N")
+                variable = port_variable(name if name in TABLE else FUNCTIONS)
+                taken.append(f"port {port} ({name}) is in use; set {variable} or --port {name}=N")
             else:
                 ports[name] = int(listening.getsockname()[1])
     if taken:

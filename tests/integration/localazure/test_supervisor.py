@@ -331,6 +331,18 @@ class TestPlan:
         ]
         assert [host.environment["FUNCTIONS_WORKER_PROCESS_COUNT"] for host in hosts] == [count]
 
+    def test_the_environment_moves_all_split_hosts_and_what_is_in_use_is_named_with_it(self) -> None:
+        (first,) = launch.allocate({"first": 0}).values()
+        split = ["one", "two"]
+        environment = {"LOCALAZURE_FUNCTIONS_PORT": str(first)}
+        planned = launch.plan(["functions-one", "functions-two"], {}, {}, environment, APP, split)
+        assert [each.port for each in planned] == [first, first + 1]
+        with socket.create_server(("127.0.0.1", first)), pytest.raises(launch.PortsInUse) as refused:
+            launch.plan(["functions-one", "functions-two"], {}, {}, environment, APP, split)
+        assert str(refused.value) == (
+            f"port {first} (functions-one) is in use; set LOCALAZURE_FUNCTIONS_PORT or --port functions-one=N"
+        )
+
     def test_split_hosts_take_the_ports_from_the_hosts_default_on(self) -> None:
         launches = launch.plan(
             ["functions-a", "functions-b"], {}, {}, {"LOCALAZURE_FUNCTIONS_PORT": ""}, APP, ["a", "b"]
