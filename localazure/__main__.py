@@ -191,7 +191,7 @@ def _logs(arguments: Sequence[str]) -> int:
     parser.add_argument("--follow", action="store_true", help="go on with what is written, until Ctrl-C")
     parser.add_argument("--json", action="store_true", help="one JSON object a line")
     parser.add_argument(
-        "--where", type=_pair, action="append", default=[], metavar="FIELD=VALUE", help="order_id=ord_…, service=orders"
+        "--where", type=_pair, action="append", default=[], metavar="FIELD=VALUE", help="level=ERROR, trace_id=…"
     )
     parser.add_argument("parts", nargs="*", metavar="PART", help="these logs alone")
     given = parser.parse_args(arguments)

@@ -20,7 +20,6 @@ _KEY = re.compile(r"AccountKey=[^;]*;?")
 SERVICES = "SERVICES"
 """The app setting that says which services a host registers."""
 SPLIT_CONFIGURATION = "apim/configuration.split.json"
-WEBHOOK = "/v1/payments/webhooks/stripe"
 
 
 class PortsInUse(Exception):
@@ -166,8 +165,16 @@ def _default_options(part: Part, ports: Mapping[str, int], app: Path, split: boo
         options |= {"addresses": json.dumps(addresses), "entra": addresses.get("entra", "")}
         if split and (app / SPLIT_CONFIGURATION).exists():
             options["configuration"] = str(app / SPLIT_CONFIGURATION)
-    if part.name == "stripe" and "apim" in ports:
-        options["webhook_url"] = f"http://localhost:{ports['apim']}{WEBHOOK}"
-    elif part.name == "stripe" and FUNCTIONS in ports:
-        options["webhook_url"] = f"http://localhost:{ports[FUNCTIONS]}/api{WEBHOOK}"
+    if "endpoint" in options:
+        front = f":{ports['apim']}" if "apim" in ports else f":{ports[FUNCTIONS]}/api" if FUNCTIONS in ports else ""
+        webhook = _webhook(Path(options["endpoint"]))
+        options |= {"webhook_url": f"http://localhost{front}{webhook}"} if front and webhook else {}
     return options
+
+
+def _webhook(endpoint: Path) -> str:
+    """The path of the app's webhook that the file names, empty where it names none. Raises PartError."""
+    try:
+        return str(json.loads(endpoint.read_text()).get("url", ""))
+    except (ValueError, AttributeError) as exc:
+        raise PartError(f"{endpoint} does not describe a webhook endpoint: {exc!r}") from exc

@@ -34,7 +34,7 @@ class Entry:
 TABLE: Mapping[str, Entry] = {
     "cosmos": Entry("localazure.cosmos", "COSMOS_CONNECTION", {"containers": "infra/cosmos.json"}),
     "servicebus": Entry("localazure.servicebus", "SERVICEBUS_CONNECTION", {"entities": "infra/servicebus.json"}),
-    "entra": Entry("localazure.entra", "AUTH_ISSUER"),
+    "entra": Entry("localazure.entra", "AUTH_ISSUER", {"accounts": "infra/entra.json"}),
     "stripe": Entry("localazure.stripe", "STRIPE_API_BASE", {"endpoint": "infra/stripe.json"}),
     "insights": Entry("localazure.insights"),
     "apim": Entry("localazure.apim", files={"artifacts": "apim", "configuration": "apim/configuration.local.json"}),

@@ -188,7 +188,7 @@ def _operations(folder: Path, definition: Mapping[str, Any], values: Mapping[str
 
 
 def operation_id(written: str) -> str:
-    """The id that an operation has once its specification is imported: `orders_place` becomes `orders-place`.
+    """The id that an operation has once its specification is imported: `things_get` becomes `things-get`.
 
     Source: "API import restrictions and known issues", normalization rules for operationId.
     """

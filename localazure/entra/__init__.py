@@ -20,7 +20,7 @@ PART = Part(
     default_port=8082,
     start=_start,
     options={
-        "accounts": "JSON file of accounts, clients and roles (default: accounts.json beside the part's code)",
+        "accounts": "JSON file of accounts, clients and roles (default: nobody is known)",
         "audience": "the API's application id URI, the `aud` of every access token (default api://durable-commerce)",
         "issuer": "the `iss` of every token (default http://localhost:<port>/<tenant>/v2.0)",
         "tenant": f"tenant id, a GUID (default {TENANT})",

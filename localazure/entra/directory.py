@@ -10,8 +10,6 @@ import msgspec
 from localazure.entra import redirects
 from localazure.entra.errors import DirectoryError
 
-SEEDED = Path(__file__).with_name("accounts.json")
-
 
 class Account(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A person. `oid` is the person in the tenant, `sub` the person as this API sees them."""
@@ -95,6 +93,10 @@ class Directory(msgspec.Struct, frozen=True, forbid_unknown_fields=True, dict=Tr
     def allowed(self, account: Account) -> tuple[str, ...]:
         """The scopes the account's roles may be granted."""
         return tuple(sorted({scope for role in account.roles for scope in self.scopes[role]}))
+
+
+NOBODY = Directory(domain="localazure.local", scopes={}, accounts=(), clients=())
+"""A tenant that nobody has entered anyone into."""
 
 
 def load(path: Path) -> Directory:

@@ -15,7 +15,7 @@ from localazure.entra import TENANT, codes, forms, keys, pkce, sessions
 from localazure.entra.authorization import PROMPTS, RESPONSE_MODES, RESPONSE_TYPES, Authorizer
 from localazure.entra.codes import Codes, SignIns
 from localazure.entra.cors import CrossOrigin, preflight
-from localazure.entra.directory import SEEDED, load
+from localazure.entra.directory import NOBODY, load
 from localazure.entra.engine import Engine, Grant, Tenant
 from localazure.entra.errors import InvalidRequest
 from localazure.entra.interactive import InteractiveRoutes
@@ -56,7 +56,8 @@ class EntraServer:
 async def start(config: Config) -> Server:
     """Read the accounts, open the part's file, listen. Raises DirectoryError or ValueError for bad options."""
     tenant_id, seconds = _tenant_id(config), _token_seconds(config)
-    directory = load(Path(config.options.get("accounts") or SEEDED))
+    accounts = config.options.get("accounts")
+    directory = load(Path(accounts)) if accounts else NOBODY
     # Bound before anything is built: the issuer's name holds the port.
     listening = bound(config.port)
     port = int(listening.getsockname()[1])

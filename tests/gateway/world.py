@@ -143,7 +143,7 @@ class World:
 
     async def start(self) -> None:
         self.session = aiohttp.ClientSession()
-        self._entra = await entra.PART.start(Config(port=0))
+        self._entra = await entra.PART.start(Config(port=0, options={"accounts": str(ROOT / "infra" / "entra.json")}))
         application = web.Application(client_max_size=10_000_000)
         application.router.add_route("*", "/{path:.*}", self._reply)
         self._runner = web.AppRunner(application, access_log=None)

@@ -56,6 +56,7 @@ def test_a_new_service_is_written_everywhere_from_its_declaration_alone() -> Non
         "azure.yaml",
         "docs/architecture.md",
         "infra/cosmos.json",
+        "infra/entra.json",
         "infra/services.json",
         "infra/servicebus.json",
         "local.settings.sample.json",

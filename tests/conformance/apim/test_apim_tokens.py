@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import jwt
@@ -15,6 +16,7 @@ from localazure import entra
 from localazure.part import Config, Server
 from tests.conformance.apim.conftest import Files, Local
 
+ACCOUNTS = Path(__file__).parents[3] / "infra" / "entra.json"
 SECRET = b"0123456789abcdef" * 4
 VAULT = "https://vault.azure.net"
 
@@ -68,7 +70,7 @@ def test_keys_that_cannot_be_read_stop_the_start(files: Files, refusal: Callable
 @pytest.fixture
 def issuer(local: Local) -> Iterator[Server]:
     async def start() -> Server:
-        return await entra.PART.start(Config(port=0))
+        return await entra.PART.start(Config(port=0, options={"accounts": str(ACCOUNTS)}))
 
     server = local.loop.run(start())
     local.options["entra"] = server.url

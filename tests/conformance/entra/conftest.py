@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import jwt
@@ -16,6 +17,9 @@ from localazure.part import Config
 from localazure.testing import serving
 
 AUDIENCE = "api://durable-commerce"
+ACCOUNTS = Path(__file__).parents[3] / "infra" / "entra.json"
+"""The app's own."""
+KNOWN = {"accounts": str(ACCOUNTS)}
 
 
 @dataclass
@@ -60,5 +64,5 @@ class Provider:
 
 @pytest.fixture
 def provider() -> Iterator[Provider]:
-    with serving(PART, Config(clock=SystemClock())) as server:
+    with serving(PART, Config(options=KNOWN, clock=SystemClock())) as server:
         yield Provider(server.url)

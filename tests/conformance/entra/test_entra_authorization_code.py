@@ -15,11 +15,10 @@ import requests
 
 from localazure.clock import ManualClock
 from localazure.entra import PART, TENANT
-from localazure.entra.directory import SEEDED
 from localazure.part import Config
 from localazure.testing import serving
 from tests.conformance.entra.browser import REDIRECT, VERIFIER, Browser, answer_of
-from tests.conformance.entra.conftest import AUDIENCE, Provider
+from tests.conformance.entra.conftest import ACCOUNTS, AUDIENCE, KNOWN, Provider
 
 WEB = {
     "name": "web",
@@ -39,7 +38,7 @@ def browser(provider: Provider) -> Browser:
 @pytest.fixture
 def web(tmp_path: Path) -> Iterator[Browser]:
     """A provider that also knows an application with a secret."""
-    directory = json.loads(SEEDED.read_text())
+    directory = json.loads(ACCOUNTS.read_text())
     directory["clients"].append(WEB)
     path = tmp_path / "accounts.json"
     path.write_text(json.dumps(directory))
@@ -143,7 +142,7 @@ def test_a_code_shown_again_is_refused_and_ends_every_session_that_came_of_it(br
 
 def test_a_code_lives_ten_minutes() -> None:
     clock = ManualClock()
-    with serving(PART, Config(clock=clock)) as server:
+    with serving(PART, Config(options=KNOWN, clock=clock)) as server:
         browser = Browser(Provider(server.url))
         late, timely = browser.code(), browser.code()
         asyncio.run(clock.advance(599))
@@ -154,7 +153,7 @@ def test_a_code_lives_ten_minutes() -> None:
 
 def test_a_used_code_shown_long_after_still_ends_its_sessions() -> None:
     clock = ManualClock()
-    with serving(PART, Config(clock=clock)) as server:
+    with serving(PART, Config(options=KNOWN, clock=clock)) as server:
         browser = Browser(Provider(server.url))
         code = browser.code()
         token = browser.redeem(code).json()["refresh_token"]
@@ -222,16 +221,16 @@ def test_the_answer_joins_the_query_an_address_already_has(web: Browser) -> None
 
 
 def test_a_code_and_an_open_page_outlive_a_restart(tmp_path: Path) -> None:
-    with serving(PART, Config(state=tmp_path)) as server:
+    with serving(PART, Config(options=KNOWN, state=tmp_path)) as server:
         browser, port = Browser(Provider(server.url)), server.port
         code, page = browser.code(), browser.open()
-    with serving(PART, Config(state=tmp_path, port=port)):
+    with serving(PART, Config(options=KNOWN, state=tmp_path, port=port)):
         assert browser.redeem(code).status_code == 200
         assert browser.redeem(answer_of(browser.submit(page))["code"]).status_code == 200
 
 
 def test_neither_codes_nor_page_ids_are_in_the_file(tmp_path: Path) -> None:
-    with serving(PART, Config(state=tmp_path)) as server:
+    with serving(PART, Config(options=KNOWN, state=tmp_path)) as server:
         browser = Browser(Provider(server.url))
         page, code = browser.open(), browser.code()
     kept = b"".join(path.read_bytes() for path in tmp_path.iterdir())
@@ -240,13 +239,13 @@ def test_neither_codes_nor_page_ids_are_in_the_file(tmp_path: Path) -> None:
 
 
 def test_a_file_from_before_there_were_codes_keeps_its_sessions(tmp_path: Path) -> None:
-    with serving(PART, Config(state=tmp_path)) as server:
+    with serving(PART, Config(options=KNOWN, state=tmp_path)) as server:
         token = Provider(server.url).password(scope=f"{AUDIENCE}/orders.read offline_access").json()["refresh_token"]
     database = sqlite3.connect(tmp_path / "entra.sqlite3")
     with database:
         database.executescript("ALTER TABLE refresh_tokens DROP COLUMN family; DROP TABLE codes; DROP TABLE sign_ins;")
     database.close()
-    with serving(PART, Config(state=tmp_path)) as server:
+    with serving(PART, Config(options=KNOWN, state=tmp_path)) as server:
         browser = Browser(Provider(server.url))
         again = browser.provider.ask(grant_type="refresh_token", client_id="scripts", refresh_token=token)
         assert again.status_code == 200

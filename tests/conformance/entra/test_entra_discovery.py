@@ -10,11 +10,10 @@ import pytest
 import requests
 
 from localazure.entra import PART, TENANT
-from localazure.entra.directory import SEEDED
 from localazure.entra.errors import DirectoryError
 from localazure.part import Config
 from localazure.testing import serving
-from tests.conformance.entra.conftest import AUDIENCE, Provider
+from tests.conformance.entra.conftest import ACCOUNTS, AUDIENCE, KNOWN, Provider
 
 
 def test_discovery_names_addresses_that_exist(provider: Provider) -> None:
@@ -77,11 +76,11 @@ def test_after_a_rotation_new_tokens_use_the_new_key_and_old_ones_still_verify(p
 
 
 def test_keys_and_refresh_tokens_outlive_a_restart(tmp_path: Path) -> None:
-    with serving(PART, Config(state=tmp_path)) as server:
+    with serving(PART, Config(options=KNOWN, state=tmp_path)) as server:
         provider, port = Provider(server.url), server.port
         requests.post(f"{server.url}/_local/rotate-key", timeout=10).raise_for_status()
         first = provider.password(scope=f"{AUDIENCE}/orders.read offline_access").json()
-    with serving(PART, Config(state=tmp_path, port=port)) as server:
+    with serving(PART, Config(options=KNOWN, state=tmp_path, port=port)) as server:
         provider = Provider(server.url)
         assert provider.verify(first["access_token"])["roles"] == ["customer"]
         again = provider.ask(grant_type="refresh_token", client_id="scripts", refresh_token=first["refresh_token"])
@@ -96,7 +95,7 @@ def test_options_change_issuer_audience_tenant_and_lifetime() -> None:
         "tenant": tenant,
         "token_seconds": "60",
     }
-    with serving(PART, Config(options=options)) as server:
+    with serving(PART, Config(options=KNOWN | options)) as server:
         document = requests.get(f"{server.url}/{tenant}/v2.0/.well-known/openid-configuration", timeout=10).json()
         claims = jwt.decode(Provider(server.url).mint(), options={"verify_signature": False})
     assert document["issuer"] == claims["iss"] == "https://login.example/v2.0"
@@ -114,7 +113,7 @@ def test_a_bad_option_stops_the_start_and_is_named(option: str, value: str) -> N
 
 
 def test_another_accounts_file_replaces_the_seeded_one(tmp_path: Path) -> None:
-    directory = json.loads(SEEDED.read_text())
+    directory = json.loads(ACCOUNTS.read_text())
     directory["accounts"] = [directory["accounts"][0] | {"name": "guest", "password": "local-guest"}]
     path = tmp_path / "accounts.json"
     path.write_text(json.dumps(directory))

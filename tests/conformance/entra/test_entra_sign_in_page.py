@@ -16,12 +16,11 @@ import requests
 
 from localazure.clock import ManualClock
 from localazure.entra import PART
-from localazure.entra.directory import SEEDED
 from localazure.entra.errors import DirectoryError
 from localazure.part import Config
 from localazure.testing import serving
 from tests.conformance.entra.browser import CHALLENGE, REDIRECT, REQUEST, VERIFIER, Browser, Form, answer_of
-from tests.conformance.entra.conftest import AUDIENCE, Provider
+from tests.conformance.entra.conftest import ACCOUNTS, AUDIENCE, KNOWN, Provider
 
 HOSTILE = "\"><script>alert('1')</script>&amp;"
 
@@ -297,7 +296,7 @@ def test_a_forged_page_is_refused(browser: Browser) -> None:
 
 def test_a_page_left_open_too_long_is_refused() -> None:
     clock = ManualClock()
-    with serving(PART, Config(clock=clock)) as server:
+    with serving(PART, Config(options=KNOWN, clock=clock)) as server:
         browser = Browser(Provider(server.url))
         page, late = browser.open(), browser.open()
         asyncio.run(clock.advance(899))
@@ -329,7 +328,7 @@ def test_an_authorization_request_by_post_is_refused_by_name(browser: Browser) -
     ],
 )
 def test_an_address_that_cannot_be_registered_stops_the_start(tmp_path: Path, address: str, complaint: str) -> None:
-    directory = json.loads(SEEDED.read_text())
+    directory = json.loads(ACCOUNTS.read_text())
     directory["clients"][-1]["redirect_uris"] = [address]
     path = tmp_path / "accounts.json"
     path.write_text(json.dumps(directory))
@@ -341,7 +340,7 @@ def test_an_address_that_cannot_be_registered_stops_the_start(tmp_path: Path, ad
 
 
 def test_a_private_scheme_can_be_registered_and_the_policy_lets_the_form_lead_there(tmp_path: Path) -> None:
-    directory = json.loads(SEEDED.read_text())
+    directory = json.loads(ACCOUNTS.read_text())
     directory["clients"][-1] |= {"redirect_uris": ["com.example.shop:/done"]}
     directory["accounts"][0]["password"] = "other"
     path = tmp_path / "accounts.json"

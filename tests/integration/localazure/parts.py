@@ -47,7 +47,7 @@ def running(folder: Path, timeouts: Timeouts | None = None) -> Iterator[Mapping[
             ("functions", functions.PART, {"app": str(folder)}),
             ("stripe", stripe.PART, {}),
             ("cosmos", cosmos.PART, {}),
-            ("entra", entra.PART, {}),
+            ("entra", entra.PART, {"accounts": str(ROOT / "infra" / "entra.json")}),
             ("servicebus", servicebus.PART, {}),
             ("insights", insights.PART, {}),
             ("apim", apim.PART, {}),

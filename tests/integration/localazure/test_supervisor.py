@@ -286,6 +286,15 @@ class TestPlan:
     def test_without_a_functions_host_the_provider_notifies_nobody(self) -> None:
         assert self.planned("stripe")["stripe"].options == {"endpoint": str(APP / "infra/stripe.json")}
 
+    def test_the_tenant_has_the_apps_own_accounts(self) -> None:
+        assert self.planned("entra")["entra"].options == {"accounts": str(APP / "infra/entra.json")}
+
+    def test_a_broken_endpoint_file_is_named(self, tmp_path: Path) -> None:
+        (tmp_path / "infra").mkdir()
+        (tmp_path / "infra" / "stripe.json").write_text("[]")
+        with pytest.raises(parts.PartError, match=r"stripe\.json does not describe a webhook endpoint"):
+            launch.plan(["stripe", "functions"], {"all": 0}, {}, {}, tmp_path)
+
     def test_only_the_functions_host_is_a_host_and_only_it_is_told_addresses(self) -> None:
         planned = self.planned()
         assert [name for name, launched in planned.items() if launched.host] == ["functions"]
