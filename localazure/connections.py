@@ -219,7 +219,7 @@ def _most_connections() -> int:
 
 
 _CONTINUE = "100-continue"
-SPOKEN = (HttpVersion10, HttpVersion11)
+SPOKEN = (HttpVersion11, HttpVersion10)
 
 
 def unspoken(request: web.BaseRequest) -> int | None:
@@ -232,19 +232,21 @@ def unspoken(request: web.BaseRequest) -> int | None:
 
 
 def _readable(handler: Handler) -> Handler:
-    """`handler`, for requests whose version and expectations can be met."""
+    """`handler`, for requests whose version and expectations can be met. A coroutine around it costs every call."""
 
-    async def answer(request: web.BaseRequest) -> web.StreamResponse:
+    def answer(request: web.BaseRequest) -> Awaitable[web.StreamResponse]:
         status = unspoken(request)
         if status is None and request.headers.get("Expect", _CONTINUE).lower() != _CONTINUE:
             status = 417  # aiohttp's own refusal repeats what was expected, or fails at it
-        if status is None:
-            return await handler(request)
-        refused = web.Response(status=status)
-        refused.force_close()
-        return refused
+        return handler(request) if status is None else _refused(status)
 
     return answer
+
+
+async def _refused(status: int) -> web.Response:
+    refused = web.Response(status=status)
+    refused.force_close()
+    return refused
 
 
 class Runner(web.AppRunner):

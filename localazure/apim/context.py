@@ -5,6 +5,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl
@@ -102,7 +103,11 @@ class Url:
 
     @classmethod
     def of(cls, scheme: str, host: str, port: int, path: str, query: str) -> Url:
-        return cls(scheme, host, port, path, parse_qsl(query, keep_blank_values=True), query)
+        return cls(scheme, host, port, path, parse_qsl(query, keep_blank_values=True) if query else [], query)
+
+    def copy(self) -> Url:
+        """Another one, to be changed."""
+        return Url(self.scheme, self.host, self.port, self.path, list(self.query), self.raw_query)
 
     def parameter(self, name: str) -> list[str] | None:
         """Every value of one query parameter; names are compared in any case, as the gateway does."""
@@ -171,13 +176,17 @@ class Context:
     backend: str = ""
     backend_url: str = ""
     variables: dict[str, Any] = field(default_factory=dict)
-    request_id: uuid.UUID = field(default_factory=uuid.uuid4)
     sent_with_answer: Headers = field(default_factory=Headers)
     """Header fields that policies promised for the answer, whatever becomes of it: limits, CORS."""
     afterwards: list[After] = field(default_factory=list)
     """What is to be done when the answer is known: counters with conditions, bandwidth."""
     trace: Trace | None = None
     """Where each policy is noted, for a request that asked for it."""
+
+    @cached_property
+    def request_id(self) -> uuid.UUID:
+        """Made when it is asked for: few policies do."""
+        return uuid.uuid4()
 
     def fail(self, status: int, source: str, reason: str, message: str) -> GatewayError:
         """The error to raise."""

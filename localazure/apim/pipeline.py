@@ -6,6 +6,7 @@ Source: "Policies in API Management", scopes; "Set or edit policies", use of the
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 from localazure.apim.document import Element
 from localazure.apim.errors import ArtifactError
@@ -23,7 +24,7 @@ class Pipeline:
     outbound: tuple[Step, ...]
     on_error: tuple[Step, ...]
 
-    @property
+    @cached_property
     def after_store(self) -> int:
         """Where outbound goes on with an answer from the cache."""
         for number, step in enumerate(self.outbound):

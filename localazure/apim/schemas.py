@@ -53,9 +53,9 @@ def _converted(schema: Any) -> Any:
 
 def problem(validator: jsonschema_rs.Draft4Validator, value: Any) -> str | None:
     """The first thing that is wrong with a value, and where; `None` for a valid one."""
-    error = next(iter(validator.iter_errors(value)), None)
-    if error is None:
+    if validator.is_valid(value):
         return None
+    error = next(iter(validator.iter_errors(value)))
     where = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in error.instance_path)
     message = str(error.message)
     return f"{message if len(message) < 300 else message[:300] + '…'} at ${where}"

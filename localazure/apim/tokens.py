@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -29,6 +30,8 @@ RETRY = 3.0
 seconds, and forged key ids cause no more load than one reading each time."""
 MARGIN = 300.0
 """Seconds before its end at which the gateway's own token is renewed."""
+MOST_VERIFIED = 1000
+"""Tokens whose signature is remembered, the last used ones: at most 32 KB each, and only good ones."""
 MOST_RESOURCES = 1000
 """Tokens kept: an expression may make a resource's name out of a request."""
 
@@ -66,6 +69,15 @@ def rsa_key(kid: str, modulus: str, exponent: str) -> Secret:
     return Secret(kid, key.key, ALGORITHMS)
 
 
+@dataclass(frozen=True)
+class _Verified:
+    """What a token with a good signature says, and the key that made it. Nobody changes what it holds."""
+
+    key: Any
+    claims: dict[str, Any]
+    header: Mapping[str, Any]
+
+
 @dataclass
 class _Configuration:
     issuer: str
@@ -80,6 +92,7 @@ class Verifier:
         self._session, self._clock = session, clock
         self._configurations: dict[str, _Configuration] = {}
         self._tried: dict[str, float] = {}
+        self._verified: OrderedDict[tuple[str, tuple[str, ...], bool], _Verified] = OrderedDict()
         self._readings: dict[str, asyncio.Task[None]] = {}
 
     async def verify(
@@ -92,47 +105,29 @@ class Verifier:
         expires: bool,
         secrets: Sequence[Secret] = (),
     ) -> tuple[dict[str, Any], Mapping[str, Any]]:
-        """Claims and header of a valid token. Raises InvalidToken."""
-        try:
-            header = jwt.get_unverified_header(token)
-            known = (*ALGORITHMS, *(SYMMETRIC if secrets else ()))
-            if header.get("alg") not in known:
-                raise InvalidToken("JwtInvalid", f"The algorithm is not one of {', '.join(known)}.")
-        except InvalidToken:
-            raise
-        except Exception as exc:  # a made-up token may make the package raise anything
-            raise InvalidToken("JwtInvalid", "The token cannot be read.") from exc
-        algorithm, kid = str(header["alg"]), str(header.get("kid", ""))
+        """Claims and header of a valid token, for reading alone. Raises InvalidToken."""
+        name = (token, tuple(audiences), expires)
+        known = self._verified.get(name)
+        header = known.header if known else _header(token)
+        algorithm, kid = str(header.get("alg")), str(header.get("kid", ""))
+        allowed: Sequence[str] = (*ALGORITHMS, *SYMMETRIC) if secrets else ALGORITHMS
+        if algorithm not in allowed:  # of a known token, too: another policy may have had a secret
+            raise InvalidToken("JwtInvalid", f"The algorithm is not one of {', '.join(allowed)}.")
         key, own = _held(token, kid, algorithm, secrets), list[str]()
         if key is None:
             if not documents:
                 raise InvalidToken("TokenSignatureInvalid", "No key of the policy made the signature.")
             key, own = await self._key(kid, documents)
-        try:
-            claims: dict[str, Any] = jwt.decode(
-                token,
-                key,
-                algorithms=[algorithm],
-                audience=list(audiences) or None,
-                options={
-                    "require": ["exp"] if expires else [],
-                    "verify_aud": bool(audiences),
-                    "verify_exp": False,
-                    "verify_nbf": False,
-                    "verify_iat": False,
-                },
-            )
-        except jwt.InvalidAudienceError as exc:
-            raise InvalidToken("TokenAudienceNotAllowed", f"{exc}.") from exc
-        except jwt.InvalidSignatureError as exc:
-            raise InvalidToken("TokenSignatureInvalid", f"{exc}.") from exc
-        except Exception as exc:  # see above
-            raise InvalidToken("JwtInvalid", "The token is not valid.") from exc
-        self._check_times(claims, leeway)
-        allowed = list(issuers) or own
-        if allowed and claims.get("iss") not in allowed:
+        if known is None or known.key is not key:
+            known = self._verified[name] = _Verified(key, _claims(token, key, algorithm, audiences, expires), header)
+            if len(self._verified) > MOST_VERIFIED:
+                self._verified.popitem(last=False)
+        self._verified.move_to_end(name)
+        self._check_times(known.claims, leeway)
+        expected = list(issuers) or own
+        if expected and known.claims.get("iss") not in expected:
             raise InvalidToken("TokenIssuerNotAllowed", "Invalid issuer.")
-        return claims, header
+        return known.claims, header
 
     def _check_times(self, claims: Mapping[str, Any], leeway: float) -> None:
         now = self._clock.time()
@@ -185,6 +180,39 @@ class Verifier:
         return _Configuration(
             str(found["issuer"]), {key.key_id: key for key in keys.keys if key.key_id}, self._clock.time()
         )
+
+
+def _header(token: str) -> Mapping[str, Any]:
+    """What a token says of itself, which nothing vouches for. Raises InvalidToken."""
+    try:
+        return jwt.get_unverified_header(token)
+    except Exception as exc:  # a made-up token may make the package raise anything
+        raise InvalidToken("JwtInvalid", "The token cannot be read.") from exc
+
+
+def _claims(token: str, key: Any, algorithm: str, audiences: Sequence[str], expires: bool) -> dict[str, Any]:
+    """The claims of a token that the key has signed for one of the audiences; times apart. Raises InvalidToken."""
+    try:
+        claims: dict[str, Any] = jwt.decode(
+            token,
+            key,
+            algorithms=[algorithm],
+            audience=list(audiences) or None,
+            options={
+                "require": ["exp"] if expires else [],
+                "verify_aud": bool(audiences),
+                "verify_exp": False,
+                "verify_nbf": False,
+                "verify_iat": False,
+            },
+        )
+    except jwt.InvalidAudienceError as exc:
+        raise InvalidToken("TokenAudienceNotAllowed", f"{exc}.") from exc
+    except jwt.InvalidSignatureError as exc:
+        raise InvalidToken("TokenSignatureInvalid", f"{exc}.") from exc
+    except Exception as exc:  # a made-up token may make the package raise anything
+        raise InvalidToken("JwtInvalid", "The token is not valid.") from exc
+    return claims
 
 
 def _held(token: str, kid: str, algorithm: str, secrets: Sequence[Secret]) -> Any:

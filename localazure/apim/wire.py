@@ -247,7 +247,7 @@ def _request(request: web.Request) -> Request:
         if not value.isprintable() and not value.replace("\t", " ").isprintable():
             wrong = "A header holds bytes that are not text."
         headers.add(name, value)
-    if headers.get("Content-Encoding").lower() in DECODED:
+    if "Content-Encoding" in headers and headers.get("Content-Encoding").lower() in DECODED:
         headers.remove("Content-Encoding")  # the body is decoded as it is read
     path, _, query = request.raw_path.partition("?")
     host, _, port = request.host.partition(":")
@@ -256,8 +256,7 @@ def _request(request: web.Request) -> Request:
     number = int(port) if port else 443 if request.scheme == "https" else 80
     url = Url.of(request.scheme, host, number, path, query)
     body = Body(reader=_reader(request)) if request.body_exists else None
-    original = Url.of(request.scheme, host, number, path, query)
-    return Request(request.method, url, original, headers, request.remote or HOST, body, wrong=wrong)
+    return Request(request.method, url, url.copy(), headers, request.remote or HOST, body, wrong=wrong)
 
 
 def _reader(request: web.Request) -> Callable[[int], Awaitable[bytes]]:

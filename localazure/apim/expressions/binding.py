@@ -324,18 +324,24 @@ def _method_call(
     at: int,
 ) -> Function:
     target = held if convert is same else _converted(held, convert)
-    first, second = (*runs, *[_constant(None)] * 2)[:2]
-    count = len(runs)
+    if len(runs) == 1:
+        return _called_with_one(target, call, runs[0], safe, at)
 
     def run(variables: Locals) -> Any:
         value = target(variables)
         if value is None:
             raise ShortCircuit if safe else null_reference(at)
-        if count == 1:
-            return call(value, first(variables))
-        if count == 2:
-            return call(value, first(variables), second(variables))
         return call(value, *[run(variables) for run in runs])
+
+    return run
+
+
+def _called_with_one(held: Function, call: Callable[..., Any], argument: Function, safe: bool, at: int) -> Function:
+    def run(variables: Locals) -> Any:
+        value = held(variables)
+        if value is None:
+            raise ShortCircuit if safe else null_reference(at)
+        return call(value, argument(variables))
 
     return run
 

@@ -38,6 +38,16 @@ class Expression:
             raise thrown(exc) from exc
 
 
+@dataclass(frozen=True)
+class Literal(Expression):
+    """A text that is no expression: its value is always the same."""
+
+    value: Any = None
+
+    def __call__(self, context: Context) -> Any:
+        return self.value
+
+
 def compile_text(source: str, wanted: str) -> Expression:
     """Compile an attribute or text of a policy. What is neither `@(…)` nor `@{…}` is a literal.
 
@@ -54,7 +64,7 @@ def compile_text(source: str, wanted: str) -> Expression:
             raise ExpressionError("an expression is @(…) or @{…}, and nothing may follow it")
         else:
             value = _literal(source if wanted in {"string", "object"} else stripped, wanted)
-            return Expression(source, wanted, lambda _: value)
+            return Literal(source, wanted, lambda _: value, value=value)
     except RecursionError:
         raise ExpressionError("the expression is nested too deep") from None
     if typed.type == "void":

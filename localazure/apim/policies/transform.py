@@ -7,6 +7,7 @@ from typing import Any
 
 from localazure.apim.context import Body, Context, Headers, Response, phrase
 from localazure.apim.document import Element
+from localazure.apim.expressions import Expression
 from localazure.apim.expressions.values import text
 from localazure.apim.policies.base import Builder, Run, policy
 from localazure.apim.policies.liquid import template_of
@@ -40,6 +41,8 @@ def header_of(element: Element, builder: Builder) -> Change:
 def header_fields(element: Element, builder: Builder) -> Callable[[Context, Headers], None]:
     """set-header as a change of any message's header fields."""
     name, action, values = builder.named_values(element)
+    if action == "override" and len(values) == 1:
+        return _override(name, values[0])
 
     def change(context: Context, headers: Headers) -> None:
         key = name(context)
@@ -56,6 +59,19 @@ def header_fields(element: Element, builder: Builder) -> Callable[[Context, Head
             headers.set(key, found)
         else:
             headers.remove(key)
+
+    return change
+
+
+def _override(name: Expression, value: Expression) -> Callable[[Context, Headers], None]:
+    """One value in place of all: what nearly every set-header is."""
+
+    def change(context: Context, headers: Headers) -> None:
+        found = value(context)
+        if found is None:
+            headers.remove(name(context))
+        else:
+            headers.set(name(context), [str(found)])
 
     return change
 

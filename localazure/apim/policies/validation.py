@@ -12,6 +12,7 @@ from typing import Any
 from localazure.apim.context import Context
 from localazure.apim.document import Element
 from localazure.apim.errors import ArtifactError
+from localazure.apim.model import Operation
 from localazure.apim.policies.base import Builder, Run, policy
 from localazure.apim.schemas import Schemas, problem
 from localazure.json_text import DEEPEST, is_deeper
@@ -172,29 +173,41 @@ def validate_parameters(element: Element, builder: Builder) -> Run:
                 single[parameter.attributes["name"].lower()] = builder.choice(parameter, "action", ACTIONS)
         actions[place] = chosen[_PARAMETER_ACTIONS[0]], chosen[_PARAMETER_ACTIONS[1]], single
     errors, services = _Errors(element, builder), builder.services
+    defined: dict[tuple[str, str], dict[str, dict[str, Mapping[str, Any]]]] = {}
 
     def run(context: Context) -> None:
         operation, api = context.operation, context.api
         assert operation is not None and api is not None
+        places = defined.get((api.id, operation.id))
+        if places is None:
+            places = defined[api.id, operation.id] = {place: _defined(operation, place) for place in actions}
         for place, (specified, unspecified, single) in actions.items():
+            known = places[place]
+            # A path's parameters come from the operation's template: there are no others.
+            others = place != "path" and (unspecified != "ignore" or bool(single))
+            if not known and not others:
+                continue
             given = _given(context, place)
-            known = {
-                str(parameter["name"]).lower(): parameter
-                for parameter in operation.schema.get("parameters", ())
-                if parameter.get("in") == place
-            }
             for name, parameter in known.items():
                 action = single.get(name, specified)
                 if action != "ignore":
                     wrong = _wrong(parameter, given.get(name), services.schemas(api), f"{operation.id} {place} {name}")
                     if wrong:
                         errors.found(context, action, wrong)
-            # A path's parameters come from the operation's template: there are no others.
-            for name in sorted(given.keys() - known.keys()) if place != "path" else ():
+            for name in sorted(given.keys() - known.keys()) if others else ():
                 label = "header" if place == "header" else "query parameter"
                 errors.found(context, single.get(name, unspecified), f"Unspecified {label} {name} is not allowed.")
 
     return run
+
+
+def _defined(operation: Operation, place: str) -> dict[str, Mapping[str, Any]]:
+    """The operation's parameters in one place, by their names in small letters."""
+    return {
+        str(parameter["name"]).lower(): parameter
+        for parameter in operation.schema.get("parameters", ())
+        if parameter.get("in") == place
+    }
 
 
 _PARAMETER_ACTIONS = ("specified-parameter-action", "unspecified-parameter-action")
