@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 import aiohttp
 from yarl import URL
@@ -44,6 +45,11 @@ class Breaker:
 
     def counts(self, status: int) -> bool:
         return any(low <= status <= high for low, high in self.rule.statuses)
+
+
+@lru_cache(maxsize=100)
+def _timeout(seconds: float) -> aiohttp.ClientTimeout:
+    return aiohttp.ClientTimeout(total=None, sock_connect=5, sock_read=seconds)
 
 
 class Backends:
@@ -106,7 +112,7 @@ class Backends:
             headers=headers,
             data=content,
             allow_redirects=follow,
-            timeout=aiohttp.ClientTimeout(total=None, sock_connect=5, sock_read=timeout),
+            timeout=_timeout(timeout),
         ) as answer:
             found = Headers()
             for name, value in answer.headers.items():

@@ -113,7 +113,7 @@ class Verifier:
         allowed: Sequence[str] = (*ALGORITHMS, *SYMMETRIC) if secrets else ALGORITHMS
         if algorithm not in allowed:  # of a known token, too: another policy may have had a secret
             raise InvalidToken("JwtInvalid", f"The algorithm is not one of {', '.join(allowed)}.")
-        key, own = _held(token, kid, algorithm, secrets), list[str]()
+        key, own = _held(token, kid, algorithm, secrets, known.key if known else None), list[str]()
         if key is None:
             if not documents:
                 raise InvalidToken("TokenSignatureInvalid", "No key of the policy made the signature.")
@@ -215,8 +215,13 @@ def _claims(token: str, key: Any, algorithm: str, audiences: Sequence[str], expi
     return claims
 
 
-def _held(token: str, kid: str, algorithm: str, secrets: Sequence[Secret]) -> Any:
-    """The policy's key that made the signature, `None` where none did; one with the token's id is asked first."""
+def _held(token: str, kid: str, algorithm: str, secrets: Sequence[Secret], known: Any) -> Any:
+    """The policy's key that made the signature, `None` where none did; one with the token's id is asked first.
+
+    `known` made it, as was found before, if it is one of the policy's.
+    """
+    if known is not None and any(known is secret.key and algorithm in secret.algorithms for secret in secrets):
+        return known
     for secret in sorted(secrets, key=lambda secret: secret.kid != kid):
         if algorithm not in secret.algorithms:
             continue

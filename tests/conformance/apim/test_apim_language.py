@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from localazure.apim.errors import ExpressionError
 from localazure.apim.expressions import compile_text
+from localazure.apim.expressions.members import patterns
 from tests.conformance.apim.test_apim_expressions import context
 
 BODY = (
@@ -244,3 +245,26 @@ def test_linq_does_what_a_model_in_python_does(items: list[int], count: int) -> 
     assert list(value(f"@({array}.OrderBy(x => x).Distinct().ToArray())")) == sorted(set(items))
     assert value(f"@({array}.Where(x => x > 0).Select(x => x * x).Sum(x => x))") == sum(x * x for x in items if x > 0)
     assert value(f"@({array}.Any(x => x == {count}))") is (count in items)
+
+
+@pytest.mark.parametrize("options", ["", ", RegexOptions.IgnoreCase", ", RegexOptions.Multiline"])
+@pytest.mark.parametrize(
+    ("pattern", "straight"),
+    [
+        ("^00-(?!0{4})[0-9a-f]{4}-[0-9a-f]{2}$", True),
+        ("^[A-C]{3}-[0-9]{2}$", True),
+        ("^[a-z]{1,3}$", False),
+        ("^(a|ab)c$", False),
+        ("[0-9a-f]{4}", False),
+    ],
+)
+def test_a_pattern_that_needs_no_time_limit_finds_what_it_finds_with_one(
+    monkeypatch: pytest.MonkeyPatch, pattern: str, straight: bool, options: str
+) -> None:
+    assert patterns.is_straight(pattern) is straight
+    for text in ("00-00a1-ff", "00-0000-ff", "00-00a1-fg", "ABC-12", "abc", "abc-12", "abcd", "x\nABC-12", "ABC-12\n"):
+        expression = f'@(Regex.IsMatch("{text}", "{pattern}"{options}))'.replace("\n", "\\n")
+        found = value(expression)
+        with monkeypatch.context() as patched:
+            patched.setattr(patterns, "is_straight", lambda _: False)
+            assert value(expression) == found, text

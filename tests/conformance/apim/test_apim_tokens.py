@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import jwt
 import pytest
@@ -53,6 +54,40 @@ def test_a_public_key_is_never_taken_for_a_secret(files: Files, local: Local) ->
     assert local.call(headers=token(private, "RS256")).status == 200
     forged = token(base64.urlsafe_b64decode(modulus + "=="), "HS256")
     assert local.call(headers=forged).status == 401
+
+
+def test_a_token_that_was_verified_before_is_held_to_its_times_and_its_policy_again(files: Files, local: Local) -> None:
+    secret, public = shared(), "<key n='{}' e='AQAB' />"
+    numbers = rsa.generate_private_key(65537, 2048).public_key().public_numbers()
+    modulus = base64.urlsafe_b64encode(numbers.n.to_bytes(256, "big")).decode().rstrip("=")
+    issued = "<issuers><issuer>me</issuer></issuers>"
+    files.policy(
+        "<choose>"
+        f"<when condition='@(context.Request.Headers.ContainsKey(\"Other\"))'>{validate(public.format(modulus))}</when>"
+        "<when condition='@(context.Request.Headers.ContainsKey(\"Stranger\"))'>"
+        f"{validate(secret, issued.replace('me', 'you'))}</when>"
+        f"<otherwise>{validate(secret, issued)}</otherwise></choose>"
+    )
+    good = token(SECRET, "HS256")
+    assert [local.call(headers=good).status for _ in range(3)] == [200, 200, 200]
+    assert local.call(headers={**good, "Other": "1"}).status == 401, "a policy that has another key"
+    assert local.call(headers={**good, "Stranger": "1"}).status == 401, "a policy that wants another issuer"
+    head, payload, signature = good["Authorization"].split(".")
+    assert local.call(headers={"Authorization": f"{head}.{payload}.{signature[::-1]}"}).status == 401
+    local.clock.now += 101
+    assert local.call(headers=good).status == 401, "its time is over"
+
+
+def test_a_signature_is_verified_once(files: Files, local: Local, monkeypatch: pytest.MonkeyPatch) -> None:
+    private = rsa.generate_private_key(65537, 2048)
+    numbers = private.public_key().public_numbers()
+    modulus = base64.urlsafe_b64encode(numbers.n.to_bytes(256, "big")).decode().rstrip("=")
+    files.policy(validate(f"<key n='{modulus}' e='AQAB' />"))
+    decode = Mock(wraps=jwt.api_jws.decode)
+    monkeypatch.setattr(jwt.api_jws, "decode", decode)
+    good = token(private, "RS256")
+    assert [local.call(headers=good).status for _ in range(4)] == [200] * 4
+    assert decode.call_count == 1
 
 
 def test_keys_that_cannot_be_read_stop_the_start(files: Files, refusal: Callable[[], str]) -> None:

@@ -31,6 +31,10 @@ enumeration("RegexOptions", **{name: int(value) for name, value in _OPTIONS.item
 declare("RegexOptions", {"static RegexOptions None": lambda: 0})
 derive("RegexOptions", "int")
 _REFERENCE = re.compile(r"\$(?:(\d+)|\{(\w+)\}|([$&`'+_]))")
+_ITEM = r"(?:\\[dDwWsS.\-]|\[\^?[\w.\-]+\]|[\w\-:/@=,; ])(?:\{\d{1,3}\})?"
+_STRAIGHT = re.compile(rf"\^(?:{_ITEM}|\(\?[=!](?:{_ITEM})+\))*\$?")
+LONGEST_STRAIGHT = 1000
+"""Characters of a pattern that is matched without looking at the clock."""
 _QUOTED = re.compile(r"\(\?'(\w+)'")
 
 
@@ -58,6 +62,15 @@ def compiled(pattern: str, options: int = 0) -> Any:
         throw("ArgumentException", f"parsing {pattern[:60]!r} - nested too deep")
 
 
+@lru_cache(maxsize=512)
+def is_straight(pattern: str) -> bool:
+    """Whether a pattern is tried at the beginning alone, and each of its parts once: it needs no time limit.
+
+    Looking at the clock takes longer than such a match.
+    """
+    return len(pattern) <= LONGEST_STRAIGHT and _STRAIGHT.fullmatch(pattern) is not None
+
+
 def _timed(run: Callable[..., Any], *arguments: Any) -> Any:
     try:
         return run(*arguments, timeout=LONGEST)
@@ -72,6 +85,8 @@ def _argument(value: str | None) -> str:
 
 
 def _search(pattern: Any, value: str | None, at: int = 0) -> Any:
+    if is_straight(pattern.pattern) and not pattern.flags & regex.MULTILINE:
+        return pattern.search(_argument(value), at)
     return _timed(pattern.search, _argument(value), at)
 
 
