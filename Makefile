@@ -98,6 +98,12 @@ bench-peers:  ## measure the same work on other engines and servers (installs th
 
 BENCH = $(if $(ONLY),--only $(ONLY)) $(if $(SECONDS),--seconds $(SECONDS)) $(if $(SHOPPERS),--shoppers $(SHOPPERS))
 
+# What Core Tools needs
+.PHONY: backing
+
+backing: setup  ## start what `func start` needs around the app, and say what local.settings.json needs: GATEWAY=1 ONLY=entra,stripe
+	@exec $(PY) -m scripts.backing $(if $(GATEWAY),--gateway) $(if $(ONLY),--only $(ONLY))
+
 # What is deployed, and how
 .PHONY: lock licences package sbom
 

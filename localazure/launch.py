@@ -52,12 +52,17 @@ def plan(
         if wanted[name] and not {name, "all"} & chosen_ports.keys():
             wanted[name] += place  # the first has the port of the part, and the others those behind it
     ports = allocate(wanted)
+    host_port = wanted_port(load(FUNCTIONS), {}, environment)
     launches = []
     for name, part in parts.items():
         shared = chosen_options.get(FUNCTIONS, {}) if name in hosts else {}
         if part.name == "cosmos" and hosts:
             shared = {"database_keys": json.dumps({service: database_key(service) for service in split})}
-        options = {**_default_options(part, ports, app, bool(hosts)), **shared, **chosen_options.get(name, {})}
+        options = {
+            **_default_options(part, ports, app, bool(hosts), host_port),
+            **shared,
+            **chosen_options.get(name, {}),
+        }
         check_options(part, options)
         host = part.name == FUNCTIONS
         overrides = settings(ports, environment, _settings_file(app, options)) if host else {}
@@ -158,10 +163,12 @@ def _values(file: Path) -> dict[str, str]:
     return {str(name): str(value) for name, value in values.items()}
 
 
-def _default_options(part: Part, ports: Mapping[str, int], app: Path, split: bool) -> dict[str, str]:
+def _default_options(part: Part, ports: Mapping[str, int], app: Path, split: bool, host: int) -> dict[str, str]:
     options = {name: str(app / file) for name, file in TABLE[part.name].files.items() if (app / file).exists()}
     if part.name == "apim":
-        addresses = {name: f"http://localhost:{port}" for name, port in ports.items()}
+        # a host that is not started here, as that of Core Tools, is where the environment says
+        found = dict(ports) if split else {FUNCTIONS: host, **ports}
+        addresses = {name: f"http://localhost:{port}" for name, port in found.items()}
         options |= {"addresses": json.dumps(addresses), "entra": addresses.get("entra", "")}
         if split and (app / SPLIT_CONFIGURATION).exists():
             options["configuration"] = str(app / SPLIT_CONFIGURATION)

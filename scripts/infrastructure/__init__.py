@@ -35,6 +35,7 @@ def files(services: list[Service], operations: Sequence[Operation]) -> dict[str,
     documents: dict[str, Any] = {
         "infra/cosmos.json": emulators.cosmos(services),
         "infra/servicebus.json": emulators.service_bus(services),
+        "infra/servicebus.emulator.json": emulators.for_microsoft(emulators.service_bus(services)),
         "infra/services.json": azure.document(services),
         entra.FILE: entra.document(ROOT, services),
         "local.settings.sample.json": app_settings.sample(services),

@@ -12,6 +12,8 @@ OF_THE_HOST = {
     "FUNCTIONS_WORKER_PROCESS_COUNT": "2",
     "AzureWebJobsStorage": "UseDevelopmentStorage=true",
     "APPLICATIONINSIGHTS_STATSBEAT_DISABLED_ALL": "true",
+    # the emulators of Cosmos DB speak HTTP alone; Direct asks them for addresses of a kind that they have not
+    "AzureFunctionsJobHost__extensions__cosmosDB__connectionMode": "Gateway",
 }
 HOST = {"LocalHttpPort": 7071}
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from copy import deepcopy
 from typing import Any
 
 from shared.contracts.event import EventData, type_of
@@ -22,6 +23,8 @@ SUBSCRIPTION = {
     "MaxDeliveryCount": 10,
     "RequiresSession": False,
 }
+MOST = {"DefaultMessageTimeToLive": "PT1H", "DuplicateDetectionHistoryTimeWindow": "PT5M"}
+"""The longest that Microsoft's emulator takes, by the schema of its configuration; ours are longer."""
 
 
 def cosmos(services: list[Service]) -> dict[str, Any]:
@@ -67,6 +70,15 @@ def service_bus(services: list[Service]) -> dict[str, Any]:
             "Logging": {"Type": "Console"},
         }
     }
+
+
+def for_microsoft(document: dict[str, Any]) -> dict[str, Any]:
+    """The same entities within the limits of Microsoft's emulator, which does not start with more."""
+    within = deepcopy(document)
+    for topic in within["UserConfig"]["Namespaces"][0]["Topics"]:
+        for entity in (topic, *topic["Subscriptions"]):
+            entity["Properties"] |= {name: most for name, most in MOST.items() if name in entity["Properties"]}
+    return within
 
 
 def _container(container: Container) -> dict[str, Any]:

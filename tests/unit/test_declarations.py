@@ -58,6 +58,7 @@ def test_a_new_service_is_written_everywhere_from_its_declaration_alone() -> Non
         "infra/cosmos.json",
         "infra/entra.json",
         "infra/services.json",
+        "infra/servicebus.emulator.json",
         "infra/servicebus.json",
         "local.settings.sample.json",
     }
