@@ -21,6 +21,12 @@ TOOLS = Path(sys.executable).parent
 PINNED = re.compile(r"uses: (?:\$/\.github/\S+|[\w./-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+)$")
 SIGNING = {("deploy-service", "attest"), ("rollout", "rollout"), ("deploy-service", "dev"), ("deploy-service", "prod")}
 SIGNING |= {(f"deploy-{service}", "deploy") for service in SERVICES}
+SIGNING |= {
+    ("infrastructure", "what-if"),
+    ("infrastructure", "dev"),
+    ("infrastructure", "prod"),
+    ("provision", "provision"),
+}
 """The jobs that may have a token of this repository's identity, or call one that has."""
 
 
@@ -89,6 +95,33 @@ def test_rights_are_given_job_by_job() -> None:
 def test_the_job_that_signs_runs_nothing_of_this_repository() -> None:
     (attest,) = [job for workflow, name, job in jobs() if (workflow, name) == ("deploy-service", "attest")]
     assert not [step for step in attest["steps"] if "run" in step or "checkout" in step["uses"]]
+
+
+def test_the_job_that_comments_runs_nothing_of_this_repository() -> None:
+    writing = [(workflow, name, job) for workflow, name, job in jobs() if "pull-requests" in job["permissions"]]
+    ((workflow, name, comment),) = writing
+    assert (workflow, name) == ("infrastructure", "comment")
+    assert not [step for step in comment["steps"] if "checkout" in step.get("uses", "")]
+
+
+def test_what_a_pull_request_runs_cannot_log_in_as_what_deploys() -> None:
+    """Azure trusts environments: those that deploy are of other names than those that plan."""
+    environments = {(workflow, name): job.get("environment") for workflow, name, job in jobs()}
+    assert environments["infrastructure", "what-if"] == "${{ matrix.environment }}-plan"
+    of_pull_requests = {path.stem for path in WORKFLOWS if "pull_request" in load(path)["on"]}
+    assert of_pull_requests == {"ci", "infrastructure"}
+    assert not any("pull_request_target" in path.read_text() for path in WORKFLOWS)
+    for workflow, name, job in jobs():
+        if workflow in of_pull_requests and job.get("uses"):
+            assert job.get("if") == "github.event_name != 'pull_request'" or job["needs"] == "dev", name
+
+
+@pytest.mark.parametrize("path", ["infra/main.bicep", "infra/services.json", "apim/apis/commerce/policy.xml"])
+def test_a_change_of_what_azure_is_told_provisions(path: str) -> None:
+    on = load(ROOT / ".github" / "workflows" / "infrastructure.yml")["on"]
+    for event in ("push", "pull_request"):
+        assert any(matches(pattern, path) for pattern in on[event]["paths"])
+    assert not any(matches(pattern, "blueprints/orders/domain.py") for pattern in on["push"]["paths"])
 
 
 def test_ci_runs_the_gate_on_every_push_and_both_versions() -> None:
