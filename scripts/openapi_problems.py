@@ -12,6 +12,7 @@ PROBLEMS = {
     413: ("payload-too-large", "Request's body is 200000 bytes long and it exceeds the limit of 102400 bytes."),
     415: ("unsupported-media-type", "send the body as Content-Type: application/json"),
     422: ("unknown-sku", "not for sale: the products of the lines 0, counted from 0"),
+    428: ("precondition-required", "another price needs the product's ETag as If-Match; read the product first"),
     429: ("too-many-requests", "Rate limit is exceeded. Try again in 7 seconds."),
     500: ("internal-error", "something went wrong here; quote the trace id when you report it"),
     502: ("backend-unreachable", "the service behind this operation cannot be reached; try again later"),

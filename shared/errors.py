@@ -7,6 +7,7 @@ CommerceError
 ├── NotFound                404  no such thing, or not the caller's to see
 ├── Conflict                409  the thing's present state forbids it
 ├── PreconditionFailed      412  If-Match names another version than the present one
+├── PreconditionRequired    428  the change needs an If-Match, and has none
 ├── PayloadTooLarge         413
 ├── UnsupportedMediaType    415
 ├── Unprocessable           422  well-formed, but names or asks for what cannot be
@@ -83,6 +84,12 @@ class PreconditionFailed(CommerceError):
     status = 412
     default_code = "precondition-failed"
     title = "The resource has changed since you read it"
+
+
+class PreconditionRequired(CommerceError):
+    status = 428
+    default_code = "precondition-required"
+    title = "The request must name the version it changes"
 
 
 class PayloadTooLarge(CommerceError):

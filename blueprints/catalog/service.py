@@ -10,7 +10,14 @@ import msgspec
 from blueprints.catalog import domain, store
 from blueprints.catalog.domain import Product
 from shared.contracts.catalog import ProductChanged
-from shared.errors import Contention, InvalidRequest, NotFound, PreconditionFailed
+from shared.errors import (
+    Contention,
+    InvalidRequest,
+    NotFound,
+    PreconditionFailed,
+    PreconditionRequired,
+    Unprocessable,
+)
 from shared.money import Money, minor_unit_digits
 from shared.patterns import whole
 from shared.persistence.cosmos import AlreadyExists, Changed, Document
@@ -33,6 +40,7 @@ class PutProduct(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     price: Money
     description: Annotated[str, msgspec.Meta(max_length=4000)] | None = None
     sku: Sku | None = None
+    free: Annotated[bool, msgspec.Meta(description="That a price of 0 is meant.")] = False
 
 
 class ProductView(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -72,13 +80,16 @@ async def get(sku: str) -> tuple[ProductView, str]:
 async def put(sku: str, request: PutProduct, etag: str | None) -> tuple[ProductView, str, bool]:
     """Create the product or replace it; answers it, its ETag and whether it is new.
 
-    Raises PreconditionFailed where the product is not, or no longer, at `etag`.
+    Raises PreconditionFailed where the product is not, or no longer, at `etag`, PreconditionRequired for another price
+    without one, Unprocessable for a price of 0 that is not said to be meant.
     """
     wanted = _wanted(sku, request)
     for _ in range(TRIES):
         present = await store.get(sku)
         if etag is not None and (present is None or present["_etag"] != etag):
             raise PreconditionFailed("the product has changed since you read it; read it again")
+        if etag is None and present is not None and store.product_of(present).price != wanted.price:
+            raise PreconditionRequired("another price needs the product's ETag as If-Match; read the product first")
         try:
             document = await _write(present, wanted)
         except (AlreadyExists, Changed):
@@ -105,6 +116,8 @@ def _wanted(sku: str, request: PutProduct) -> Product:
         minor_unit_digits(request.price.currency)
     except ValueError as exc:
         raise InvalidRequest("not an ISO 4217 currency code in use - at `$.price.currency`") from exc
+    if request.price.amount == 0 and not request.free:
+        raise Unprocessable("a price of 0 gives the product away; say so with `free`: true", code="price-zero")
     return Product(sku, request.name, request.category, request.price, request.description)
 
 

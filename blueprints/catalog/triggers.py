@@ -73,7 +73,7 @@ async def get(call: Call[Any]) -> Answer:
     body=PutProduct,
     returns=ProductView,
     status=(200, 201),
-    problems=(404,),
+    problems=(404, 422, 428),
     etag=True,
     if_match=True,
 )

@@ -259,7 +259,11 @@ async def test_the_price_that_the_shopper_saw_is_held_or_the_order_is_refused_wi
     }  # fmt: skip
     assert (await shopper.placed(body))["total"] == seen
     dearer = {"name": f"Thing {sku}", "category": "tests", "price": {"amount": 9000, "currency": "GBP"}}
-    await staff.call("PUT", f"/products/{sku}", dearer)
+    product = await staff.call("GET", f"/products/{sku}")
+    answer = await staff.call("PUT", f"/products/{sku}", dearer)
+    assert (answer.status, answer.problem) == (428, "precondition-required")
+    answer = await staff.call("PUT", f"/products/{sku}", dearer, {"If-Match": product.headers["ETag"]})
+    assert answer.status == 200
     now = {"amount": 18_000, "currency": "GBP"}
     for order in (body, {**basket((sku, 2)), "expected_total": seen}):
         async with asyncio.timeout(PATIENCE):

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from blueprints.catalog import service, store
 from blueprints.catalog.service import PutProduct
-from shared.errors import Contention, InvalidRequest, NotFound, PreconditionFailed
+from shared.errors import Contention, InvalidRequest, NotFound, PreconditionFailed, PreconditionRequired, Unprocessable
 from shared.money import Money
 from shared.persistence.cosmos import Container, Document
 from tests.integration.services.conftest import told
@@ -21,7 +21,7 @@ from tests.integration.services.conftest import told
 few = settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
-def request(name: str = "thing", amount: int = 100, category: str = "tests", **also: str) -> PutProduct:
+def request(name: str = "thing", amount: int = 100, category: str = "tests", **also: Any) -> PutProduct:
     return PutProduct(name=name, category=category, price=Money(amount, "GBP"), **also)
 
 
@@ -33,8 +33,9 @@ def new_sku() -> str:
 @given(st.lists(st.tuples(st.sampled_from(["tin", "lamp"]), st.integers(1, 2)), min_size=1, max_size=6))
 async def test_a_product_is_what_was_put_last_and_only_a_change_is_told(puts: list[tuple[str, int]]) -> None:
     sku, versions, before = new_sku(), 0, None
+    etag: str | None = None
     for name, amount in puts:
-        view, etag, new = await service.put(sku, request(name, amount), None)
+        view, etag, new = await service.put(sku, request(name, amount), etag)
         versions += (name, amount) != before
         assert new == (before is None)
         assert (view.name, view.price) == (name, Money(amount, "GBP"))
@@ -110,14 +111,14 @@ async def test_a_pages_etag_changes_with_what_is_on_it() -> None:
     await service.put(sku, request(category=category), None)
     _, first = await service.browse(category, None, None, 10)
     assert (await service.browse(category, None, None, 10))[1] == first
-    await service.put(sku, request(amount=200, category=category), None)
+    await service.put(sku, request("another thing", category=category), None)
     assert (await service.browse(category, None, None, 10))[1] != first
 
 
 async def test_of_many_who_change_a_product_at_once_each_writes_a_version_or_is_told_to_try_again() -> None:
     sku = new_sku()
     outcomes = await asyncio.gather(
-        *(service.put(sku, request(amount=amount), None) for amount in range(1, 9)), return_exceptions=True
+        *(service.put(sku, request(f"thing {number}"), None) for number in range(1, 9)), return_exceptions=True
     )
     done = [outcome for outcome in outcomes if isinstance(outcome, tuple)]
     assert done and all(isinstance(outcome, tuple | Contention) for outcome in outcomes)
@@ -137,6 +138,28 @@ async def test_what_an_etag_does_not_fit_is_refused_and_nothing_is_written() -> 
     with pytest.raises(PreconditionFailed):
         await service.put(sku, request(amount=300), old)
     assert (await service.get(sku))[1] == present
+
+
+async def test_a_price_is_changed_by_who_has_seen_the_product_and_anything_else_by_anyone() -> None:
+    sku = new_sku()
+    await service.put(sku, request(), None)
+    await service.put(sku, request("another name"), None)
+    with pytest.raises(PreconditionRequired):
+        await service.put(sku, request("another name", amount=90), None)
+    view, etag = await service.get(sku)
+    assert view.price == Money(100, "GBP")
+    view, _, _ = await service.put(sku, request("another name", amount=90), etag)
+    assert view.price == Money(90, "GBP")
+
+
+async def test_a_price_of_nothing_is_refused_unless_it_is_said_to_be_meant() -> None:
+    sku = new_sku()
+    with pytest.raises(Unprocessable) as refused:
+        await service.put(sku, request(amount=0), None)
+    assert refused.value.code == "price-zero"
+    given_away = PutProduct("leaflet", "tests", Money(0, "GBP"), free=True)
+    view, _, new = await service.put(sku, given_away, None)
+    assert new and view.price == Money(0, "GBP")
 
 
 @pytest.mark.parametrize(
