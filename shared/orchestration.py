@@ -8,14 +8,22 @@ mends this. `read` understands both forms, and nothing else. The app calls `rais
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Generic, TypeVar
 
 import azure.durable_functions as df
+import azure.functions as func
 import msgspec
 
+from shared.contracts.event import Event, EventData
+from shared.declaration import Service
+from shared.messaging.consumer import Handler, consume
+from shared.messaging.triggers import listening
+
 T = TypeVar("T")
+DurableHandler = Callable[[Event, Any, df.DurableOrchestrationClient], Awaitable[None]]
 
 LONGEST_TIMER = timedelta(days=2)
 """The extension cuts a timer of more than three days into slices, and azure-functions-durable 1.7 then cancels the
@@ -102,3 +110,18 @@ def failure_of(error: BaseException) -> ActivityFailed:
     """
     text, _, _ = str(error).partition(" \n ")
     return ActivityFailed(text.partition("\n")[0][:500])
+
+
+def durable_subscription(
+    bp: Any, service: Service, topic: str, handlers: Mapping[type[EventData], DurableHandler]
+) -> None:
+    """As `shared.messaging.triggers.subscription`, with handlers that also take Durable's client. Raises Undeclared."""
+
+    async def trigger(message: func.ServiceBusMessage, client: df.DurableOrchestrationClient) -> None:
+        await consume(service.name, message, {heard: _with(client, handler) for heard, handler in handlers.items()})
+
+    listening(bp, service, topic, handlers)(bp.durable_client_input(client_name="client")(trigger))
+
+
+def _with(client: df.DurableOrchestrationClient, handler: DurableHandler) -> Handler:
+    return lambda event, data: handler(event, data, client)

@@ -10,7 +10,6 @@ from blueprints.inventory import service, store
 from blueprints.inventory.declaration import SERVICE
 from blueprints.inventory.service import SetStock, StockView
 from shared.contracts.orders import OrderCancelled, OrderConfirmed, OrderPlaced
-from shared.messaging.consumer import consume
 from shared.messaging.relay import relay
 from shared.messaging.triggers import change_feed, reconciliation, subscription
 from shared.persistence.feed import as_written
@@ -66,14 +65,13 @@ async def feed(documents: func.DocumentList) -> None:
     await relay(store.RESERVATIONS, as_written(documents))
 
 
-@subscription(bp, SERVICE, "orders")
-async def on_orders(message: func.ServiceBusMessage) -> None:
-    """Hold, use up or give back an order's stock."""
-    await consume(
-        "inventory",
-        message,
-        {OrderPlaced: service.reserve, OrderConfirmed: service.commit, OrderCancelled: service.release},
-    )
+# Hold, use up or give back an order's stock
+subscription(
+    bp,
+    SERVICE,
+    "orders",
+    {OrderPlaced: service.reserve, OrderConfirmed: service.commit, OrderCancelled: service.release},
+)
 
 
 @reconciliation(bp, SERVICE)

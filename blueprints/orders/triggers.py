@@ -25,9 +25,9 @@ from shared.contracts.payments import (
     PaymentVoided,
 )
 from shared.errors import Forbidden
-from shared.messaging.consumer import Handlers, consume
 from shared.messaging.relay import relay
 from shared.messaging.triggers import change_feed, reconciliation, subscription
+from shared.orchestration import durable_subscription
 from shared.persistence.feed import as_written
 from shared.telemetry.export import span
 from shared.web.endpoint import Answer, Call, endpoint
@@ -147,50 +147,34 @@ async def feed(documents: func.DocumentList, client: df.DurableOrchestrationClie
     await asyncio.gather(*(store.enlist(placed.customer_id, placed.order_id, event.time) for event, placed in new))
 
 
-def _answers(client: df.DurableOrchestrationClient) -> Handlers:
-    async def decisive(event: Event, data: EventData) -> None:
-        await service.record_answer(event)
-        await saga.tell(client, event.subject, data)
+async def decisive(event: Event, data: EventData, client: df.DurableOrchestrationClient) -> None:
+    """An answer that the saga waits for."""
+    await service.record_answer(event)
+    await saga.tell(client, event.subject, data)
 
-    async def informative(event: Event, _: EventData) -> None:
-        await service.record_answer(event)
 
-    return {
-        StockReserved: decisive,
-        StockRejected: decisive,
-        StockReleased: informative,
+async def informative(event: Event, _: EventData, __: df.DurableOrchestrationClient) -> None:
+    """An answer that belongs to the order's story alone."""
+    await service.record_answer(event)
+
+
+subscription(bp, SERVICE, "catalog", {ProductChanged: service.keep_product})
+subscription(bp, SERVICE, "carts", {CartChanged: service.keep_cart})
+durable_subscription(
+    bp, SERVICE, "inventory", {StockReserved: decisive, StockRejected: decisive, StockReleased: informative}
+)
+durable_subscription(
+    bp,
+    SERVICE,
+    "payments",
+    {
         PaymentAuthorized: decisive,
         PaymentDeclined: decisive,
         PaymentCaptured: informative,
         PaymentVoided: informative,
         PaymentRefunded: informative,
-    }
-
-
-@subscription(bp, SERVICE, "catalog")
-async def on_catalog(message: func.ServiceBusMessage) -> None:
-    """Keep names and prices."""
-    await consume("orders", message, {ProductChanged: service.keep_product})
-
-
-@subscription(bp, SERVICE, "carts")
-async def on_carts(message: func.ServiceBusMessage) -> None:
-    """Keep what is in whose cart."""
-    await consume("orders", message, {CartChanged: service.keep_cart})
-
-
-@subscription(bp, SERVICE, "inventory")
-@bp.durable_client_input(client_name="client")
-async def on_inventory(message: func.ServiceBusMessage, client: df.DurableOrchestrationClient) -> None:
-    """Take inventory's answer to the saga."""
-    await consume("orders", message, _answers(client))
-
-
-@subscription(bp, SERVICE, "payments")
-@bp.durable_client_input(client_name="client")
-async def on_payments(message: func.ServiceBusMessage, client: df.DurableOrchestrationClient) -> None:
-    """Take payments' answer to the saga."""
-    await consume("orders", message, _answers(client))
+    },
+)
 
 
 @reconciliation(bp, SERVICE)

@@ -11,7 +11,6 @@ from blueprints.payments.declaration import SERVICE
 from blueprints.payments.provider import ORDER_ID
 from blueprints.payments.service import PaymentView, Received
 from shared.contracts.orders import OrderCancelled, OrderConfirmed, OrderPlaced
-from shared.messaging.consumer import consume
 from shared.messaging.relay import relay
 from shared.messaging.triggers import change_feed, reconciliation, subscription
 from shared.persistence.feed import as_written
@@ -56,14 +55,13 @@ async def feed(documents: func.DocumentList) -> None:
     await relay(store.PAYMENTS, as_written(documents))
 
 
-@subscription(bp, SERVICE, "orders")
-async def on_orders(message: func.ServiceBusMessage) -> None:
-    """Hold, take or give back an order's money."""
-    await consume(
-        "payments",
-        message,
-        {OrderPlaced: service.authorize, OrderConfirmed: service.capture, OrderCancelled: service.give_back},
-    )
+# Hold, take or give back an order's money
+subscription(
+    bp,
+    SERVICE,
+    "orders",
+    {OrderPlaced: service.authorize, OrderConfirmed: service.capture, OrderCancelled: service.give_back},
+)
 
 
 @reconciliation(bp, SERVICE)

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any
 
+import azure.functions as func
+
 from shared import recovery
+from shared.contracts.event import EventData, type_of
 from shared.declaration import Service, Undeclared
+from shared.messaging.consumer import Handlers, consume
 from shared.persistence.cosmos import Container
 from shared.settings import COSMOS_CONNECTION, RECONCILE_SCHEDULE, RECONCILIATION, SERVICEBUS_CONNECTION
 
@@ -53,13 +57,33 @@ def change_feed(bp: Any, container: Container) -> Decorator:
     )
 
 
-def subscription(bp: Any, service: Service, topic: str) -> Decorator:
-    """Trigger `<service>_on_<topic>`: each message of the service's subscription to `topic`. Raises Undeclared."""
-    service.events(topic)
+def subscription(bp: Any, service: Service, topic: str, handlers: Handlers) -> None:
+    """Trigger `<service>_on_<topic>`: each message of the service's subscription to `topic` meets its handler.
+
+    Raises Undeclared where the events that are handled are not those that are declared to be heard.
+    """
+
+    async def trigger(message: func.ServiceBusMessage) -> None:
+        await consume(service.name, message, handlers)
+
+    listening(bp, service, topic, handlers)(trigger)
+
+
+def listening(bp: Any, service: Service, topic: str, handled: Collection[type[EventData]]) -> Decorator:
+    """The trigger of a subscription, for a function that takes its `message`. Raises Undeclared as `subscription` does."""
+    heard = service.events(topic)
+    if unlike := set(handled) ^ set(heard):
+        names = ", ".join(sorted(map(type_of, unlike)))
+        raise Undeclared(
+            f"{service.name} hears of {topic} what it does not handle, or handles what it does not hear: {names}"
+        )
     return _chain(
         bp.function_name(f"{service.name}_on_{topic}"),
         bp.service_bus_topic_trigger(
-            arg_name="message", connection=SERVICEBUS_CONNECTION.name, topic_name=topic, subscription_name=service.name
+            arg_name="message",
+            connection=SERVICEBUS_CONNECTION.name,
+            topic_name=topic,
+            subscription_name=service.name,
         ),
     )
 

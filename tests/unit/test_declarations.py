@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 from dataclasses import replace
 from importlib import import_module
 from typing import Any
@@ -11,14 +10,17 @@ import pytest
 
 from scripts import declared
 from scripts.infrastructure import ROOT, azure, files
-from shared.contracts.orders import OrderPlaced
+from shared.contracts.catalog import ProductChanged
+from shared.contracts.event import EventData
+from shared.contracts.orders import OrderCancelled, OrderConfirmed, OrderPlaced
 from shared.declaration import Container, Scope, Service, Undeclared
 from shared.messaging.triggers import change_feed, reconciliation, subscription
+from shared.orchestration import durable_subscription
 from shared.persistence import cosmos
 from shared.settings import Setting
 
 SERVICES = {service.name: service for service in declared.services()}
-SUBSCRIPTIONS = [(service.name, topic) for service in SERVICES.values() for topic in service.hears]
+HEARD = (OrderPlaced, OrderConfirmed, OrderCancelled)
 
 
 WRITTEN = files(declared.services(), declared.operations())
@@ -94,7 +96,7 @@ def test_every_entry_of_what_a_deployment_makes_has_the_same_keys() -> None:
     "use",
     [
         lambda service: cosmos.Container.of(service, "nothing"),
-        lambda service: subscription(None, service, "nothing"),
+        lambda service: subscription(None, service, "nothing", {}),
         lambda service: change_feed(None, cosmos.Container.of(service, "stock")),
         lambda service: service.scope("nothing"),
         lambda service: reconciliation(None, replace(service, settings=())),
@@ -106,15 +108,38 @@ def test_what_is_not_declared_cannot_be_used(use: Any) -> None:
         use(SERVICES["inventory"])
 
 
-@pytest.mark.parametrize(("name", "topic"), SUBSCRIPTIONS)
-async def test_every_event_that_is_heard_is_handled(name: str, topic: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    triggers = import_module(f"blueprints.{name}.triggers")
-    handled: list[set[type]] = []
+@pytest.mark.parametrize(
+    "handled", [(OrderPlaced, OrderConfirmed), (*HEARD, ProductChanged), ()], ids=["less", "more", "none"]
+)
+def test_what_is_handled_is_what_is_heard(handled: tuple[type[EventData], ...]) -> None:
+    with pytest.raises(Undeclared, match="inventory hears of orders what it does not handle, or handles"):
+        subscription(None, SERVICES["inventory"], "orders", dict.fromkeys(handled, nothing))
+    with pytest.raises(Undeclared, match="inventory hears of orders what it does not handle, or handles"):
+        durable_subscription(None, SERVICES["inventory"], "orders", dict.fromkeys(handled, nothing))
 
-    async def consume(_: str, __: Any, handlers: dict[type, Any]) -> None:
-        handled.append(set(handlers))
 
-    monkeypatch.setattr(triggers, "consume", consume)
-    function = inspect.unwrap(getattr(triggers, f"on_{topic}")._function.get_user_function())
-    await function(**dict.fromkeys(inspect.signature(function).parameters))
-    assert set(SERVICES[name].events(topic)) <= handled[0]
+async def nothing(*_: Any) -> None:
+    """Handle whatever it is."""
+
+
+def test_every_event_that_is_heard_has_a_trigger() -> None:
+    import function_app
+
+    found = {
+        (trigger["subscriptionName"], trigger["topicName"])
+        for function in function_app.app.get_functions()
+        for binding in [function.get_trigger()]
+        if binding is not None and binding.type == "serviceBusTrigger"
+        for trigger in [binding.get_dict_repr()]
+    }
+    assert found == {(service.name, topic) for service in SERVICES.values() for topic in service.hears}
+
+
+def test_a_service_with_orchestrators_says_so() -> None:
+    durable = {
+        name
+        for name in SERVICES
+        for function in import_module(f"blueprints.{name}.triggers").bp._function_builders
+        if function._function.get_trigger().type in ("orchestrationTrigger", "entityTrigger")
+    }
+    assert durable == {name for name, service in SERVICES.items() if service.durable}
