@@ -70,12 +70,12 @@ def subscription(bp: Any, service: Service, topic: str, handlers: Handlers) -> N
 
 
 def listening(bp: Any, service: Service, topic: str, handled: Collection[type[EventData]]) -> Decorator:
-    """The trigger of a subscription, for a function that takes its `message`. Raises Undeclared as `subscription` does."""
+    """The trigger of a subscription, for a function that takes its `message`. Raises Undeclared likewise."""
     heard = service.events(topic)
     if unlike := set(handled) ^ set(heard):
         names = ", ".join(sorted(map(type_of, unlike)))
         raise Undeclared(
-            f"{service.name} hears of {topic} what it does not handle, or handles what it does not hear: {names}"
+            f"{service.name} declares to hear {names} of {topic} without a handler, or handles it undeclared"
         )
     return _chain(
         bp.function_name(f"{service.name}_on_{topic}"),

@@ -79,10 +79,13 @@ def system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
 
 
 @contextmanager
-def started(folder: Path, *more: str, deadline: int = DEADLINE) -> Iterator[System]:
-    """A system of its own in a folder, with more arguments for `up`, where orders wait `deadline` seconds."""
+def started(folder: Path, *more: str, deadline: int = DEADLINE, root: Path = ROOT) -> Iterator[System]:
+    """A system of its own in a folder, with more arguments for `up`, where orders wait `deadline` seconds.
+
+    `root`: the project that is started.
+    """
     settings = folder / "settings.json"
-    shutil.copy(ROOT / "local.settings.sample.json", settings)
+    shutil.copy(root / "local.settings.sample.json", settings)
     state = folder / "state"
     overrides = {"ORDER_DEADLINE_SECONDS": str(deadline), "STRIPE_TIMEOUT_SECONDS": "2", "PRODUCT_CACHE_SECONDS": "1"}
     command = [sys.executable, "-m", "localazure", "up", "--state", str(state), "--port", "all=0"]
@@ -92,7 +95,7 @@ def started(folder: Path, *more: str, deadline: int = DEADLINE) -> Iterator[Syst
             *_set(f"functions.settings={settings}", "functions.recovery=fast", f"cosmos.ranges={RANGES}"),
             *more,
         ],
-        cwd=ROOT,
+        cwd=root,
         env={**os.environ, **overrides},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,

@@ -23,6 +23,7 @@ from shared.errors import InvalidRequest
 from shared.web.auth import Principal
 from shared.web.endpoint import VERSION, Call
 from shared.web.operation import Operation, PathParameter
+from tests.unit.registered import triggers
 
 ROOT = Path(__file__).parents[2]
 OPERATIONS = declared.operations()
@@ -37,14 +38,9 @@ def described(operation: Operation) -> dict[str, Any]:
 
 
 def test_the_app_registers_every_operation_and_the_frame_alone_makes_http_triggers() -> None:
-    import function_app
-
-    triggers = [(function, function.get_trigger()) for function in function_app.app.get_functions()]
     found = {
-        (function.get_function_name(), binding["route"], *map(str, binding["methods"]))
-        for function, trigger in triggers
-        if trigger is not None and trigger.type == "httpTrigger"
-        for binding in [trigger.get_dict_repr()]
+        (name, binding["route"], *(str(getattr(method, "value", method)) for method in binding["methods"]))
+        for name, binding in triggers("httpTrigger")
     }
     assert found == {(operation.id, f"{VERSION}{operation.path}", operation.method) for operation in OPERATIONS}
 
