@@ -8,10 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from itertools import product
+from typing import Literal
 
 from shared.contracts.event import EventData
 from shared.settings import Setting
 
+Write = Literal["batch", "create", "patch", "upsert"]
 ROLES = {
     "customer": "A person who buys.",
     "staff": "Works for the shop: counts stock, changes products, sees everybody's orders.",
@@ -32,7 +35,8 @@ class Container:
     """One container of the service's database, partitioned by the property `partition_key`.
 
     `indexed`: the properties that queries look for; all others are not indexed. `expires`: items may have a `ttl`.
-    `outbox`: events lie beside the state here, and the service's change feed relays them.
+    `outbox`: events lie beside the state here, and the service's change feed relays them. `writes`: how its store
+    writes; after each kind of write stands a crash point.
     """
 
     name: str
@@ -40,6 +44,21 @@ class Container:
     indexed: tuple[str, ...] = ()
     expires: bool = False
     outbox: bool = False
+    writes: tuple[Write, ...] = ("batch",)
+
+
+@dataclass(frozen=True, slots=True)
+class CrashPoint:
+    """Where the process may die: the full name, the file it stands in, and what a crash there puts to the test."""
+
+    name: str
+    where: str
+    proves: str
+
+
+def crash_points(name: str, where: str, proves: str, *details: tuple[str, ...]) -> tuple[CrashPoint, ...]:
+    """One point for each way to choose one of every group of `details`."""
+    return tuple(CrashPoint(":".join((name, *chosen)), where, proves) for chosen in product(*details))
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +75,8 @@ class Service:
     """One service: its database and its topic have its name. `summary` says what it is for.
 
     `hears`: by topic, the events that it takes from there. `scopes`: what its operations demand of a caller.
-    `settings`: those it needs beside the kit's. `durable`: it has orchestrators.
+    `settings`: those it needs beside the kit's. `durable`: it has orchestrators. `crash_points`: those in its own code,
+    and those of the kit that only it passes.
     """
 
     name: str
@@ -67,6 +87,7 @@ class Service:
     scopes: tuple[Scope, ...] = ()
     settings: tuple[Setting, ...] = ()
     durable: bool = False
+    crash_points: tuple[CrashPoint, ...] = ()
 
     def container(self, name: str) -> Container:
         """The container of that name. Raises Undeclared."""

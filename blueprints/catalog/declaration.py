@@ -3,14 +3,26 @@
 from __future__ import annotations
 
 from shared.contracts.catalog import ProductChanged
-from shared.declaration import STAFF, Container, Scope, Service
+from shared.declaration import STAFF, Container, Scope, Service, crash_points
 
 SERVICE = Service(
     "catalog",
     "What is for sale, and at what price.",
     containers=(
-        Container("products", "sku", indexed=("kind", "category", "sku", "search_text"), expires=True, outbox=True),
+        Container(
+            "products",
+            "sku",
+            indexed=("kind", "category", "sku", "search_text"),
+            expires=True,
+            outbox=True,
+            writes=("batch", "upsert"),
+        ),
     ),
     publishes=(ProductChanged,),
     scopes=(Scope("catalog.write", "Change products", STAFF),),
+    crash_points=crash_points(
+        "publish.part.after:catalog",
+        "messaging/publisher.py",
+        "events too many for one message batch: the part that was sent is sent again, and recognised",
+    ),
 )

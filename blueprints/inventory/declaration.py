@@ -11,8 +11,10 @@ SERVICE = Service(
     "inventory",
     "How many pieces there are. For staff.",
     containers=(
-        Container("stock", "shelf"),
-        Container("reservations", "order_id", indexed=("kind", "status"), expires=True, outbox=True),
+        Container("stock", "shelf", writes=("batch", "create", "patch")),
+        Container(
+            "reservations", "order_id", indexed=("kind", "status"), expires=True, outbox=True, writes=("batch", "patch")
+        ),
     ),
     publishes=(StockReserved, StockRejected, StockReleased),
     hears={"orders": (OrderPlaced, OrderConfirmed, OrderCancelled)},

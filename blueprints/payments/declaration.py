@@ -10,7 +10,7 @@ from shared.contracts.payments import (
     PaymentRefunded,
     PaymentVoided,
 )
-from shared.declaration import Container, Scope, Service
+from shared.declaration import Container, Scope, Service, crash_points
 from shared.settings import RECONCILIATION, Setting
 
 STRIPE_API_KEY = Setting("STRIPE_API_KEY", "Secret key of the payment provider.", local="sk_test_local", secret=True)
@@ -30,9 +30,27 @@ STRIPE_TIMEOUT_SECONDS = Setting(
 SERVICE = Service(
     "payments",
     "How an order is paid.",
-    containers=(Container("payments", "order_id", indexed=("kind", "status"), expires=True, outbox=True),),
+    containers=(
+        Container(
+            "payments", "order_id", indexed=("kind", "status"), expires=True, outbox=True, writes=("batch", "patch")
+        ),
+    ),
     publishes=(PaymentAuthorized, PaymentDeclined, PaymentCaptured, PaymentVoided, PaymentRefunded),
     hears={"orders": (OrderPlaced, OrderConfirmed, OrderCancelled)},
     scopes=(Scope("payments.read", "Read how your orders were paid"),),
     settings=(STRIPE_API_KEY, STRIPE_API_BASE, STRIPE_WEBHOOK_SECRET, STRIPE_TIMEOUT_SECONDS, *RECONCILIATION),
+    crash_points=(
+        *crash_points(
+            "provider.before",
+            "payments/provider.py",
+            "a call that may or may not have been made is made, once",
+            ("create", "confirm", "retrieve", "capture", "void", "refund"),
+        ),
+        *crash_points(
+            "provider.after",
+            "payments/provider.py",
+            "money that was moved without our knowing is found by asking the provider",
+            ("create", "confirm", "retrieve", "capture", "void", "refund"),
+        ),
+    ),
 )

@@ -6,7 +6,7 @@
 Containers, topics and subscriptions, what a deployment makes for each service, who is granted which scope (infra/); the
 API's document, the gateway's backends and where they are, what its policies repeat of the operations (apim/); the
 events' schemas (shared/contracts/schemas); the sample of the app settings; what ships each service (.github/,
-azure.yaml); the table of access and that of the services (docs/).
+azure.yaml); the crash points (shared/faultpoints); the table of access and that of the services (docs/).
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from scripts import openapi
-from scripts.infrastructure import app_settings, azure, emulators, entra, gateway, pipelines, policies
+from scripts.infrastructure import app_settings, azure, crashes, emulators, entra, gateway, pipelines, policies
 from shared.contracts import published
 from shared.contracts.event import EventData, type_of
 from shared.declaration import Service
@@ -39,6 +39,7 @@ def files(services: list[Service], operations: Sequence[Operation]) -> dict[str,
         "infra/services.json": azure.document(services),
         entra.FILE: entra.document(ROOT, services),
         "local.settings.sample.json": app_settings.sample(services),
+        crashes.FILE: crashes.document(services),
         openapi.SPECIFICATION: openapi.document(services, operations),
         **{f"{events}/{name}": schema for name, schema in published.schemas().items()},
         **gateway.documents(ROOT, services),

@@ -29,6 +29,7 @@ WRITTEN = (
     "azure.yaml",
     "local.settings.sample.json",
     "shared/contracts/schemas/",
+    "shared/faultpoints/points.json",
 )
 TABLE = "shared/faultpoints/points.json"
 BACK_OFFICE = "local-back-office-primary"

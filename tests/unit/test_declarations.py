@@ -64,6 +64,7 @@ def test_a_new_service_is_written_everywhere_from_its_declaration_alone() -> Non
         "infra/servicebus.emulator.json",
         "infra/servicebus.json",
         "local.settings.sample.json",
+        "shared/faultpoints/points.json",
     }
     assert all("accounts" in after[name].lower() for name in after if name in new or before[name] != after[name])
 
