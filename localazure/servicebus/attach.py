@@ -146,6 +146,7 @@ class Attach:
     async def _next_session(self, link: OutgoingLink, seconds: float) -> str:
         """Wait for a session that has messages and no holder. Raises NoSession when the time is over."""
         over = asyncio.ensure_future(self._session.connection.clock.sleep(seconds))
+        news: asyncio.Future[None] = over
         try:
             while True:
                 news = asyncio.ensure_future(link.queue.sessions.news())
@@ -158,6 +159,7 @@ class Attach:
                     raise NoSession("There is no session available within the time given.")
         finally:
             over.cancel()
+            news.cancel()
 
     def _reply(self, source: bytes, properties: dict[str, Any] | None = None) -> None:
         self._send(source, self._frame.raw(6), self._modes, properties)

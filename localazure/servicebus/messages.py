@@ -97,7 +97,9 @@ def _ttl(parsed: Parsed) -> float | None:
 
 def encoded(message: Message, queue: Queue, lock: Lock | None) -> bytes:
     """A message as a receiver gets it."""
-    annotations = [_NUMBER, long(message.seq), _ENQUEUED, seconds(message.enqueued), _STATE, _STATES[message.state]]
+    annotations = [_NUMBER, long(message.seq), _ENQUEUED, seconds(message.enqueued)]
+    if message.state != "active":  # the service does not say it of active ones
+        annotations += (_STATE, _STATES[message.state])
     if lock is not None:
         annotations += (_LOCKED, seconds(lock.until))
     if message.due is not None:

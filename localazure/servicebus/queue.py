@@ -248,8 +248,8 @@ class Queue(Mailbox):
         for lock in [lock for lock in self._locks.values() if lock.session is None and lock.ends <= now]:
             self._drop(lock)
             self._give_back(lock.message, counted=True)
-        for consumer in self.sessions.expired(now):
-            self._give_up(self.sessions.release(consumer), counted=True)
+        self._give_up(self.sessions.expired(now), counted=True)
+        for consumer in self.sessions.noticed(now):
             consumer.detached(SessionLockLost("The session lock has expired."))
         while self._due and self._due[0][0] <= now:
             _, _, seq = heapq.heappop(self._due)

@@ -11,6 +11,10 @@ from localazure.servicebus.errors import SessionBusy, SessionLockLost
 from localazure.servicebus.locks import Consumer, MessageSession
 from localazure.servicebus.store import Store
 
+_NOTICED = 1.0
+"""Seconds from the end of a session's lock until its holder loses the link. The service does not do it at once: who
+listens for just as long as the lock lasts, and then closes, sees no error (live tests of azure-servicebus 7.15)."""
+
 
 class Sessions:
     """`name` is the queue's. Locks and states are told to the alarm and the store."""
@@ -20,6 +24,7 @@ class Sessions:
         self._sessions: dict[str, MessageSession] = {}
         self._states = store.sessions(name)
         self._news = asyncio.Event()
+        self._lost: list[tuple[float, Consumer]] = []
 
     def put(self, session_id: str, seq: int) -> None:
         """A message is available in a session."""
@@ -91,19 +96,32 @@ class Sessions:
 
     def release(self, consumer: Consumer) -> list[MessageSession]:
         """The consumer is gone: what it held is free."""
-        found = [session for session in self._sessions.values() if session.holder is consumer]
+        self._lost = [entry for entry in self._lost if entry[1] is not consumer]
+        return self._free([session for session in self._sessions.values() if session.holder is consumer])
+
+    def expired(self, now: float) -> list[MessageSession]:
+        """The sessions whose lock is over; they are free from now on."""
+        found = [s for s in self._sessions.values() if s.holder is not None and s.until <= now]
+        self._lost += [(s.until + _NOTICED, s.holder) for s in found if s.holder is not None]
+        return self._free(found)
+
+    def _free(self, found: list[MessageSession]) -> list[MessageSession]:
         for session in found:
             session.holder = None
         if found:
             self.tell_waiting()
         return found
 
-    def expired(self, now: float) -> list[Consumer]:
-        """Who holds a session whose lock is over."""
-        return [s.holder for s in self._sessions.values() if s.holder is not None and s.until <= now]
+    def noticed(self, now: float) -> list[Consumer]:
+        """Who lost a session a moment ago, and loses its link now."""
+        found = [consumer for moment, consumer in self._lost if moment <= now]
+        self._lost = [entry for entry in self._lost if entry[0] > now]
+        return found
 
     def moments(self) -> list[float]:
-        return [session.until for session in self._sessions.values() if session.holder is not None]
+        """When a lock is over, or a link is."""
+        ends = [session.until for session in self._sessions.values() if session.holder is not None]
+        return ends + [moment for moment, _ in self._lost]
 
     def state(self, session_id: str) -> bytes | None:
         found = self._states.get(session_id)

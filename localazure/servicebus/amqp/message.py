@@ -26,6 +26,8 @@ PROPERTY_NAMES = (
 )  # fmt: skip
 MESSAGE_ID = PROPERTY_NAMES.index("MessageId")
 _U32 = struct.Struct(">I").pack
+_NO_TOKEN = described(DELIVERY_ANNOTATIONS, mapping([]))
+"""The service does not leave the section out."""
 _LOCK_TOKEN = b"\x00\x53\x71\xc1" + bytes((1 + 18 + 17, 2)) + symbol("x-opt-lock-token") + b"\x98"
 _KINDS = {HEADER: list, ANNOTATIONS: dict, DELIVERY_ANNOTATIONS: dict, PROPERTIES: list, APPLICATION: dict,
           DATA: bytes, SEQUENCE: list, FOOTER: dict}  # fmt: skip
@@ -165,7 +167,7 @@ def header(durable: bool | None, priority: int | None, ttl: float | None, delive
 def delivery_annotations(token: uuid.UUID | None, own: Sequence[bytes]) -> bytes:
     """Those of a delivery: the lock's token, and what the sender gave, encoded."""
     if not own:
-        return b"" if token is None else _LOCK_TOKEN + token.bytes
+        return _NO_TOKEN if token is None else _LOCK_TOKEN + token.bytes
     locked = [] if token is None else [symbol("x-opt-lock-token"), b"\x98" + token.bytes]
     return described(DELIVERY_ANNOTATIONS, mapping([*locked, *own]))
 

@@ -120,6 +120,29 @@ async def test_a_write_and_a_read_tell_their_range(wired: Wire) -> None:
             assert reply.headers["content-location"].startswith(wired.url)
 
 
+async def test_a_feed_without_changes_says_where_it_is_and_how_many_it_has(wired: Wire) -> None:
+    await fill(wired, 40)
+    documents, reply = await feed(wired, "0")
+    last = reply.headers["etag"]
+    for place in (last, "*", last.strip('"')):
+        again = await wired.call("GET", f"{THINGS}/docs", None, {**FEED, **of_range("0"), "If-None-Match": place})
+        assert (again.status, again.headers["etag"], again.headers["x-ms-item-count"]) == (304, last, "0")
+        assert again.headers["x-ms-session-token"] == f"0:-1#{len(documents)}"
+
+
+async def test_a_key_without_a_version_is_hashed_as_in_version_1(wired: Wire) -> None:
+    definition = {"id": "old", "partitionKey": {"paths": ["/kind"], "kind": "Hash"}}
+    made = await wired.call("POST", "/dbs/shop/colls", definition)
+    assert (made.status, made.json["partitionKey"].get("version", 1)) == (201, 1)
+    spans = (await wired.call("GET", "/dbs/shop/colls/old/pkranges")).json["PartitionKeyRanges"]
+    for number in range(20):
+        item = {"id": "1", "kind": f"k{number}"}
+        reply = await wired.call("POST", "/dbs/shop/colls/old/docs", item, key_header(item["kind"]))
+        place = PartitionKey("/kind", version=1)._get_epk_range_for_partition_key([item["kind"]]).min
+        [holder] = [each["id"] for each in spans if each["minInclusive"] <= place < each["maxExclusive"]]
+        assert reply.headers["x-ms-documentdb-partitionkeyrangeid"] == holder
+
+
 async def test_a_range_limits_queries_and_reads_of_all(wired: Wire) -> None:
     await fill(wired, 40)
     for read in ("query", "all"):

@@ -100,10 +100,12 @@ class Raw:
     def last_handle(self) -> int:
         return self._last
 
-    async def attach(self, role: bytes, source: bytes, target: bytes, channel: int = 0, *rest: bytes) -> Frame:
-        """`rest`: the fields behind the target, `unsettled` first."""
+    async def attach(
+        self, role: bytes, source: bytes, target: bytes, channel: int = 0, *rest: bytes, mode: bytes = b""
+    ) -> Frame:
+        """`rest`: the fields behind the target, `unsettled` first; `mode`: of the sender, 1 is settled."""
         self._last = next(self._handles)
-        modes = (ubyte(0), ubyte(1)) if role == TRUE else (ubyte(2), ubyte(0))
+        modes = (mode or ubyte(0), ubyte(1)) if role == TRUE else (mode or ubyte(2), ubyte(0))
         self.say(ATTACH, string(f"link-{self._last}"), uint(self._last), role, *modes, source, target,
                  *(rest or (NULL, NULL, uint(0))), channel=channel)  # fmt: skip
         return await self.expect(ATTACH, channel)
@@ -113,6 +115,14 @@ class Raw:
 
     async def receiver(self, address: str, channel: int = 0, filters: bytes = NULL) -> Frame:
         return await self.attach(TRUE, source(address, filters), target(""), channel)
+
+    async def wait_for_session(self, address: str, channel: int = 0) -> int:
+        """Ask for the next session that there will be; the handle."""
+        self._last = next(self._handles)
+        filters = amqp.symbols({"com.microsoft:session-filter": NULL})
+        self.say(ATTACH, string(f"link-{self._last}"), uint(self._last), TRUE, ubyte(0), ubyte(1),
+                 source(address, filters), target(""), channel=channel)  # fmt: skip
+        return self._last
 
     def grant(self, handle: int, credit: int, channel: int = 0, drain: bool = False, count: int = 0) -> None:
         self.say(FLOW, uint(0), uint(5000), uint(0), uint(5000), uint(handle), uint(count), uint(credit), NULL,

@@ -67,6 +67,33 @@ async def test_annotations_footer_and_header_of_the_sender_arrive_as_they_were_s
     assert found[0x71] == {"x-opt-lock-token": raw.token_of(delivery), "hop": 1}
 
 
+async def test_an_active_message_is_annotated_with_no_more_than_the_service_does(server: ServiceBusServer) -> None:
+    # a client counts annotations and bytes
+    async with raw.connected(server) as client:
+        await raw.send(client, "plain", 2)
+        [locked] = await raw.deliver(client, "plain")
+        told = {"x-opt-sequence-number", "x-opt-enqueued-time", "x-opt-locked-until"}
+        assert amqp.sections(locked.payload)[0x72].keys() == told
+        await client.attach(amqp.TRUE, raw.source("plain"), raw.target(""), mode=amqp.ubyte(1))
+        client.grant(client.last_handle, 1)
+        deleted = amqp.sections((await client.expect(raw.TRANSFER)).payload)
+        assert deleted[0x72].keys() == told - {"x-opt-locked-until"}
+        assert deleted[0x71] == {}
+
+
+async def test_a_peeked_message_says_in_which_state_it_is(server: ServiceBusServer) -> None:
+    async with raw.connected(server) as client:
+        await raw.send(client, "plain", 2)
+        [delivery] = await raw.deliver(client, "plain")
+        client.settle(delivery.fields[1], described(0x27, amqp.list_(amqp.FALSE, amqp.TRUE)))
+        await client.expect(raw.DISPOSITION)
+        requests = await client.requester("plain/$management")
+        peek = amqp.strings({"from-sequence-number": amqp.int64(1), "message-count": amqp.int32(10)})
+        _, answer = await client.request(requests, "com.microsoft:peek-message", peek)
+        found = [amqp.sections(entry["message"])[0x72] for entry in answer["messages"]]
+        assert [each.get("x-opt-message-state", 0) for each in found] == [1, 0]
+
+
 EVERY_TYPE = {
     "null": NULL, "boolean": b"\x56\x01", "ubyte": amqp.ubyte(1), "ushort": b"\x60\x00\x01",
     "uint": b"\x70\x00\x00\x00\x01", "ulong": b"\x80" + bytes(7) + b"\x01", "byte": b"\x51\xff",

@@ -231,8 +231,35 @@ async def test_a_lock_of_a_session_that_ran_out_costs_the_link(server: ServiceBu
         assert found.fields[5].value[7] == {"com.microsoft:session-filter": "a"}
         ticks = found.fields[13]["com.microsoft:locked-until-utc"]
         assert ticks == int((clock.time() + 30) * 10_000_000) + 621_355_968_000_000_000
-        await clock.advance(31)
+        await clock.advance(30)
+        await client.silent()  # the service is a moment late, and who leaves by then sees no error
+        async with raw.connected(server) as other:
+            assert (await other.receiver("sessions", filters=named_session("a"))).fields[5] is not None
+        await clock.advance(1)
         assert (await client.expect(raw.DETACH)).fields[2].value[0] == "com.microsoft:session-lock-lost"
+
+
+async def test_who_closes_as_the_lock_of_its_session_ends_hears_no_error(
+    server: ServiceBusServer, clock: ManualClock
+) -> None:
+    async with raw.connected(server) as client:
+        await client.receiver("sessions", filters=named_session("a"))
+        await clock.advance(30)
+        client.say(raw.DETACH, uint(client.last_handle), amqp.TRUE, NULL)
+        assert (await client.expect(raw.DETACH)).fields[2] is None
+        await clock.advance(5)
+        await client.silent()
+
+
+async def test_who_leaves_while_waiting_for_a_session_leaves_nothing_behind(server: ServiceBusServer) -> None:
+    before = asyncio.all_tasks()
+    async with raw.connected(server) as client:
+        handle = await client.wait_for_session("sessions")
+        await client.silent()
+        client.say(raw.DETACH, uint(handle), amqp.TRUE, NULL)
+        await client.expect(raw.DETACH)
+    await until(lambda: not server.connections)
+    await until(lambda: asyncio.all_tasks() == before)
 
 
 async def test_all_sessions_are_listed_for_the_year_ten_thousand(server: ServiceBusServer) -> None:
