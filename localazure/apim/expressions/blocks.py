@@ -9,7 +9,7 @@ from localazure.apim.errors import ExpressionError
 from localazure.apim.expressions import nodes
 from localazure.apim.expressions.binding import function
 from localazure.apim.expressions.casting import is_instance, zero
-from localazure.apim.expressions.checker import Checker, Function, Locals, Typed
+from localazure.apim.expressions.checker import Checker, Function, Locals, Typed, is_constant
 from localazure.apim.expressions.failures import CAUGHT as CATCHABLE
 from localazure.apim.expressions.failures import LimitExceeded, catches, count, not_null, thrown
 from localazure.apim.expressions.operators import CAUGHT, combined, common
@@ -127,17 +127,12 @@ def _variable(checker: Checker, statement: nodes.Declare, name: str, value: node
         run = typed.run
     else:
         checker.declare(name, type_, statement.at)
-        run = checker.converted(typed, type_, statement.at) if not _constant(value, typed, type_) else typed.run
+        run = typed.run if is_constant(value, type_) else checker.converted(typed, type_, statement.at)
 
     def declare(variables: Locals) -> None:
         variables[name] = run(variables)
 
     return declare
-
-
-def _constant(value: nodes.Node, typed: Typed, type_: str) -> bool:
-    """A whole number that is written out fits a narrower type."""
-    return isinstance(value, nodes.Literal) and typed.type == "int" and type_ in {"byte", "short"}
 
 
 def _delegate(checker: Checker, statement: nodes.Declare, name: str, value: nodes.Lambda) -> Step:

@@ -28,6 +28,7 @@ from localazure.apim.expressions.types import (
 Locals = dict[str, Any]
 Function = Callable[[Locals], Any]
 NAMESPACES = {"Newtonsoft", "System"}
+_NARROW = {"byte": (0, 0xFF), "short": (-0x8000, 0x7FFF)}
 
 
 @dataclass(frozen=True)
@@ -82,6 +83,8 @@ class Checker:
     def of(self, node: nodes.Node, wanted: str) -> Typed:
         """The expression as a value of that type."""
         typed = self.expression(node)
+        if is_constant(node, wanted):
+            return Typed(wanted, typed.run)
         return Typed(wanted, self.converted(typed, wanted, node.at))
 
     def converted(self, typed: Typed, wanted: str, at: int) -> Function:
@@ -130,6 +133,12 @@ class Checker:
             known = ", ".join(names(type_, static)) or "nothing"
             raise ExpressionError(f"{type_}.{name} is not supported; {type_} has {known}", at)
         return found
+
+
+def is_constant(node: nodes.Node, wanted: str) -> bool:
+    """Whether a whole number is written out that fits a narrower type: it needs no cast."""
+    low, high = _NARROW.get(wanted, (1, 0))
+    return isinstance(node, nodes.Literal) and node.type == "int" and low <= node.value <= high
 
 
 def after(run: Function, convert: Callable[[Any], Any] | None) -> Function:

@@ -9,7 +9,7 @@ from localazure.apim.errors import ExpressionError
 from localazure.apim.expressions import nodes
 from localazure.apim.expressions.binding import Bound, resolve
 from localazure.apim.expressions.casting import zero
-from localazure.apim.expressions.checker import Checker, Function, Locals, Typed, indexer, rule, setter
+from localazure.apim.expressions.checker import Checker, Function, Locals, Typed, indexer, is_constant, rule, setter
 from localazure.apim.expressions.failures import bounded, not_null, throw
 from localazure.apim.expressions.operators import combined, common, joined, operation
 from localazure.apim.expressions.table import is_declared, overloads
@@ -83,7 +83,10 @@ def _new_array(checker: Checker, node: nodes.NewArray) -> Typed:
         raise ExpressionError("an empty array needs a type", node.at)
     if node.size is not None and not items:
         return Typed(f"{element}[]", _sized(checker.of(node.size, "int").run, element))
-    runs = [checker.converted(item, element, node.at) for item in items]
+    pairs = zip(node.items, items, strict=True)
+    runs = [
+        typed.run if is_constant(item, element) else checker.converted(typed, element, node.at) for item, typed in pairs
+    ]
     if element == "byte":
         return Typed("byte[]", lambda variables: bytearray(run(variables) for run in runs))
     return Typed(f"{element}[]", lambda variables: [run(variables) for run in runs])

@@ -161,7 +161,7 @@ def _equality(sign: str, left: Typed, right: Typed, at: int) -> Typed:
     equal: Operation = operator.eq if sign == "==" else operator.ne
     if "null" in (a, b):
         given = right if a == "null" else left
-        if is_value(given.type) and not given.type.endswith("?"):
+        if parts(given.type)[0] == "KeyValuePair":  # of other values the compiler lifts the operator, with a warning
             raise ExpressionError(f"{given.type} cannot be compared with null", at)
         run = given.run
         if sign == "==":

@@ -23,6 +23,7 @@ _KNOWN = {
     "Product ID": lambda context: context.product.id if context.product else "",
     "Subscription ID": lambda context: context.subscription.id if context.subscription else "",
     "Gateway ID": lambda context: "local",
+    "Backend ID": lambda context: context.backend,
 }
 
 

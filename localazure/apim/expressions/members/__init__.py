@@ -6,6 +6,7 @@ documentation of .NET and of Newtonsoft.Json for their behaviour.
 
 from localazure.apim.expressions.members import (
     bytes_,
+    certificates,
     collections,
     context,
     dates,
@@ -18,6 +19,6 @@ from localazure.apim.expressions.members import (
 )
 from localazure.apim.expressions.members.context import claim_lists
 
-LOADED = (bytes_, collections, context, dates, json, linq, numbers, patterns, texts, xml)
+LOADED = (bytes_, certificates, collections, context, dates, json, linq, numbers, patterns, texts, xml)
 
 __all__ = ["LOADED", "claim_lists"]
