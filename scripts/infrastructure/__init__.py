@@ -12,20 +12,20 @@ azure.yaml); the crash points (shared/faultpoints); the table of access and that
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Sequence
 from pathlib import Path
 from typing import Any
 
 from scripts import openapi
-from scripts.infrastructure import app_settings, azure, crashes, emulators, entra, gateway, pipelines, policies
+from scripts.infrastructure import app_settings, azure, crashes, emulators, entra, gateway, pipelines, policies, tables
 from shared.contracts import published
-from shared.contracts.event import EventData, type_of
+from shared.contracts.event import type_of
 from shared.declaration import Service
 from shared.web.operation import Operation
 
 ROOT = Path(__file__).resolve().parents[2]
-ARCHITECTURE = "docs/architecture.md"
-BEGIN, END = "<!-- written by scripts.infrastructure -->\n", "<!-- end -->\n"
+OWN = ("apim/backends/*/*.json", f"{policies.OPERATIONS}/*/policy.xml")
+"""Of these there are those alone that are written here."""
 
 
 def files(services: list[Service], operations: Sequence[Operation]) -> dict[str, str]:
@@ -44,34 +44,19 @@ def files(services: list[Service], operations: Sequence[Operation]) -> dict[str,
         **{f"{events}/{name}": schema for name, schema in published.schemas().items()},
         **gateway.documents(ROOT, services),
     }
-    before, _, rest = (ROOT / ARCHITECTURE).read_text(encoding="utf-8").partition(BEGIN)
-    _, _, after = rest.partition(END)
     return {
         **{name: json.dumps(document, indent=2, ensure_ascii=False) + "\n" for name, document in documents.items()},
         **pipelines.files(services),
         **policies.files(ROOT, operations),
         openapi.ACCESS: openapi.access(operations),
-        ARCHITECTURE: f"{before}{BEGIN}{_table(services)}{END}{after}",
+        tables.ARCHITECTURE: tables.within(ROOT / tables.ARCHITECTURE, tables.of_services(services)),
+        tables.README: tables.within(ROOT / tables.README, tables.of_operations(operations)),
     }
 
 
-def _table(services: list[Service]) -> str:
-    rows = [("service", "Cosmos DB (partition key)", "publishes", "hears"), ("---",) * 4]
-    for service in services:
-        containers = ", ".join(f"`{own.name}` (`/{own.partition_key}`)" for own in service.containers)
-        heard = [event for topic in service.hears for event in service.events(topic)]
-        rows.append((service.name, containers, _names(service.publishes), _names(heard) or "–"))
-    return "".join(f"| {' | '.join(row)} |\n" for row in rows)
-
-
-def _names(events: Iterable[type[EventData]]) -> str:
-    """The events' names, as in `order.placed`, `.confirmed`: what they are about is said once."""
-    names, about = [], ""
-    for event in events:
-        subject, _, what = type_of(event).removeprefix("commerce.").removesuffix(".v1").partition(".")
-        names.append(f"`.{what}`" if subject == about else f"`{subject}.{what}`")
-        about = subject
-    return ", ".join(names)
+def leftovers(root: Path, written: Container[str]) -> list[Path]:
+    """Files of services and operations that are declared no more."""
+    return [path for own in OWN for path in root.glob(own) if path.relative_to(root).as_posix() not in written]
 
 
 def _check(services: list[Service]) -> None:

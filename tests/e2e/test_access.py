@@ -7,6 +7,8 @@ from typing import Any
 
 import pytest
 
+from scripts.declared import example_call, operations
+from shared.web.operation import Operation
 from tests.e2e.conftest import Client, Stocked, System, basket
 
 FORGED: dict[str, dict[str, Any]] = {
@@ -21,6 +23,8 @@ FORGED: dict[str, dict[str, Any]] = {
     "not valid yet": {"claims": {"nbf": 4_000_000_000}},
     "with malformed roles": {"claims": {"roles": "admin"}},
 }
+
+PROTECTED = [operation for operation in operations() if operation.scope]
 
 
 async def mint(client: Client, order: dict[str, Any]) -> Client:
@@ -43,28 +47,25 @@ async def test_what_is_no_token_gets_401(anonymous: Client, header: str) -> None
     assert answer.status == 401
 
 
-@pytest.mark.parametrize(
-    ("method", "path", "scope"),
-    [
-        ("GET", "/orders", "orders.read"),
-        ("POST", "/orders", "orders.write"),
-        ("POST", "/carts", "carts.write"),
-        ("GET", "/carts/crt_aaaaaaaaaaaaaaaaaaaaaaaaaa", "carts.read"),
-        ("GET", "/orders/ord_aaaaaaaaaaaaaaaaaaaaaaaaaa/payment", "payments.read"),
-    ],
-)
-async def test_a_missing_scope_gets_403(anonymous: Client, method: str, path: str, scope: str) -> None:
-    others = ["orders.read", "orders.write", "carts.read", "carts.write", "payments.read"]
-    weak = await mint(anonymous, {"scopes": [other for other in others if other != scope]})
-    answer = await weak.call(method, path)
+@pytest.mark.parametrize("operation", PROTECTED, ids=lambda operation: operation.id)
+async def test_a_missing_scope_gets_403(anonymous: Client, operation: Operation) -> None:
+    assert operation.scope is not None
+    others = {other.scope.name for other in PROTECTED if other.scope} - {operation.scope.name}
+    path, headers, body = example_call(operation)
+    weak = await mint(anonymous, {"account": "admin", "scopes": sorted(others)})
+    answer = await weak.call(operation.method, path, body, headers)
     assert (answer.status, answer.problem) == (403, "insufficient-scope")
-    assert scope in answer.json["detail"]
+    assert operation.scope.name in answer.json["detail"]
 
 
-@pytest.mark.parametrize(("method", "path"), [("PUT", "/products/A"), ("GET", "/stock/A"), ("PUT", "/stock/A")])
-async def test_staff_work_is_not_a_customers_even_with_the_scope(anonymous: Client, method: str, path: str) -> None:
-    customer = await mint(anonymous, {"scopes": ["catalog.write", "stock.read", "stock.write"]})
-    answer = await customer.call(method, path, {})
+@pytest.mark.parametrize(
+    "operation", [operation for operation in PROTECTED if operation.privileged], ids=lambda operation: operation.id
+)
+async def test_staff_work_is_not_a_customers_even_with_the_scope(anonymous: Client, operation: Operation) -> None:
+    assert operation.scope is not None
+    path, headers, body = example_call(operation)
+    customer = await mint(anonymous, {"scopes": [operation.scope.name]})
+    answer = await customer.call(operation.method, path, body, headers)
     assert (answer.status, answer.problem) == (403, "insufficient-role")
 
 

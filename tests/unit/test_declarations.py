@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from dataclasses import replace
 from importlib import import_module
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from scripts import declared
-from scripts.infrastructure import ROOT, azure, files
+from scripts.infrastructure import ROOT, azure, files, leftovers
 from shared.contracts.catalog import ProductChanged
 from shared.contracts.event import EventData
 from shared.contracts.orders import OrderCancelled, OrderConfirmed, OrderPlaced
@@ -30,6 +31,15 @@ WRITTEN = files(declared.services(), declared.operations())
 @pytest.mark.parametrize("name", WRITTEN)
 def test_what_is_written_from_the_declarations_is_up_to_date(name: str) -> None:
     assert (ROOT / name).read_text(encoding="utf-8") == WRITTEN[name], "run make schemas"
+
+
+def test_a_file_of_what_is_declared_no_more_is_left_over(tmp_path: Path) -> None:
+    assert leftovers(ROOT, WRITTEN) == []
+    names = ["apim/backends/gone/backendInformation.json", "apim/apis/commerce/operations/gone-get/policy.xml"]
+    for name in (*names, "apim/apis/commerce/policy.xml", "apim/named values/web-origin/namedValueInformation.json"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+    assert sorted(path.relative_to(tmp_path).as_posix() for path in leftovers(tmp_path, WRITTEN)) == sorted(names)
 
 
 def test_an_event_that_nobody_publishes_cannot_be_heard() -> None:
