@@ -41,6 +41,15 @@ class Setting:
         return f"{self.name}__{self.identity_part}"
 
 
+@dataclass(frozen=True, slots=True)
+class Connection:
+    """How a resource is reached: by a connection string, or at its address with the identity of that client id."""
+
+    string: str = ""
+    address: str = ""
+    client_id: str = ""
+
+
 SERVICES = Setting("SERVICES", "Which services this Function App registers: `*`, or names separated by commas.", "*")
 COSMOS_CONNECTION = Setting(
     "COSMOS_CONNECTION",
@@ -124,15 +133,12 @@ class Settings:
             raise SettingError(f"the app setting {setting.name} must be from 0 to 1, not {value:g}")
         return value
 
-    def connection(self, setting: Setting) -> tuple[str, bool]:
-        """How a resource is reached: its connection string, or its address and `True` where the app's identity is used.
-
-        Raises SettingError where neither is set.
-        """
+    def connection(self, setting: Setting) -> Connection:
+        """How a resource is reached. Raises SettingError where neither a connection string nor an address is set."""
         if connection_string := self._environment.get(setting.name):
-            return connection_string, False
+            return Connection(string=connection_string)
         if address := self._environment.get(setting.for_identity):
-            return address, True
+            return Connection(address=address, client_id=self._environment.get(f"{setting.name}__clientId", ""))
         raise SettingError(f"set {setting.name}, or {setting.for_identity} to use the app's identity")
 
     def services(self, known: Sequence[str]) -> tuple[str, ...]:

@@ -13,6 +13,7 @@ from azure.servicebus.exceptions import MessageSizeExceededError, ServiceBusErro
 from shared.contracts.event import Event
 from shared.errors import Rejected, Transient
 from shared.faultpoints import crash_point
+from shared.identity import own_credential
 from shared.settings import SERVICEBUS_CONNECTION, settings
 
 if TYPE_CHECKING:
@@ -104,11 +105,9 @@ def _bus() -> ServiceBusClient:
     if _client is None:
         from azure.servicebus.aio import ServiceBusClient
 
-        connection, by_identity = settings().connection(SERVICEBUS_CONNECTION)
-        if by_identity:
-            from azure.identity.aio import DefaultAzureCredential
-
-            _client = ServiceBusClient(connection, DefaultAzureCredential())
+        connection = settings().connection(SERVICEBUS_CONNECTION)
+        if connection.string:
+            _client = ServiceBusClient.from_connection_string(connection.string)
         else:
-            _client = ServiceBusClient.from_connection_string(connection)
+            _client = ServiceBusClient(connection.address, own_credential(connection.client_id))
     return _client

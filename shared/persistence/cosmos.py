@@ -19,6 +19,7 @@ from azure.core.exceptions import AzureError, HttpResponseError
 
 from shared.errors import Conflict, Contention, NotFound, Transient
 from shared.faultpoints import crash_point
+from shared.identity import own_credential
 from shared.settings import COSMOS_CONNECTION, settings
 
 if TYPE_CHECKING:
@@ -195,13 +196,11 @@ def _cosmos() -> CosmosClient:
 
         # Otherwise each request looks for proxies in the environment and parses a .netrc, in a thread of its own.
         transport = AioHttpTransport(use_env_settings=False)
-        connection, by_identity = settings().connection(COSMOS_CONNECTION)
-        if by_identity:
-            from azure.identity.aio import DefaultAzureCredential
-
-            _client = CosmosClient(connection, DefaultAzureCredential(), transport=transport)
+        connection = settings().connection(COSMOS_CONNECTION)
+        if connection.string:
+            _client = CosmosClient.from_connection_string(connection.string, transport=transport)
         else:
-            _client = CosmosClient.from_connection_string(connection, transport=transport)
+            _client = CosmosClient(connection.address, own_credential(connection.client_id), transport=transport)
     return _client
 
 

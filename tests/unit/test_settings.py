@@ -9,7 +9,15 @@ import pytest
 from scripts import declared
 from scripts.infrastructure import app_settings
 from shared.declaration import Service
-from shared.settings import AUTH_ISSUER, COSMOS_CONNECTION, TELEMETRY_SAMPLING, Setting, SettingError, Settings
+from shared.settings import (
+    AUTH_ISSUER,
+    COSMOS_CONNECTION,
+    TELEMETRY_SAMPLING,
+    Connection,
+    Setting,
+    SettingError,
+    Settings,
+)
 
 PATIENCE = Setting("PATIENCE_SECONDS", "How long to wait.")
 KNOWN = ("orders", "payments")
@@ -53,14 +61,18 @@ def test_a_share_must_be_from_0_to_1(text: str) -> None:
 @pytest.mark.parametrize(
     ("environment", "connection"),
     [
-        ({"COSMOS_CONNECTION": "AccountEndpoint=a"}, ("AccountEndpoint=a", False)),
-        ({"COSMOS_CONNECTION__accountEndpoint": "https://a"}, ("https://a", True)),
-        ({"COSMOS_CONNECTION": "", "COSMOS_CONNECTION__accountEndpoint": "https://a"}, ("https://a", True)),
+        ({"COSMOS_CONNECTION": "AccountEndpoint=a"}, Connection(string="AccountEndpoint=a")),
+        ({"COSMOS_CONNECTION__accountEndpoint": "https://a"}, Connection(address="https://a")),
+        ({"COSMOS_CONNECTION": "", "COSMOS_CONNECTION__accountEndpoint": "https://a"}, Connection(address="https://a")),
+        (
+            {"COSMOS_CONNECTION__accountEndpoint": "https://a", "COSMOS_CONNECTION__clientId": "c"},
+            Connection(address="https://a", client_id="c"),
+        ),
     ],
-    ids=["string", "identity", "identity beside an empty string"],
+    ids=["string", "identity", "identity beside an empty string", "identity by its client id"],
 )
 def test_a_resource_is_reached_by_a_string_or_by_the_apps_identity(
-    environment: dict[str, str], connection: tuple[str, bool]
+    environment: dict[str, str], connection: Connection
 ) -> None:
     assert Settings(environment).connection(COSMOS_CONNECTION) == connection
 
