@@ -83,6 +83,7 @@ types: setup  ## strict types
 
 schemas: setup  ## write what follows from the services' declarations: infra/, the API as OpenAPI, policies, event schemas, tables
 	@$(PY) -m scripts.infrastructure
+	@$(PY) -m scripts.capacity --write
 
 unit: setup  ## the tests that need no server, in a few seconds
 	@$(PY) -m pytest tests/unit tests/architecture
