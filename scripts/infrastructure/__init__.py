@@ -3,10 +3,11 @@
     python -m scripts.infrastructure            write it
     python -m scripts.infrastructure --check    fail where a file is not what the declarations say
 
-Containers, topics and subscriptions, what a deployment makes for each service, who is granted which scope (infra/); the
-API's document, the gateway's backends and where they are, what its policies repeat of the operations (apim/); the
-events' schemas (shared/contracts/schemas); the sample of the app settings; what ships each service (.github/,
-azure.yaml); the crash points (shared/faultpoints); the table of access and that of the services (docs/).
+Containers, topics and subscriptions, what a deployment makes for each service and reads of apim/, who is granted which
+scope (infra/); the API's document, the gateway's backends and where they are, what its policies repeat of the
+operations (apim/); the events' schemas (shared/contracts/schemas); the sample of the app settings; what ships each
+service (.github/, azure.yaml); the crash points (shared/faultpoints); the table of access and that of the services
+(docs/).
 """
 
 from __future__ import annotations
@@ -17,7 +18,18 @@ from pathlib import Path
 from typing import Any
 
 from scripts import openapi
-from scripts.infrastructure import app_settings, azure, crashes, emulators, entra, gateway, pipelines, policies, tables
+from scripts.infrastructure import (
+    app_settings,
+    artifacts,
+    azure,
+    crashes,
+    emulators,
+    entra,
+    gateway,
+    pipelines,
+    policies,
+    tables,
+)
 from shared.contracts import published
 from shared.contracts.event import type_of
 from shared.declaration import Service
@@ -44,7 +56,7 @@ def files(services: list[Service], operations: Sequence[Operation]) -> dict[str,
         **{f"{events}/{name}": schema for name, schema in published.schemas().items()},
         **gateway.documents(ROOT, services),
     }
-    return {
+    written = {
         **{name: json.dumps(document, indent=2, ensure_ascii=False) + "\n" for name, document in documents.items()},
         **pipelines.files(services),
         **policies.files(ROOT, operations),
@@ -52,6 +64,8 @@ def files(services: list[Service], operations: Sequence[Operation]) -> dict[str,
         tables.ARCHITECTURE: tables.within(ROOT / tables.ARCHITECTURE, tables.of_services(services)),
         tables.README: tables.within(ROOT / tables.README, tables.of_operations(operations)),
     }
+    left = {path.relative_to(ROOT).as_posix() for path in leftovers(ROOT, written)}
+    return {**written, artifacts.PATH: artifacts.bicep((artifacts.present(ROOT) - left) | written.keys())}
 
 
 def leftovers(root: Path, written: Container[str]) -> list[Path]:

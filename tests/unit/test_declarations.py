@@ -70,6 +70,7 @@ def test_a_new_service_is_written_everywhere_from_its_declaration_alone() -> Non
         "docs/architecture.md",
         "infra/cosmos.json",
         "infra/entra.json",
+        "infra/gateway/artifacts.bicep",
         "infra/services.json",
         "infra/servicebus.emulator.json",
         "infra/servicebus.json",

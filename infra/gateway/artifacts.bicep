@@ -1,0 +1,331 @@
+// Written by `python -m scripts.infrastructure`: every file below apim/ that Azure is told, once.
+import { Api, Backend, Fragment, NamedValue, Product, Schema } from 'types.bicep'
+
+@export()
+var policy string = loadTextContent('../../apim/policy.xml')
+
+@export()
+var namedValues NamedValue[] = [
+  {
+    name: 'anonymous-calls-per-minute'
+    properties: loadJsonContent('../../apim/named values/anonymous-calls-per-minute/namedValueInformation.json').properties
+  }
+  {
+    name: 'api-audience'
+    properties: loadJsonContent('../../apim/named values/api-audience/namedValueInformation.json').properties
+  }
+  {
+    name: 'backend-timeout-seconds'
+    properties: loadJsonContent('../../apim/named values/backend-timeout-seconds/namedValueInformation.json').properties
+  }
+  {
+    name: 'carts-url'
+    properties: loadJsonContent('../../apim/named values/carts-url/namedValueInformation.json').properties
+  }
+  {
+    name: 'catalog-cache-seconds'
+    properties: loadJsonContent('../../apim/named values/catalog-cache-seconds/namedValueInformation.json').properties
+  }
+  {
+    name: 'catalog-url'
+    properties: loadJsonContent('../../apim/named values/catalog-url/namedValueInformation.json').properties
+  }
+  {
+    name: 'internal-calls-per-minute'
+    properties: loadJsonContent('../../apim/named values/internal-calls-per-minute/namedValueInformation.json').properties
+  }
+  {
+    name: 'internal-calls-per-week'
+    properties: loadJsonContent('../../apim/named values/internal-calls-per-week/namedValueInformation.json').properties
+  }
+  {
+    name: 'inventory-url'
+    properties: loadJsonContent('../../apim/named values/inventory-url/namedValueInformation.json').properties
+  }
+  {
+    name: 'openid-config-url'
+    properties: loadJsonContent('../../apim/named values/openid-config-url/namedValueInformation.json').properties
+  }
+  {
+    name: 'orders-url'
+    properties: loadJsonContent('../../apim/named values/orders-url/namedValueInformation.json').properties
+  }
+  {
+    name: 'partner-calls-per-minute'
+    properties: loadJsonContent('../../apim/named values/partner-calls-per-minute/namedValueInformation.json').properties
+  }
+  {
+    name: 'partner-calls-per-week'
+    properties: loadJsonContent('../../apim/named values/partner-calls-per-week/namedValueInformation.json').properties
+  }
+  {
+    name: 'payments-url'
+    properties: loadJsonContent('../../apim/named values/payments-url/namedValueInformation.json').properties
+  }
+  {
+    name: 'public-calls-per-day'
+    properties: loadJsonContent('../../apim/named values/public-calls-per-day/namedValueInformation.json').properties
+  }
+  {
+    name: 'require-https'
+    properties: loadJsonContent('../../apim/named values/require-https/namedValueInformation.json').properties
+  }
+  {
+    name: 'user-calls-per-minute'
+    properties: loadJsonContent('../../apim/named values/user-calls-per-minute/namedValueInformation.json').properties
+  }
+  {
+    name: 'web-origin'
+    properties: loadJsonContent('../../apim/named values/web-origin/namedValueInformation.json').properties
+  }
+  {
+    name: 'webhook-calls-per-minute'
+    properties: loadJsonContent('../../apim/named values/webhook-calls-per-minute/namedValueInformation.json').properties
+  }
+]
+
+@export()
+var backends Backend[] = [
+  {
+    name: 'carts'
+    properties: loadJsonContent('../../apim/backends/carts/backendInformation.json').properties
+  }
+  {
+    name: 'catalog'
+    properties: loadJsonContent('../../apim/backends/catalog/backendInformation.json').properties
+  }
+  {
+    name: 'inventory'
+    properties: loadJsonContent('../../apim/backends/inventory/backendInformation.json').properties
+  }
+  {
+    name: 'orders'
+    properties: loadJsonContent('../../apim/backends/orders/backendInformation.json').properties
+  }
+  {
+    name: 'payments'
+    properties: loadJsonContent('../../apim/backends/payments/backendInformation.json').properties
+  }
+]
+
+@export()
+var schemas Schema[] = [
+  {
+    name: 'json-object'
+    properties: {
+      schemaType: 'json'
+      document: loadJsonContent('../../apim/schemas/json-object.json')
+    }
+  }
+]
+
+@export()
+var fragments Fragment[] = [
+  {
+    name: 'allowed-methods'
+    properties: {
+      ...loadJsonContent('../../apim/policy fragments/allowed-methods/policyFragmentInformation.json').properties
+      value: loadTextContent('../../apim/policy fragments/allowed-methods/policy.xml')
+    }
+  }
+  {
+    name: 'answer'
+    properties: {
+      ...loadJsonContent('../../apim/policy fragments/answer/policyFragmentInformation.json').properties
+      value: loadTextContent('../../apim/policy fragments/answer/policy.xml')
+    }
+  }
+  {
+    name: 'authenticate'
+    properties: {
+      ...loadJsonContent('../../apim/policy fragments/authenticate/policyFragmentInformation.json').properties
+      value: loadTextContent('../../apim/policy fragments/authenticate/policy.xml')
+    }
+  }
+  {
+    name: 'authorize'
+    properties: {
+      ...loadJsonContent('../../apim/policy fragments/authorize/policyFragmentInformation.json').properties
+      value: loadTextContent('../../apim/policy fragments/authorize/policy.xml')
+    }
+  }
+  {
+    name: 'caller'
+    properties: {
+      ...loadJsonContent('../../apim/policy fragments/caller/policyFragmentInformation.json').properties
+      value: loadTextContent('../../apim/policy fragments/caller/policy.xml')
+    }
+  }
+  {
+    name: 'conditional-request'
+    properties: {
+      ...loadJsonContent('../../apim/policy fragments/conditional-request/policyFragmentInformation.json').properties
+      value: loadTextContent('../../apim/policy fragments/conditional-request/policy.xml')
+    }
+  }
+  {
+    name: 'correlation'
+    properties: {
+      ...loadJsonContent('../../apim/policy fragments/correlation/policyFragmentInformation.json').properties
+      value: loadTextContent('../../apim/policy fragments/correlation/policy.xml')
+    }
+  }
+  {
+    name: 'explain'
+    properties: {
+      ...loadJsonContent('../../apim/policy fragments/explain/policyFragmentInformation.json').properties
+      value: loadTextContent('../../apim/policy fragments/explain/policy.xml')
+    }
+  }
+  {
+    name: 'not-modified'
+    properties: {
+      ...loadJsonContent('../../apim/policy fragments/not-modified/policyFragmentInformation.json').properties
+      value: loadTextContent('../../apim/policy fragments/not-modified/policy.xml')
+    }
+  }
+  {
+    name: 'platform-error'
+    properties: {
+      ...loadJsonContent('../../apim/policy fragments/platform-error/policyFragmentInformation.json').properties
+      value: loadTextContent('../../apim/policy fragments/platform-error/policy.xml')
+    }
+  }
+  {
+    name: 'problem'
+    properties: {
+      ...loadJsonContent('../../apim/policy fragments/problem/policyFragmentInformation.json').properties
+      value: loadTextContent('../../apim/policy fragments/problem/policy.xml')
+    }
+  }
+  {
+    name: 'transport'
+    properties: {
+      ...loadJsonContent('../../apim/policy fragments/transport/policyFragmentInformation.json').properties
+      value: loadTextContent('../../apim/policy fragments/transport/policy.xml')
+    }
+  }
+  {
+    name: 'validate-body'
+    properties: {
+      ...loadJsonContent('../../apim/policy fragments/validate-body/policyFragmentInformation.json').properties
+      value: loadTextContent('../../apim/policy fragments/validate-body/policy.xml')
+    }
+  }
+]
+
+@export()
+var apis Api[] = [
+  {
+    name: 'commerce'
+    properties: {
+      ...loadJsonContent('../../apim/apis/commerce/apiInformation.json').properties
+      format: 'openapi+json'
+      value: string(loadJsonContent('../../apim/apis/commerce/specification.json'))
+    }
+    policy: loadTextContent('../../apim/apis/commerce/policy.xml')
+    operations: [
+      {
+        name: 'carts-get'
+        policy: loadTextContent('../../apim/apis/commerce/operations/carts-get/policy.xml')
+      }
+      {
+        name: 'carts-open'
+        policy: loadTextContent('../../apim/apis/commerce/operations/carts-open/policy.xml')
+      }
+      {
+        name: 'carts-remove-line'
+        policy: loadTextContent('../../apim/apis/commerce/operations/carts-remove-line/policy.xml')
+      }
+      {
+        name: 'carts-set-line'
+        policy: loadTextContent('../../apim/apis/commerce/operations/carts-set-line/policy.xml')
+      }
+      {
+        name: 'orders-cancel'
+        policy: loadTextContent('../../apim/apis/commerce/operations/orders-cancel/policy.xml')
+      }
+      {
+        name: 'orders-get'
+        policy: loadTextContent('../../apim/apis/commerce/operations/orders-get/policy.xml')
+      }
+      {
+        name: 'orders-list'
+        policy: loadTextContent('../../apim/apis/commerce/operations/orders-list/policy.xml')
+      }
+      {
+        name: 'orders-place'
+        policy: loadTextContent('../../apim/apis/commerce/operations/orders-place/policy.xml')
+      }
+      {
+        name: 'orders-timeline'
+        policy: loadTextContent('../../apim/apis/commerce/operations/orders-timeline/policy.xml')
+      }
+      {
+        name: 'payments-get'
+        policy: loadTextContent('../../apim/apis/commerce/operations/payments-get/policy.xml')
+      }
+      {
+        name: 'payments-webhook'
+        policy: loadTextContent('../../apim/apis/commerce/operations/payments-webhook/policy.xml')
+      }
+      {
+        name: 'products-get'
+        policy: loadTextContent('../../apim/apis/commerce/operations/products-get/policy.xml')
+      }
+      {
+        name: 'products-list'
+        policy: loadTextContent('../../apim/apis/commerce/operations/products-list/policy.xml')
+      }
+      {
+        name: 'products-put'
+        policy: loadTextContent('../../apim/apis/commerce/operations/products-put/policy.xml')
+      }
+      {
+        name: 'stock-get'
+        policy: loadTextContent('../../apim/apis/commerce/operations/stock-get/policy.xml')
+      }
+      {
+        name: 'stock-put'
+        policy: loadTextContent('../../apim/apis/commerce/operations/stock-put/policy.xml')
+      }
+    ]
+  }
+]
+
+@export()
+var products Product[] = [
+  {
+    name: 'internal'
+    properties: loadJsonContent('../../apim/products/internal/productInformation.json').properties
+    policy: loadTextContent('../../apim/products/internal/policy.xml')
+    apis: [
+      {
+        ...loadJsonContent('../../apim/products/internal/apis/commerce/productApiInformation.json')
+        name: 'commerce'
+      }
+    ]
+  }
+  {
+    name: 'partner'
+    properties: loadJsonContent('../../apim/products/partner/productInformation.json').properties
+    policy: loadTextContent('../../apim/products/partner/policy.xml')
+    apis: [
+      {
+        ...loadJsonContent('../../apim/products/partner/apis/commerce/productApiInformation.json')
+        name: 'commerce'
+      }
+    ]
+  }
+  {
+    name: 'public'
+    properties: loadJsonContent('../../apim/products/public/productInformation.json').properties
+    policy: loadTextContent('../../apim/products/public/policy.xml')
+    apis: [
+      {
+        ...loadJsonContent('../../apim/products/public/apis/commerce/productApiInformation.json')
+        name: 'commerce'
+      }
+    ]
+  }
+]
