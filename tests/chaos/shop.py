@@ -30,10 +30,11 @@ class Caller:
         claims = jwt.decode(token, options={"verify_signature": False})
         self.subject = str(claims["oid"])
 
-    async def call(self, method: str, path: str, body: Any = None, key: str = "") -> Answer:
+    async def call(self, method: str, path: str, body: Any = None, key: str = "", etag: str = "") -> Answer:
         """The first answer that is one: not a lost connection, 502, 503 or a process that died. Raises AssertionError
         for any other 5xx."""
         headers = {"Authorization": f"Bearer {self._token}"} | ({"Idempotency-Key": key} if key else {})
+        headers |= {"If-Match": etag} if etag else {}
         url = f"{self._system.addresses['functions']}/api/v1{path}"
         deadline, last = time.monotonic() + PATIENCE, ""
         while time.monotonic() < deadline:
