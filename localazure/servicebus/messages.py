@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import uuid
 from typing import Any
 
 from localazure.servicebus.amqp.decode import decode
@@ -120,5 +119,5 @@ def encoded(message: Message, queue: Queue, lock: Lock | None) -> bytes:
 
 
 def tag_of(lock: Lock | None) -> bytes:
-    """The delivery tag: the lock's token, in the order of bytes that .NET's Guid has."""
-    return (uuid.uuid4() if lock is None else lock.token).bytes_le
+    """The delivery tag: the lock's token, in the order of bytes that .NET's Guid has; empty where nothing is locked."""
+    return b"" if lock is None else lock.token.bytes_le

@@ -76,7 +76,9 @@ async def test_an_active_message_is_annotated_with_no_more_than_the_service_does
         assert amqp.sections(locked.payload)[0x72].keys() == told
         await client.attach(amqp.TRUE, raw.source("plain"), raw.target(""), mode=amqp.ubyte(1))
         client.grant(client.last_handle, 1)
-        deleted = amqp.sections((await client.expect(raw.TRANSFER)).payload)
+        delivery = await client.expect(raw.TRANSFER)
+        assert (delivery.fields[2], delivery.fields[4]) == (b"", True)
+        deleted = amqp.sections(delivery.payload)
         assert deleted[0x72].keys() == told - {"x-opt-locked-until"}
         assert deleted[0x71] == {}
 
