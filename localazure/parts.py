@@ -36,7 +36,7 @@ TABLE: Mapping[str, Entry] = {
     "servicebus": Entry("localazure.servicebus", "SERVICEBUS_CONNECTION", {"entities": "infra/servicebus.json"}),
     "entra": Entry("localazure.entra", "AUTH_ISSUER", {"accounts": "infra/entra.json"}),
     "stripe": Entry("localazure.stripe", "STRIPE_API_BASE", {"endpoint": "infra/stripe.json"}),
-    "insights": Entry("localazure.insights"),
+    "insights": Entry("localazure.insights", "APPLICATIONINSIGHTS_CONNECTION_STRING"),
     "apim": Entry("localazure.apim", files={"artifacts": "apim", "configuration": "apim/configuration.local.json"}),
     FUNCTIONS: Entry("localazure.functions"),
 }

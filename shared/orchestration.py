@@ -8,7 +8,8 @@ mends this. `read` understands both forms, and nothing else. The app calls `rais
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Generator, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Generic, TypeVar
@@ -21,6 +22,7 @@ from shared.contracts.event import Event, EventData
 from shared.declaration import Service
 from shared.messaging.consumer import Handler, consume
 from shared.messaging.triggers import listening
+from shared.telemetry import span, trace
 
 T = TypeVar("T")
 DurableHandler = Callable[[Event, Any, df.DurableOrchestrationClient], Awaitable[None]]
@@ -83,7 +85,8 @@ class ExternalEvent(Generic[T]):
         Raises ValueError for a value that is not of the event's type, and bare exceptions as the client does.
         """
         msgspec.convert(value, self.type)
-        await client.raise_event(instance_id, self.name, msgspec.to_builtins(value))
+        with span.dependency(span.DURABLE, f"raise {self.name}", "durable"):
+            await client.raise_event(instance_id, self.name, msgspec.to_builtins(value))
 
     def wait(self, context: df.DurableOrchestrationContext) -> Any:
         """A task that completes with what `read` reads."""
@@ -101,6 +104,48 @@ class ExternalEvent(Generic[T]):
             except (msgspec.MsgspecError, UnicodeError, RecursionError):
                 pass
         raise UnreadableEvent(f"the event '{self.name}' came with data of another type")
+
+
+async def start(client: df.DurableOrchestrationClient, name: str, instance_id: str, given: Mapping[str, Any]) -> None:
+    """Start an instance whose span is a child of the one under way, and the parent of its activities'.
+
+    Raises bare exceptions, as the client does.
+    """
+    with span.dependency(span.DURABLE, f"start {name}", "durable", key=f"start/{instance_id}") as starting:
+        own = starting.context.child(f"{name}/{instance_id}")
+        traced = {"traceparent": own.traceparent, "started_by": starting.context.span_id}
+        await client.start_new(name, instance_id, {**given, **traced})
+
+
+def activity(service: str, name: str, traceparent: str | None, key: str = "") -> AbstractContextManager[span.Span]:
+    """The span of an activity, in the trace that its input names. `key`: one that is only ever done once."""
+    return span.request(service, name, traceparent, key=f"{name}/{key}" if key else "", source="durable")
+
+
+def reported(
+    context: df.DurableOrchestrationContext, service: str, name: str, work: Generator[Any, Any, T]
+) -> Generator[Any, Any, T]:
+    """`work`, whose span is reported when it ends, once: a replay reports nothing.
+
+    The orchestrator's own clock says how long it took. Instances that were not started by `start` have no span.
+    """
+    began = _now(context)
+    result = yield from work
+    given = context.get_input()
+    own = trace.parse(given.get("traceparent"))
+    if own is not None and "started_by" in given and not context.is_replaying:
+        span.report(service, name, own, given["started_by"], began, _now(context), source="durable")
+    return result
+
+
+def step(context: df.DurableOrchestrationContext, service: str, name: str) -> None:
+    """Something that the orchestrator waited for has come: a span without length, reported once."""
+    given = context.get_input()
+    own = trace.parse(given.get("traceparent"))
+    if own is not None and "started_by" in given and not context.is_replaying:
+        moment = _now(context)
+        child = own.child(f"step/{name}/{moment.isoformat()}")
+        span.report(service, name, child, own.span_id, moment, moment, type=span.IN_PROCESS)
 
 
 def failure_of(error: BaseException) -> ActivityFailed:

@@ -78,9 +78,17 @@ APPLICATIONINSIGHTS_CONNECTION_STRING = Setting(
     "APPLICATIONINSIGHTS_CONNECTION_STRING",
     "Where traces, logs and metrics go; empty: nowhere but the host's own log.",
     "",
+    local="InstrumentationKey=00000000-0000-0000-0000-000000000001;IngestionEndpoint=http://localhost:8083",
     resource="insights",
 )
-TELEMETRY_SAMPLING = Setting("TELEMETRY_SAMPLING", "Share of traces that are exported, 0 to 1.", "1")
+APPLICATIONINSIGHTS_AUTHENTICATION_STRING = Setting(
+    "APPLICATIONINSIGHTS_AUTHENTICATION_STRING",
+    "`ClientId=…;Authorization=AAD` where telemetry is taken from identities alone; the host reads it, too.",
+    "",
+)
+TELEMETRY_SAMPLING = Setting(
+    "TELEMETRY_SAMPLING", "Share of ordinary traces that is exported, 0 to 1; failed and slow ones are all.", "1"
+)
 
 KIT = (
     SERVICES,
@@ -89,6 +97,7 @@ KIT = (
     AUTH_ISSUER,
     AUTH_AUDIENCE,
     APPLICATIONINSIGHTS_CONNECTION_STRING,
+    APPLICATIONINSIGHTS_AUTHENTICATION_STRING,
     TELEMETRY_SAMPLING,
 )
 """What every service needs."""

@@ -16,17 +16,17 @@ from typing import Any, Literal, NotRequired, TypedDict
 import azure.durable_functions as df
 
 from blueprints.orders import domain
-from blueprints.orders.declaration import ORDER_DEADLINE_SECONDS
+from blueprints.orders.declaration import ORDER_DEADLINE_SECONDS, SERVICE
 from blueprints.orders.domain import REPLIES, Command, Said, Status, Subject
 from shared.clock import parse_timestamp, timestamp
 from shared.contracts.event import Event, EventData
 from shared.contracts.orders import CancelReason, OrderCancelled, OrderPlaced
 from shared.errors import Transient
 from shared.faultpoints import crash_point
-from shared.orchestration import ExternalEvent, UnreadableEvent, failure_of, is_due, timer_towards
+from shared.orchestration import ExternalEvent, UnreadableEvent, failure_of, is_due, step, timer_towards
+from shared.orchestration import start as start_instance
 from shared.recovery import LATE_START_SECONDS
 from shared.settings import settings
-from shared.telemetry import trace
 from shared.telemetry.log import Log
 
 NAME = "order_saga"
@@ -54,7 +54,7 @@ class Facts(TypedDict):
 
 
 class About(TypedDict):
-    """Which order, and the trace of the request that placed it."""
+    """Which order, and the span of its saga."""
 
     order_id: str
     traceparent: NotRequired[str]
@@ -91,6 +91,7 @@ def order_saga(context: df.DurableOrchestrationContext) -> Generator[Any, Any, s
                 facts = yield context.call_activity_with_retry(LOOK_UP, patient, about)
             break
         name = next(name for name, task in waiting.items() if task is winner)
+        step(context, SERVICE.name, name)
         crash_point("saga.step", name)
         try:
             said = EVENTS[name].read(waiting.pop(name).result)
@@ -138,10 +139,9 @@ async def start(client: df.DurableOrchestrationClient, event: Event, placed: Ord
         "order_id": order_id,
         "placed_at": event.time,
         "deadline": timestamp(deadline),
-        "traceparent": trace.current().traceparent,
     }
     try:
-        await client.start_new(NAME, order_id, given)
+        await start_instance(client, NAME, order_id, given)
     except Exception as exc:  # the client raises bare exceptions
         if await _status(client, order_id) is not None:
             return

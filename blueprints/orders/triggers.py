@@ -27,9 +27,8 @@ from shared.contracts.payments import (
 from shared.errors import Forbidden
 from shared.messaging.relay import relay
 from shared.messaging.triggers import change_feed, reconciliation, subscription
-from shared.orchestration import durable_subscription
+from shared.orchestration import activity, durable_subscription, reported
 from shared.persistence.feed import as_written
-from shared.telemetry.export import span
 from shared.web.endpoint import Answer, Call, endpoint
 from shared.web.operation import Parameter, PathParameter
 from shared.web.paging import CURSOR, LIMIT, Page, read_limit
@@ -187,14 +186,14 @@ async def reconcile(timer: func.TimerRequest) -> None:
 @bp.orchestration_trigger(context_name="context")
 def order_saga(context: df.DurableOrchestrationContext) -> Generator[Any, Any, str]:
     """See `saga.order_saga`."""
-    return (yield from saga.order_saga(context))
+    return (yield from reported(context, SERVICE.name, saga.NAME, saga.order_saga(context)))
 
 
 @bp.function_name(saga.SETTLE)
 @bp.activity_trigger(input_name="decision")
 async def settle(decision: saga.Decision) -> str:
     """Confirm or cancel: the saga says when, the recorded replies say what. Answers the status the order now has."""
-    with span(f"{decision['command']} order", decision.get("traceparent")):
+    with activity(SERVICE.name, saga.SETTLE, decision.get("traceparent"), decision["order_id"]):
         timed_out = decision.get("reason") == "timed_out"
         return (await service.decide(decision["order_id"], timed_out=timed_out)).status
 
@@ -203,6 +202,6 @@ async def settle(decision: saga.Decision) -> str:
 @bp.activity_trigger(input_name="about")
 async def look_up(about: saga.About) -> saga.Facts:
     """What is recorded of an order, for a saga that may have missed an event."""
-    with span("look up order", about.get("traceparent")):
+    with activity(SERVICE.name, saga.LOOK_UP, about.get("traceparent")):
         status, replies = await service.look_up(about["order_id"])
     return {"status": status, "replies": replies}

@@ -30,6 +30,7 @@ from shared.faultpoints import crash_point
 from shared.money import Money
 from shared.patterns import whole
 from shared.settings import settings
+from shared.telemetry.span import HTTP, dependency
 
 if TYPE_CHECKING:
     from stripe import AIOHTTPClient, StripeClient, StripeError, StripeObject
@@ -243,7 +244,8 @@ async def _answer(name: str, call: Callable[[StripeClient], Awaitable[StripeObje
 
     crash_point("provider.before", name)
     try:
-        return (await call(_client())).to_dict()
+        with dependency(HTTP, f"stripe {name}", settings().text(STRIPE_API_BASE).partition("://")[2]):
+            return (await call(_client())).to_dict()
     except (stripe.APIConnectionError, stripe.RateLimitError, stripe.APIError, TimeoutError) as exc:
         raise Transient("the payment provider does not answer at present") from exc
     except (stripe.AuthenticationError, stripe.PermissionError) as exc:

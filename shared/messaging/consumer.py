@@ -11,16 +11,19 @@ import asyncio
 import random
 import time
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
+from datetime import UTC
 from typing import Any
 
 import azure.functions as func
 import msgspec
 
+from shared.clock import utc_now
 from shared.contracts.event import Event, EventData, data_of, type_of
 from shared.errors import CommerceError, Rejected, Transient
 from shared.faultpoints import crash_point
-from shared.telemetry.export import span
 from shared.telemetry.log import Log, bound
+from shared.telemetry.span import Span, request
 
 RETRY_BUDGET = 20.0
 """Seconds within which a transient fault is tried again in place; the lock lasts a minute and is renewed."""
@@ -41,10 +44,18 @@ async def consume(service: str, message: func.ServiceBusMessage, handlers: Handl
     """Handle one message. Raises whatever keeps it from being handled, so that the host abandons it."""
     log = Log(service)
     event, data, handler = _understand(log, message, handlers)
+    topic = event.source.removeprefix("/")
     with (
-        span(f"consume {event.type}", event.traceparent),
+        request(
+            service,
+            f"{service}_on_{topic}",
+            _sent_by(message) or event.traceparent,
+            key=f"{service}/{event.id}",
+            source=f"{topic}/{service}",
+        ) as span,
         bound(event_id=event.id, event_subject=event.subject, **_order(data)),
     ):
+        _note(span, message, event, data)
         try:
             await with_backoff(lambda: handler(event, data))
         except CommerceError as exc:
@@ -74,6 +85,23 @@ async def with_backoff(action: Callable[[], Awaitable[None]], budget: float = RE
                 raise
         await asyncio.sleep(pause)
         bound_ = min(LONGEST_PAUSE, bound_ * 2)
+
+
+def _sent_by(message: func.ServiceBusMessage) -> str:
+    """The traceparent of the send, which a message carries beside that of its event."""
+    with suppress(Exception):  # metadata of a message that others sent may be anything
+        return str((message.application_properties or {}).get("traceparent") or "")
+    return ""
+
+
+def _note(span: Span, message: func.ServiceBusMessage, event: Event, data: EventData) -> None:
+    span.note("event_id", event.id)
+    span.note("order_id", _order(data).get("order_id"))
+    with suppress(Exception):  # the same
+        span.note("delivery_count", int(message.delivery_count or 0))
+        if (enqueued := message.enqueued_time_utc) is not None:  # without a zone, it is UTC
+            waited = utc_now() - (enqueued if enqueued.tzinfo else enqueued.replace(tzinfo=UTC))
+            span.note("queue_ms", max(0, round(waited.total_seconds() * 1000)))
 
 
 def _order(data: EventData) -> dict[str, str]:

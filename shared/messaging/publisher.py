@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager, ExitStack
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -15,6 +16,8 @@ from shared.errors import Rejected, Transient
 from shared.faultpoints import crash_point
 from shared.identity import own_credential
 from shared.settings import SERVICEBUS_CONNECTION, settings
+from shared.telemetry import trace
+from shared.telemetry.span import SERVICE_BUS, Span, dependency
 
 if TYPE_CHECKING:
     from azure.servicebus.aio import ServiceBusClient, ServiceBusSender
@@ -49,10 +52,11 @@ class _TopicSender:
             await self.sender.send_messages(batch)
 
 
-def encode(event: Event, repeat: str = "") -> ServiceBusMessage:
+def encode(event: Event, repeat: str = "", traceparent: str = "") -> ServiceBusMessage:
     """The message that carries `event`: message id = event id, session id = subject, label = type.
 
-    `repeat` makes it another message of the same event, which duplicate detection lets pass.
+    `repeat` makes it another message of the same event, which duplicate detection lets pass. `traceparent` is that of
+    the send, which its consumers continue.
     """
     return ServiceBusMessage(
         msgspec.json.encode(event),
@@ -60,12 +64,16 @@ def encode(event: Event, repeat: str = "") -> ServiceBusMessage:
         session_id=event.subject,
         subject=event.type,
         content_type=_CONTENT_TYPE,
-        application_properties={"traceparent": event.traceparent, "version": event.version},
+        application_properties={"traceparent": traceparent or event.traceparent, "version": event.version},
     )
 
 
-async def publish(topic: str, events: Sequence[Event], repeat: str = "") -> None:
+async def publish(
+    topic: str, events: Sequence[Event], repeat: str = "", spans: Mapping[str, Span] | None = None
+) -> None:
     """Send `events` in their order; returns when the broker has them all. For `repeat` see `encode`.
+
+    `spans`: by event id, what its send belongs to; elsewhere it belongs to what told the event.
 
     Raises Rejected if one alone is larger than the broker takes (some before it may have been sent: the
     broker's duplicate detection makes sending them again harmless), Transient if the broker does not answer.
@@ -73,12 +81,25 @@ async def publish(topic: str, events: Sequence[Event], repeat: str = "") -> None
     if not events:
         return
     try:
-        await _sender(topic).send([encode(event, repeat) for event in events])
+        with ExitStack() as sends:
+            messages = [
+                encode(event, repeat, sends.enter_context(_send(topic, event, repeat, spans or {})).context.traceparent)
+                for event in events
+            ]
+            await _sender(topic).send(messages)
         crash_point("publish.after", topic)
     except MessageSizeExceededError as exc:
         raise Rejected("the event is larger than a message may be", code="event-too-large") from exc
     except (ServiceBusError, OSError) as exc:
         raise Transient("the message broker does not answer at present") from exc
+
+
+def _send(topic: str, event: Event, repeat: str, spans: Mapping[str, Span]) -> AbstractContextManager[Span]:
+    """The span of one event's send, in the event's own trace."""
+    within = spans.get(event.id)
+    if within is None and (told := trace.parse(event.traceparent)) is not None:
+        within = Span(topic, "", told, "", "")
+    return dependency(SERVICE_BUS, f"send {topic}", topic, event.type, within=within, key=f"send/{event.id}{repeat}")
 
 
 async def close() -> None:

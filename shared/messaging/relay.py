@@ -7,7 +7,7 @@ can be found.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 
 import msgspec
 
@@ -17,8 +17,8 @@ from shared.faultpoints import crash_point
 from shared.messaging.publisher import publish
 from shared.persistence.cosmos import Container, Document
 from shared.persistence.outbox import event_of
-from shared.telemetry.export import span
 from shared.telemetry.log import Log
+from shared.telemetry.span import COSMOS, Span, request
 
 UNFIT = (ValueError, LookupError, TypeError, msgspec.MsgspecError)
 """What code raises over data that it did not expect: trying again gives the same."""
@@ -34,6 +34,7 @@ async def relay(container: Container, documents: Iterable[Document], before: Bef
     """
     log = Log(container.database)
     events: list[Event] = []
+    spans: dict[str, Span] = {}
     for document in documents:
         if document.get("kind") != "outbox":
             continue
@@ -43,7 +44,13 @@ async def relay(container: Container, documents: Iterable[Document], before: Bef
         except (msgspec.ValidationError, LookupError) as exc:
             await _park(container, document, f"not a known event: {exc}", log)
             continue
-        with span(f"relay {event.type}", event.traceparent):
+        name = f"{container.database}_feed"
+        with request(
+            container.database, name, event.traceparent, key=f"{name}/{event.id}", source=f"{COSMOS}/{container.name}"
+        ) as span:
+            span.note("event_id", event.id)
+            span.note("order_id", getattr(data, "order_id", None))
+            spans[event.id] = span
             try:
                 if before is not None:
                     await before(event, data)
@@ -52,20 +59,20 @@ async def relay(container: Container, documents: Iterable[Document], before: Bef
                 continue
             log.info("event.relayed", event_id=event.id, event_subject=event.subject)
         events.append(event)
-    await _publish(container, events, log)
+    await _publish(container, events, spans, log)
     crash_point("feed.handled", container.database)
 
 
-async def _publish(container: Container, events: list[Event], log: Log) -> None:
+async def _publish(container: Container, events: list[Event], spans: Mapping[str, Span], log: Log) -> None:
     try:
-        await publish(container.database, events)
+        await publish(container.database, events, spans=spans)
         return
     except Rejected:
         if not events:
             raise
     for event in events:
         try:
-            await publish(container.database, [event])
+            await publish(container.database, [event], spans=spans)
         except Rejected as exc:
             key = event.subject
             await _park(container, {container.partition_key: key, "event": {"id": event.id}}, exc.detail, log)

@@ -21,6 +21,7 @@ from shared.errors import Conflict, Contention, NotFound, Transient
 from shared.faultpoints import crash_point
 from shared.identity import own_credential
 from shared.settings import COSMOS_CONNECTION, settings
+from shared.telemetry.span import COSMOS, dependency
 
 if TYPE_CHECKING:
     from azure.cosmos.aio import ContainerProxy, CosmosClient
@@ -32,6 +33,8 @@ Operation = tuple[str, tuple[Any, ...], dict[str, Any]]
 T = TypeVar("T")
 
 _TRANSIENT = frozenset({408, 410, 429, 449, 500, 502, 503, 504})
+_ANSWERS = frozenset({404, 409, 412})
+"""Statuses that answer a question: there is none, there is one already, it has changed."""
 _client: CosmosClient | None = None
 
 
@@ -81,18 +84,18 @@ class Container:
     async def read(self, item_id: str, key: str) -> Document | None:
         """A point read: 1 request unit per KB. `None` where there is no such item."""
         try:
-            return await _translated(self._proxy().read_item(item_id, partition_key=key))
+            return await self._called("read", self._proxy().read_item(item_id, partition_key=key))
         except Missing:
             return None
 
     async def create(self, document: Document) -> Document:
         """Raises AlreadyExists."""
-        created = await _translated(self._proxy().create_item(document))
+        created = await self._called("create", self._proxy().create_item(document))
         crash_point("cosmos.create.after", self.database, self.name)
         return created
 
     async def upsert(self, document: Document) -> None:
-        await _translated(self._proxy().upsert_item(document))
+        await self._called("upsert", self._proxy().upsert_item(document))
         crash_point("cosmos.upsert.after", self.database, self.name)
 
     async def patch(
@@ -113,8 +116,8 @@ class Container:
             options["filter_predicate"] = condition
         if etag is not None:
             options |= {"etag": etag, "match_condition": MatchConditions.IfNotModified}
-        patched = await _translated(
-            self._proxy().patch_item(item_id, partition_key=key, patch_operations=list(changes), **options)
+        patched = await self._called(
+            "patch", self._proxy().patch_item(item_id, partition_key=key, patch_operations=list(changes), **options)
         )
         crash_point("cosmos.patch.after", self.database, self.name)
         return patched
@@ -124,7 +127,8 @@ class Container:
 
         Raises what the first failing operation raises.
         """
-        results = await _translated(self._proxy().execute_item_batch(list(operations), partition_key=key))
+        batch = self._proxy().execute_item_batch(list(operations), partition_key=key)
+        results = await self._called("batch", batch)
         crash_point("cosmos.batch.after", self.database, self.name)
         return [result.get("resourceBody", {}) for result in results]
 
@@ -138,17 +142,31 @@ class Container:
         items = self._proxy().query_items(
             query, parameters=[{"name": name, "value": value} for name, value in parameters.items()], **options
         )
-        try:
-            async for item in items:
+        pages = items.by_page()
+        while (page := await self._called("query", anext(pages, None))) is not None:
+            async for item in page:
                 yield item
-        except AzureError as exc:
-            raise _translate(exc) from exc
 
     async def read_many(self, keys: Sequence[str]) -> list[Document]:
         """The items whose id and partition key are the same, for each of `keys` that exists."""
         if not keys:
             return []
-        return list(await _translated(self._proxy().read_items([(key, key) for key in keys])))
+        return list(await self._called("read many", self._proxy().read_items([(key, key) for key in keys])))
+
+    async def _called(self, name: str, answer: Awaitable[T]) -> T:
+        """The answer to one call, which is a span with its charge; errors are translated."""
+        with dependency(COSMOS, f"{name} {self.name}", self.database, self.name) as span:
+            try:
+                result = await answer
+            except AzureError as exc:
+                status = exc.status_code if isinstance(exc, HttpResponseError) else None
+                span.note("charge", _charge_of(getattr(exc, "headers", None)))
+                span.end(status or type(exc).__name__, success=status in _ANSWERS)
+                raise _translate(exc) from exc
+            headers = getattr(result, "get_response_headers", None)
+            span.note("charge", _charge_of(headers() if headers else None))
+            span.end(200, success=True)
+            return result
 
     def _proxy(self) -> ContainerProxy:
         return _cosmos().get_database_client(self.database).get_container_client(self.name)
@@ -204,11 +222,9 @@ def _cosmos() -> CosmosClient:
     return _client
 
 
-async def _translated(answer: Awaitable[T]) -> T:
-    try:
-        return await answer
-    except AzureError as exc:
-        raise _translate(exc) from exc
+def _charge_of(headers: Mapping[str, str] | None) -> str | None:
+    """Request units, as the service says them."""
+    return None if headers is None else headers.get("x-ms-request-charge")
 
 
 def _translate(exc: AzureError) -> Exception:

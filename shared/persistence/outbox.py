@@ -10,14 +10,18 @@ import msgspec
 from shared.clock import timestamp
 from shared.contracts.event import Event, EventData, make_event
 from shared.persistence.cosmos import Container, Document, Operation, create
-from shared.telemetry import trace
+from shared.telemetry import export, trace
 
+FAILURES = frozenset({"OrderCancelled", "PaymentDeclined", "StockRejected"})
+"""Events that tell of an order which fails: its trace is kept whole."""
 RETENTION = 30 * 24 * 3600
 """Seconds that outbox and inbox items stay: far longer than a message can live, and long enough to ask about."""
 
 
 def tell(container: Container, key: str, data: EventData, *, version: int, time: str | None = None) -> Operation:
     """Batch operation that puts the event "`data` happened at `version` of `key`" into the outbox."""
+    if type(data).__name__ in FAILURES:
+        export.keep(trace.current().trace_id)
     event = make_event(
         data,
         source=container.database,

@@ -1,106 +1,208 @@
-"""Application Insights, through OpenCensus, and only where a connection string says where it is.
+"""Where records go: to Application Insights through OpenCensus, and only where a connection string says where it is.
 
-OpenCensus is retired; nothing outside this module knows that it is used. It is imported on first need,
-because its import costs a cold start more than everything else in `shared` together.
+OpenCensus is retired; nothing outside this module knows that it is used: its queue, its worker, its connection
+strings. Its import costs more than everything else in `shared` together, so a thread imports it after the first
+record; until then records wait here. Nothing here raises, and nothing waits: what there is no room for is counted.
 """
 
 from __future__ import annotations
 
 import atexit
 import logging
-from collections.abc import Iterator
-from contextlib import contextmanager
+import threading
+from collections import deque
+from contextlib import suppress
+from dataclasses import replace
 from functools import cache
 from typing import Any
 
-from shared.clock import timestamp
-from shared.settings import APPLICATIONINSIGHTS_CONNECTION_STRING, TELEMETRY_SAMPLING, settings
+from shared.settings import (
+    APPLICATIONINSIGHTS_AUTHENTICATION_STRING,
+    APPLICATIONINSIGHTS_CONNECTION_STRING,
+    TELEMETRY_SAMPLING,
+    SettingError,
+    settings,
+)
 from shared.telemetry import trace
+from shared.telemetry.envelopes import envelope_of
+from shared.telemetry.record import Record
+from shared.telemetry.sampling import Sampler
+from shared.telemetry.transport import Transport
 
-_SERVER = 1
-_CLIENT = 2
+CAPACITY = 8192
+"""Records that may wait: about 8 MB."""
+LOAD_AFTER = 1.0
+"""Seconds from the first record until OpenCensus is imported: a cold start is over by then."""
+INTERVAL = 5.0
+"""Seconds between two batches that are not full."""
+BATCH = 100
+LAST_SECONDS = 2.0
+"""For an answer while the process ends."""
+
+log = logging.getLogger("commerce.telemetry")
+Weighed = tuple[Record, float]
 
 
-class _Exporter:
-    """Sends finished spans, and the records of the `commerce` loggers, from background threads."""
+class Sink:
+    """The process's one way out."""
 
-    def __init__(self, connection_string: str, sampling: float) -> None:
-        from opencensus.ext.azure.log_exporter import AzureLogHandler
-        from opencensus.ext.azure.trace_exporter import AzureExporter
-
-        class LogHandler(AzureLogHandler):  # type: ignore[misc]  # OpenCensus ships no types
-            """OpenCensus sets the handler's lock to None, which Python 3.13 no longer accepts."""
-
-            def createLock(self) -> None:
-                logging.Handler.createLock(self)
-
-        self._sampling = sampling
-        self._spans = AzureExporter(connection_string=connection_string)
-        self._logs = LogHandler(connection_string=connection_string, logging_sampling_rate=sampling)
-        logging.getLogger("commerce").addHandler(self._logs)
-        atexit.register(self._logs.flush)
-
-    def sampled(self, context: trace.TraceContext) -> bool:
-        """The same answer for every span of one trace, whichever service asks."""
-        return context.sampled and int(context.trace_id[-8:], 16) / 0xFFFFFFFF <= self._sampling
-
-    def span(self, **fields: Any) -> None:
-        from opencensus.trace.span_context import SpanContext
-        from opencensus.trace.span_data import SpanData
-        from opencensus.trace.status import Status
-
-        context: trace.TraceContext = fields.pop("context")
-        error: BaseException | None = fields.pop("error")
-        self._spans.export(
-            [
-                SpanData(
-                    context=SpanContext(trace_id=context.trace_id, span_id=context.span_id),
-                    span_id=context.span_id,
-                    status=Status(0) if error is None else Status(2, type(error).__name__),
-                    stack_trace=None,
-                    annotations=[],
-                    message_events=[],
-                    links=[],
-                    same_process_as_parent_span=None,
-                    child_span_count=0,
-                    **fields,
-                )
-            ]
+    def __init__(self, connection_string: str, share: float) -> None:
+        parts = dict(part.split("=", 1) for part in connection_string.split(";") if "=" in part)
+        self._connection_string = connection_string
+        self._key = parts.get("InstrumentationKey", "")
+        self._transport = Transport(
+            parts.get("IngestionEndpoint", "https://dc.services.visualstudio.com"), _token_source()
         )
+        self.sampler = Sampler(share, self._enqueue)
+        self._front: deque[Weighed] = deque()
+        self._exporter: Any = None
+        self._lock = threading.Lock()
+        self._loading: threading.Timer | None = None
+        self._overflow = 0
+        self._told = 0
+        atexit.register(self._finish)
+
+    @property
+    def dropped(self) -> int:
+        """Records that were given up since the process began."""
+        return self._overflow + self._transport.dropped
+
+    def _enqueue(self, record: Record, share: float) -> None:
+        exporter = self._exporter
+        if exporter is not None:
+            if not exporter.offer((record, share)):
+                self._overflow += 1
+            return
+        with self._lock:
+            if len(self._front) >= CAPACITY:
+                self._overflow += 1
+                return
+            self._front.append((record, share))
+            if self._loading is None:
+                self._loading = threading.Timer(LOAD_AFTER, self._load)
+                self._loading.daemon = True
+                self._loading.start()
+
+    def _load(self) -> None:
+        try:
+            exporter = _exporter(self._connection_string, self)
+        except Exception as exc:  # a connection string that cannot be read, or a package that is not there
+            log.error("telemetry.unavailable: %s", type(exc).__name__)
+            return
+        with self._lock:
+            self._exporter = exporter
+            while self._front:
+                exporter.offer(self._front.popleft())
+
+    def send(self, batch: list[Weighed]) -> None:
+        """On the exporter's own thread, every few seconds, also where nothing waits."""
+        self.sampler.release()
+        self._transport.send([envelope_of(record, self._key, share) for record, share in batch])
+        if self.dropped > self._told:
+            log.warning("telemetry.dropped: %d records since the start", self.dropped)
+            self._told = self.dropped
+
+    def _finish(self) -> None:
+        """Send what is left when the process ends, which an endpoint that does not answer holds up for seconds."""
+        with suppress(Exception):
+            self.sampler.release(all_=True)
+            self._transport.seconds = LAST_SECONDS
+            if self._loading is not None:
+                self._loading.cancel()
+            if self._exporter is not None:
+                self._exporter.finish(2 * LAST_SECONDS)
+                return
+            while self._front:
+                self.send([self._front.popleft() for _ in range(min(BATCH, len(self._front)))])
+
+
+def _exporter(connection_string: str, sink: Sink) -> Any:
+    import queue
+
+    from opencensus.ext.azure.trace_exporter import AzureExporter
+
+    class Exporter(AzureExporter):  # type: ignore[misc]  # OpenCensus ships no types
+        """OpenCensus's bounded queue and worker, with envelopes and transport of our own."""
+
+        def __init__(self) -> None:
+            super().__init__(
+                connection_string=connection_string,
+                enable_local_storage=False,
+                queue_capacity=CAPACITY,
+                export_interval=INTERVAL,
+                max_batch_size=BATCH,
+            )
+
+        def _check_stats_collection(self) -> bool:
+            return False  # it would send statistics of its own to Microsoft
+
+        def offer(self, item: Weighed) -> bool:
+            """Whether there is room."""
+            try:
+                self._queue._queue.put_nowait(item)  # its own `put` logs what it drops, for each record
+            except queue.Full:
+                return False
+            return True
+
+        def emit(self, batch: Any, event: Any = None) -> None:
+            try:
+                sink.send(list(batch))
+            except Exception as exc:
+                log.error("telemetry.failed: %s", type(exc).__name__)
+            finally:
+                if event is not None:
+                    event.set()
+
+        def finish(self, seconds: float) -> None:
+            self._worker.stop(seconds)
+
+    return Exporter()
+
+
+def _token_source() -> Any:
+    """Of the app's identity, where the component takes no keys; `None` elsewhere."""
+    text = settings().text(APPLICATIONINSIGHTS_AUTHENTICATION_STRING)
+    if not text:
+        return None
+    parts = dict(part.split("=", 1) for part in text.split(";") if "=" in part)
+
+    @cache
+    def credential() -> Any:
+        from azure.identity import ManagedIdentityCredential
+
+        return ManagedIdentityCredential(client_id=parts.get("ClientId"))
+
+    return lambda scope: str(credential().get_token(scope).token)
 
 
 @cache
-def _exporter() -> _Exporter | None:
-    connection_string = settings().text(APPLICATIONINSIGHTS_CONNECTION_STRING)
-    return _Exporter(connection_string, settings().ratio(TELEMETRY_SAMPLING)) if connection_string else None
+def sink() -> Sink | None:
+    """The process's sink, `None` where no connection string is set."""
+    try:
+        connection_string = settings().text(APPLICATIONINSIGHTS_CONNECTION_STRING)
+        return Sink(connection_string, settings().ratio(TELEMETRY_SAMPLING)) if connection_string else None
+    except SettingError as exc:
+        log.error("telemetry.unavailable: %s", exc)
+        return None
 
 
-@contextmanager
-def span(name: str, traceparent: str | None, *, server: bool = True) -> Iterator[trace.TraceContext]:
-    """One piece of work: continues `traceparent` for the length of the block, and reports it if anyone listens.
+def put(record: Record) -> None:
+    """Report it, if anyone listens."""
+    if (out := sink()) is not None:
+        out.sampler.add(record)
 
-    `server` says whether the work was asked for from outside (a request, a message) or is a call to another.
-    """
-    exporter = _exporter()
-    parent = trace.parse(traceparent)
-    started = timestamp()
-    error: BaseException | None = None
-    with trace.entered(traceparent) as context:
-        try:
-            yield context
-        except BaseException as exc:
-            error = exc
-            raise
-        finally:
-            if exporter is not None and exporter.sampled(context):
-                exporter.span(
-                    name=name,
-                    context=context,
-                    parent_span_id=parent.span_id if parent else None,
-                    # Application Insights names a request by its method and route, whatever kind of request it is
-                    attributes={"http.method": name},
-                    start_time=started,
-                    end_time=timestamp(),
-                    span_kind=_SERVER if server else _CLIENT,
-                    error=error,
-                )
+
+def keep(trace_id: str) -> None:
+    """The trace failed, or was slow: all of it is sent, here and by whoever hears of it from now on."""
+    if (out := sink()) is not None and not out.sampler.records_all:
+        trace.kept.add(trace_id)
+
+
+def entering(context: trace.TraceContext, *, trusted: bool) -> trace.TraceContext:
+    """A span's context as it begins here: what another service of ours (`trusted`) keeps is kept here, too."""
+    out = sink()
+    if out is None or out.sampler.records_all:
+        return replace(context, sampled=True)
+    if trusted and context.sampled:
+        trace.kept.add(context.trace_id)
+    return replace(context, sampled=False)

@@ -7,13 +7,18 @@ from __future__ import annotations
 
 import json
 import logging
+import time
+import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 
-from shared.telemetry import trace
+from shared.telemetry import export, trace
+from shared.telemetry.record import LogRecord
 
 Field = str | int | float | bool | None
+MOST_FRAMES = 10
+"""Of a stack, the innermost ones: the outer ones are the host's."""
 
 _fields: ContextVar[dict[str, Field]] = ContextVar("log_fields")
 
@@ -55,5 +60,24 @@ class Log:
             **_fields.get({}),
             **fields,
         }
-        extra = {"custom_dimensions": entry, "traceId": context.trace_id, "spanId": context.span_id}
-        self._logger.log(level, json.dumps(entry, ensure_ascii=False), exc_info=exc_info, extra=extra)
+        self._logger.log(level, json.dumps(entry, ensure_ascii=False), exc_info=exc_info)
+        del entry["event"], entry["service"], entry["trace_id"]
+        export.put(
+            LogRecord(
+                role=self._service,
+                message=event,
+                level=level // 10 - 1,
+                trace_id=context.trace_id,
+                parent_id=context.span_id,
+                time=time.time(),
+                properties=entry,
+                error="" if exc_info is None else type(exc_info).__name__,
+                frames=() if exc_info is None else _frames(exc_info),
+            )
+        )
+
+
+def _frames(error: BaseException) -> tuple[tuple[str, str, int], ...]:
+    """Where it was raised, without the values that lay there."""
+    stack = traceback.extract_tb(error.__traceback__)
+    return tuple((frame.name, frame.filename, frame.lineno or 0) for frame in reversed(stack[-MOST_FRAMES:]))

@@ -5,6 +5,7 @@ Source: W3C Recommendation "Trace Context", section 3.2 (traceparent header).
 
 from __future__ import annotations
 
+import hashlib
 import re
 import secrets
 from collections.abc import Iterator
@@ -17,7 +18,7 @@ _TRACEPARENT = re.compile(r"00-(?!0{32})([0-9a-f]{32})-(?!0{16})([0-9a-f]{16})-(
 
 @dataclass(frozen=True, slots=True)
 class TraceContext:
-    """The span that is under way: hex ids of 16 and 8 bytes, and whether anyone records it."""
+    """The span that is under way: hex ids of 16 and 8 bytes, and whether its trace is recorded whole by everybody."""
 
     trace_id: str
     span_id: str
@@ -25,13 +26,37 @@ class TraceContext:
 
     @property
     def traceparent(self) -> str:
-        return f"00-{self.trace_id}-{self.span_id}-{'01' if self.sampled else '00'}"
+        return f"00-{self.trace_id}-{self.span_id}-{'01' if self.sampled or self.trace_id in kept else '00'}"
 
-    def child(self) -> TraceContext:
-        """A new span of the same trace."""
-        return TraceContext(self.trace_id, secrets.token_hex(8), self.sampled)
+    def child(self, key: str = "") -> TraceContext:
+        """A new span of the same trace. With a `key` its id follows from trace and key.
+
+        Work that is done again after a crash then has the id that its consequences were told under.
+        """
+        if not key:
+            return TraceContext(self.trace_id, secrets.token_hex(8), self.sampled)
+        derived = hashlib.sha256(f"{self.trace_id}/{key}".encode()).hexdigest()[:16]
+        return TraceContext(self.trace_id, derived, self.sampled)
 
 
+class _Kept:
+    """The traces that failed or were slow here, the latest ones."""
+
+    MOST = 10_000
+
+    def __init__(self) -> None:
+        self._traces: dict[str, None] = {}
+
+    def __contains__(self, trace_id: str) -> bool:
+        return trace_id in self._traces
+
+    def add(self, trace_id: str) -> None:
+        self._traces[trace_id] = None
+        while len(self._traces) > self.MOST:
+            self._traces.pop(next(iter(self._traces)), None)
+
+
+kept = _Kept()
 _current: ContextVar[TraceContext | None] = ContextVar("trace_context", default=None)
 
 
@@ -53,10 +78,8 @@ def current() -> TraceContext:
 
 
 @contextmanager
-def entered(traceparent: str | None) -> Iterator[TraceContext]:
-    """Continue the trace of `traceparent` (or start one) as a new span for the length of the block."""
-    parent = parse(traceparent)
-    context = parent.child() if parent else new_trace()
+def within(context: TraceContext) -> Iterator[TraceContext]:
+    """`context` is the span under way for the length of the block."""
     token = _current.set(context)
     try:
         yield context

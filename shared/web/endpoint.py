@@ -16,8 +16,8 @@ import msgspec
 
 from shared.declaration import Service
 from shared.errors import CommerceError, InvalidRequest, NotFound
-from shared.telemetry.export import span
 from shared.telemetry.log import Log, bound
+from shared.telemetry.span import request
 from shared.web.auth import Principal, authenticate
 from shared.web.body import read_body
 from shared.web.gateway import vouched
@@ -157,7 +157,8 @@ def endpoint(
 def framed(operation: Operation, handler: Handler) -> Trigger:
     """The trigger function: `handler` within the frame."""
     log = Log(operation.service)
-    title = f"{operation.service}.{operation.name}"
+    path = f"/{VERSION}{operation.path}"
+    title = f"{operation.method} {path}"
 
     async def answer(req: func.HttpRequest, trace_id: str) -> func.HttpResponse:
         try:
@@ -171,7 +172,12 @@ def framed(operation: Operation, handler: Handler) -> Trigger:
         return response
 
     async def trigger(req: func.HttpRequest) -> func.HttpResponse:
-        with span(title, req.headers.get("traceparent")) as context, bound(operation=operation.name):
+        given = req.headers.get("traceparent")
+        with (
+            request(operation.service, title, given, url=path, trusted=False) as span,
+            bound(operation=operation.name),
+        ):
+            context = span.context
             try:
                 with bound(**await vouched(req.headers)):
                     response = await answer(req, context.trace_id)
@@ -182,6 +188,7 @@ def framed(operation: Operation, handler: Handler) -> Trigger:
                 response.headers["Cache-Control"] = "no-store"
             response.headers["X-Content-Type-Options"] = "nosniff"
             response.headers["traceparent"] = context.traceparent
+            span.end(response.status_code, success=response.status_code < 500)
             return response
 
     trigger.__name__ = trigger.__qualname__ = operation.name

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from blueprints.orders.service import PlaceOrder
 from shared.errors import CommerceError, InvalidRequest, PayloadTooLarge, UnsupportedMediaType
+from shared.telemetry import span as spans
 from shared.telemetry import trace
 from shared.web.body import LARGEST_BODY, fingerprint, read_body
 from shared.web.paging import decode_cursor, encode_cursor, read_limit
@@ -137,14 +138,14 @@ PARENT = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
 
 
 def test_a_trace_goes_on_in_a_new_span() -> None:
-    with trace.entered(PARENT) as context:
-        assert context.trace_id == "4bf92f3577b34da6a3ce929d0e0e4736"
-        assert context.span_id != "00f067aa0ba902b7"
-        assert trace.current() == context
+    with spans.request("orders", "place", PARENT) as span:
+        assert span.context.trace_id == "4bf92f3577b34da6a3ce929d0e0e4736"
+        assert span.context.span_id != span.parent_id == "00f067aa0ba902b7"
+        assert trace.current() == span.context
 
 
 @given(st.text(max_size=60))
 def test_a_broken_traceparent_starts_a_new_trace(text: str) -> None:
     if trace.parse(text) is None:
-        with trace.entered(text) as context:
-            assert trace.parse(context.traceparent) == context
+        with spans.request("orders", "place", text) as span:
+            assert trace.parse(span.context.traceparent) == span.context

@@ -299,7 +299,13 @@ class TestPlan:
         planned = self.planned()
         assert [name for name, launched in planned.items() if launched.host] == ["functions"]
         told = planned["functions"].environment
-        assert set(told) == {"COSMOS_CONNECTION", "SERVICEBUS_CONNECTION", "AUTH_ISSUER", "STRIPE_API_BASE"}
+        assert set(told) == {
+            "COSMOS_CONNECTION",
+            "SERVICEBUS_CONNECTION",
+            "APPLICATIONINSIGHTS_CONNECTION_STRING",
+            "AUTH_ISSUER",
+            "STRIPE_API_BASE",
+        }
         assert f"localhost:{planned['cosmos'].port}/" in told["COSMOS_CONNECTION"]
         assert f"localhost:{planned['servicebus'].port};" in told["SERVICEBUS_CONNECTION"]
 

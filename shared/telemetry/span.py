@@ -1,0 +1,160 @@
+"""Spans: a piece of work asked for from outside (`request`), and a call to something else (`dependency`).
+
+They carry the trace context whether or not anybody records it, so a trace never depends on telemetry.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Literal
+
+from shared.telemetry import export, trace
+from shared.telemetry.record import Property, SpanRecord, Value
+
+SLOW_SECONDS = 5.0
+"""A request that takes longer has its trace kept whole: ten times what an order usually takes."""
+COSMOS = "Azure DocumentDB"
+SERVICE_BUS = "Azure Service Bus"
+DURABLE = "Azure Durable Functions"
+HTTP = "HTTP"
+IN_PROCESS = "InProc"
+
+
+@dataclass(slots=True)
+class Span:
+    """One that is under way. What is set on it is reported when it ends."""
+
+    role: str
+    name: str
+    context: trace.TraceContext
+    parent_id: str
+    operation: str
+    result: str = ""
+    success: bool = True
+    properties: dict[str, Value] = field(default_factory=dict)
+
+    def note(self, name: Property, value: Value) -> None:
+        self.properties[name] = value
+
+    def end(self, result: str | int, *, success: bool) -> None:
+        self.result, self.success = str(result), success
+
+
+_under_way: ContextVar[Span | None] = ContextVar("span", default=None)
+
+
+@contextmanager
+def request(
+    service: str,
+    name: str,
+    traceparent: str | None,
+    *,
+    key: str = "",
+    source: str = "",
+    url: str = "",
+    trusted: bool = True,
+) -> Iterator[Span]:
+    """Work of `service` that was asked for from outside: continues `traceparent`, or starts a trace.
+
+    Whether a trace is kept is said by our own services alone (`trusted`). `key` makes the span's id follow from it
+    (`TraceContext.child`): for work that a crash repeats. An exception that leaves the block makes it a failure.
+    """
+    parent = trace.parse(traceparent)
+    context = parent.child(key) if parent else trace.new_trace()
+    context = export.entering(context, trusted=trusted and parent is not None)
+    span = Span(service, name, context, parent.span_id if parent else "", name)
+    yield from _run("request", span, source=source, url=url)
+
+
+@contextmanager
+def dependency(
+    type_: str,
+    name: str,
+    target: str,
+    data: str = "",
+    *,
+    within: Span | None = None,
+    key: str = "",
+) -> Iterator[Span]:
+    """A call to something else, by the span under way. Where none is, it belongs to no trace and is not reported.
+
+    `within` names another span of ours that the call belongs to; for `key` see `request`.
+    """
+    outer = within or _under_way.get()
+    if outer is None:
+        yield Span("", name, trace.current(), "", "")
+        return
+    span = Span(outer.role, name, outer.context.child(key), outer.context.span_id, outer.operation)
+    yield from _run("dependency", span, type=type_, target=target, data=data)
+
+
+def report(
+    service: str,
+    name: str,
+    context: trace.TraceContext,
+    parent_id: str,
+    started: datetime,
+    ended: datetime,
+    *,
+    source: str = "",
+    type: str = "",
+) -> None:
+    """A span whose beginning and end are known: nothing of it is under way here. With a `type`, a dependency."""
+    if not type and (ended - started).total_seconds() > SLOW_SECONDS:
+        export.keep(context.trace_id)
+    export.put(
+        SpanRecord(
+            kind="dependency" if type else "request",
+            role=service,
+            name=name,
+            trace_id=context.trace_id,
+            span_id=context.span_id,
+            parent_id=parent_id,
+            started=started.timestamp(),
+            ended=ended.timestamp(),
+            success=True,
+            result="OK",
+            operation="" if type else name,
+            source=source,
+            type=type,
+        )
+    )
+
+
+def _run(kind: Literal["request", "dependency"], span: Span, **also: str) -> Iterator[Span]:
+    started, began = time.time(), time.perf_counter()
+    outer = _under_way.set(span)
+    try:
+        with trace.within(span.context):
+            yield span
+    except BaseException as exc:
+        if not span.result:
+            span.end(getattr(exc, "code", None) or type(exc).__name__, success=False)
+        raise
+    finally:
+        _under_way.reset(outer)
+        seconds = time.perf_counter() - began
+        if kind == "request" and (not span.success or seconds > SLOW_SECONDS):
+            export.keep(span.context.trace_id)
+        export.put(
+            SpanRecord(
+                kind=kind,
+                role=span.role,
+                name=span.name,
+                trace_id=span.context.trace_id,
+                span_id=span.context.span_id,
+                parent_id=span.parent_id,
+                started=started,
+                ended=started + seconds,
+                success=span.success,
+                result=span.result or "OK",
+                operation=span.operation,
+                properties=span.properties,
+                **also,
+            )
+        )
