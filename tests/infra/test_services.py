@@ -25,6 +25,8 @@ OF_THE_HOST = {
     "APPLICATIONINSIGHTS_AUTHENTICATION_STRING",
 }
 OF_DURABLE = "AzureFunctionsJobHost__extensions__durableTask__hubName"
+OF_THE_ENVIRONMENT = {"AUTH_AUDIENCE", "APPLICATIONINSIGHTS_AUTHENTICATION_STRING"}
+"""Settings that have a default, and are never left at it."""
 REFUSED = ("FUNCTIONS_", "WEBSITE_", "SCM_", "ENABLE_ORYX_BUILD", "linuxFxVersion")
 """Settings that Flex Consumption refuses or ignores."""
 
@@ -58,7 +60,7 @@ def test_a_setting_has_the_value_of_its_declaration_unless_the_environment_says_
     deployments: dict[str, Deployment], service: Service
 ) -> None:
     for setting in (*KIT, *service.settings):
-        if setting.default is not None and not setting.resource and setting.name != "AUTH_AUDIENCE":
+        if setting.default is not None and not setting.resource and setting.name not in OF_THE_ENVIRONMENT:
             expected = service.name if setting is SERVICES else setting.default
             assert settings(deployments["dev"], service.name)[setting.name] == expected
     assert settings(deployments["prod"], service.name)["TELEMETRY_SAMPLING"] == "0.2"
