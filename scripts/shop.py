@@ -17,6 +17,7 @@ STATE = Path(os.environ.get("LOCALAZURE_STATE", ".local"))
 TENANT = "durable-commerce.local"
 CLIENT_ID = "scripts"
 STAFF = ("staff", "admin")
+PARTNER = "partner"
 KEY_HEADER = "Ocp-Apim-Subscription-Key"
 BACK_OFFICE = "local-back-office-primary"
 """The seeded subscription of the shop's own tools: loading a whole catalog is more than a shopper may ask."""
@@ -71,14 +72,14 @@ def _code(text: str) -> str:
 
 
 async def token(session: aiohttp.ClientSession, issuer: str, account: str) -> str:
-    """An access token for a seeded account, by the password grant that is there for scripts alone."""
-    form = {
-        "grant_type": "password",
-        "client_id": CLIENT_ID,
-        "username": account,
-        "password": f"local-{account}",
-        "scope": "api://durable-commerce/.default",
-    }
+    """An access token for a seeded account: by its secret for the partner's application, and for people by the password
+    grant that is there for scripts alone."""
+    form = {"scope": "api://durable-commerce/.default"}
+    if account == PARTNER:
+        form |= {"grant_type": "client_credentials", "client_id": account, "client_secret": f"local-{account}"}
+    else:
+        form |= {"grant_type": "password", "client_id": CLIENT_ID}
+        form |= {"username": account, "password": f"local-{account}"}
     async with session.post(f"{issuer}/{TENANT}/oauth2/v2.0/token", data=form) as answer:
         document = await answer.json()
         if answer.status != 200:

@@ -11,6 +11,7 @@ CommerceError
 ├── PayloadTooLarge         413
 ├── UnsupportedMediaType    415
 ├── Unprocessable           422  well-formed, but names or asks for what cannot be
+├── LimitReached            429  more than the caller may have at a time; wait for Retry-After
 ├── Rejected                422  an event that can never be handled; it belongs in the dead-letter queue
 └── Transient               503  a dependency is slow, throttled or down; try again
     └── Contention          503  lost a compare-and-swap too often
@@ -108,6 +109,12 @@ class Unprocessable(CommerceError):
     status = 422
     default_code = "unprocessable"
     title = "The request cannot be carried out"
+
+
+class LimitReached(CommerceError):
+    status = 429
+    default_code = "too-many-requests"
+    title = "Too many requests"
 
 
 class Rejected(CommerceError):

@@ -142,6 +142,13 @@ class Settings:
             raise SettingError(f"the app setting {setting.name} must be from 0 to 1, not {value:g}")
         return value
 
+    def count(self, setting: Setting, least: int = 1) -> int:
+        """The setting as a whole number of at least `least`. Raises SettingError for anything else."""
+        value = self._number(setting)
+        if not value.is_integer() or value < least:
+            raise SettingError(f"the app setting {setting.name} must be a whole number from {least} on, not {value:g}")
+        return int(value)
+
     def connection(self, setting: Setting) -> Connection:
         """How a resource is reached. Raises SettingError where neither a connection string nor an address is set."""
         if connection_string := self._environment.get(setting.name):

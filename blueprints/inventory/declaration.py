@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from shared.contracts.inventory import StockRejected, StockReleased, StockReserved
-from shared.contracts.orders import OrderCancelled, OrderConfirmed, OrderPlaced
+from shared.contracts.orders import OrderAuthorized, OrderCancelled, OrderConfirmed, OrderPlaced
 from shared.declaration import STAFF, Container, Scope, Service
 from shared.settings import RECONCILIATION
 
@@ -17,7 +17,7 @@ SERVICE = Service(
         ),
     ),
     publishes=(StockReserved, StockRejected, StockReleased),
-    hears={"orders": (OrderPlaced, OrderConfirmed, OrderCancelled)},
+    hears={"orders": (OrderPlaced, OrderAuthorized, OrderConfirmed, OrderCancelled)},
     scopes=(Scope("stock.read", "Read stock", STAFF), Scope("stock.write", "Count stock", STAFF)),
     settings=RECONCILIATION,
 )

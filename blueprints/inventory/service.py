@@ -21,7 +21,7 @@ from blueprints.inventory import domain, store
 from blueprints.inventory.domain import Hold, Reservation, Stock
 from shared.contracts.event import Event
 from shared.contracts.inventory import StockRejected, StockReleased, StockReserved
-from shared.contracts.orders import Line, OrderCancelled, OrderConfirmed, OrderPlaced
+from shared.contracts.orders import Line, OrderAuthorized, OrderCancelled, OrderConfirmed, OrderPlaced
 from shared.errors import Conflict, NotFound, PreconditionFailed, Transient
 from shared.messaging.again import ask_again
 from shared.persistence.cosmos import AlreadyExists, Changed, Document, Missing
@@ -90,9 +90,11 @@ async def set_on_hand(sku: str, on_hand: int, etag: str | None) -> tuple[StockVi
     raise Transient("the stock changes too fast at present", retry_after=1)
 
 
-async def reserve(event: Event, placed: OrderPlaced) -> None:
-    """Hold every line of the order, or none of them, and say which."""
-    order_id, lines, attempt = placed.order_id, domain.pieces_by_sku(placed.lines), secrets.token_hex(4)
+async def reserve(event: Event, asking: OrderPlaced | OrderAuthorized) -> None:
+    """Hold every line of the order, or none of them, and say which; nothing yet where the money comes first."""
+    if isinstance(asking, OrderPlaced) and asking.money_first:
+        return
+    order_id, lines, attempt = asking.order_id, domain.pieces_by_sku(asking.lines), secrets.token_hex(4)
     parts = await _each(lines, lambda part: store.hold(order_id, part, attempt))
     held, short = [stock for found, _ in parts for stock in found], [line for _, few in parts for line in few]
     reservation = domain.decided(order_id, lines, held, short, attempt)

@@ -9,7 +9,7 @@ import azure.functions as func
 from blueprints.inventory import service, store
 from blueprints.inventory.declaration import SERVICE
 from blueprints.inventory.service import SetStock, StockView
-from shared.contracts.orders import OrderCancelled, OrderConfirmed, OrderPlaced
+from shared.contracts.orders import OrderAuthorized, OrderCancelled, OrderConfirmed, OrderPlaced
 from shared.messaging.relay import relay
 from shared.messaging.triggers import change_feed, reconciliation, subscription
 from shared.persistence.feed import as_written
@@ -70,7 +70,12 @@ subscription(
     bp,
     SERVICE,
     "orders",
-    {OrderPlaced: service.reserve, OrderConfirmed: service.commit, OrderCancelled: service.release},
+    {
+        OrderPlaced: service.reserve,
+        OrderAuthorized: service.reserve,
+        OrderConfirmed: service.commit,
+        OrderCancelled: service.release,
+    },
 )
 
 

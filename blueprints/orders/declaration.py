@@ -6,7 +6,7 @@ from shared import recovery
 from shared.contracts.carts import CartChanged
 from shared.contracts.catalog import ProductChanged
 from shared.contracts.inventory import StockRejected, StockReleased, StockReserved
-from shared.contracts.orders import OrderCancelled, OrderConfirmed, OrderPlaced
+from shared.contracts.orders import OrderAuthorized, OrderCancelled, OrderConfirmed, OrderPlaced
 from shared.contracts.payments import (
     PaymentAuthorized,
     PaymentCaptured,
@@ -26,6 +26,24 @@ PRODUCT_CACHE_SECONDS = Setting(
     "PRODUCT_CACHE_SECONDS", "How long orders trusts a price it has read from its own product copy.", "5"
 )
 SAGA = "orders/saga.py"
+ORDER_LINES_PER_MINUTE = Setting(
+    "ORDER_LINES_PER_MINUTE",
+    "How many order lines a customer may order a minute, in the long run; 1,000 at once are always allowed.",
+    "600",
+)
+ORDER_MOST_OPEN = Setting("ORDER_MOST_OPEN", "How many orders of one customer may be under way at a time.", "20")
+ORDER_DECLINES_PER_HOUR = Setting(
+    "ORDER_DECLINES_PER_HOUR", "How many orders of one customer may be declined by the payment provider an hour.", "10"
+)
+ORDER_PARTNER_FACTOR = Setting(
+    "ORDER_PARTNER_FACTOR", "How many customers a partner counts as in these three: it orders for its own.", "50"
+)
+ORDER_CREDIT = Setting(
+    "ORDER_CREDIT",
+    "Worth of the goods, in minor units, that are held for any customer before the money is, beyond what that customer "
+    "has paid so far.",
+    "0",
+)
 
 SERVICE = Service(
     "orders",
@@ -34,10 +52,11 @@ SERVICE = Service(
         Container("orders", "order_id", indexed=("kind", "status"), expires=True, outbox=True),
         Container("answers", "order_id", expires=True, writes=("create",)),
         Container("orders-by-customer", "customer_id", indexed=("sort_key",), writes=("create",)),
+        Container("customers", "customer_id"),
         Container("products", "sku", writes=("create", "patch")),
         Container("carts", "cart_id", expires=True, writes=("create", "patch")),
     ),
-    publishes=(OrderPlaced, OrderConfirmed, OrderCancelled),
+    publishes=(OrderPlaced, OrderAuthorized, OrderConfirmed, OrderCancelled),
     hears={
         "catalog": (ProductChanged,),
         "carts": (CartChanged,),
@@ -45,7 +64,16 @@ SERVICE = Service(
         "payments": (PaymentAuthorized, PaymentDeclined, PaymentCaptured, PaymentVoided, PaymentRefunded),
     },
     scopes=(Scope("orders.read", "Read your orders"), Scope("orders.write", "Place and cancel orders")),
-    settings=(ORDER_DEADLINE_SECONDS, PRODUCT_CACHE_SECONDS, *RECONCILIATION),
+    settings=(
+        ORDER_DEADLINE_SECONDS,
+        PRODUCT_CACHE_SECONDS,
+        ORDER_LINES_PER_MINUTE,
+        ORDER_MOST_OPEN,
+        ORDER_DECLINES_PER_HOUR,
+        ORDER_PARTNER_FACTOR,
+        ORDER_CREDIT,
+        *RECONCILIATION,
+    ),
     durable=True,
     crash_points=(
         *crash_points("saga.start.after", SAGA, "one saga an order, started before anyone can answer"),

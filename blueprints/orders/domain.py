@@ -110,6 +110,8 @@ class Order:
     placed_at: str
     history: tuple[HistoryEntry, ...]
     request_hash: str
+    stock_asked: bool = True
+    """Whether inventory has been asked for the goods: at once, or after the money."""
 
     @property
     def reason(self) -> CancelReason | None:
@@ -177,6 +179,11 @@ def place(
         history=(HistoryEntry("placed", at),),
         request_hash=request_hash,
     )
+
+
+def admitted(order: Order, at: str, *, stock_asked: bool) -> Order:
+    """The new order as it was let in: since when it counts, and whether its stock is held ahead of its money."""
+    return replace(order, placed_at=at, history=(HistoryEntry("placed", at),), stock_asked=stock_asked)
 
 
 def decide(replies: Mapping[Subject, Said]) -> tuple[Command, CancelReason | None] | None:

@@ -4,7 +4,8 @@ The orchestrator is pure: what it knows came in its input or in an event, and wh
 The order document is the authority: only one move out of `placed` can be written, so starting the saga twice or raising
 an event twice is harmless. The replies are facts in the order's inbox, and an event only wakes the saga: where one may
 have been lost (the saga starts late), cannot be read, or has not come by the deadline, the saga looks up the facts. The
-activity that settles goes by the facts alone: an event that somebody else raised decides nothing.
+activity that settles goes by the facts alone: an event that somebody else raised decides nothing. Where the stock is
+to be held after the money, the saga asks for it then.
 """
 
 from __future__ import annotations
@@ -32,6 +33,7 @@ from shared.telemetry.log import Log
 NAME = "order_saga"
 SETTLE = "orders_settle"
 LOOK_UP = "orders_look_up"
+ASK = "orders_ask_for_stock"
 
 EVENTS: dict[str, ExternalEvent[Any]] = {
     "stock": ExternalEvent("stock", Literal["reserved", "out_of_stock"]),
@@ -71,7 +73,7 @@ log = Log("orders")
 
 
 def order_saga(context: df.DurableOrchestrationContext) -> Generator[Any, Any, str]:
-    """Input `{order_id, placed_at, deadline, traceparent}`; output: the status the order ends in."""
+    """Input `{order_id, placed_at, deadline, traceparent, money_first?}`; output: the status the order ends in."""
     order = context.get_input()
     about = {"order_id": order["order_id"], "traceparent": order.get("traceparent", "")}
     patient = df.RetryOptions(first_retry_interval_in_milliseconds=FIRST_PAUSE_MS, max_number_of_attempts=MAX_ATTEMPTS)
@@ -81,7 +83,14 @@ def order_saga(context: df.DurableOrchestrationContext) -> Generator[Any, Any, s
     facts: Facts = {"status": "placed", "replies": {}}
     if _is_late(context, order):
         facts = yield context.call_activity_with_retry(LOOK_UP, patient, about)
+    to_ask = bool(order.get("money_first"))
     while facts["status"] == "placed" and domain.decide(facts["replies"]) is None:
+        if to_ask and _is_paid(facts):
+            facts = yield context.call_activity_with_retry(ASK, patient, about)
+            to_ask = not _is_paid(facts)
+            if to_ask:  # it was said and is not recorded, so it may still come
+                waiting["payment"] = EVENTS["payment"].wait(context)
+            continue
         winner = yield context.task_any([deadline, *waiting.values()])
         if winner is deadline and not is_due(context, due):
             deadline = timer_towards(context, due)
@@ -123,6 +132,10 @@ def _is_late(context: df.DurableOrchestrationContext, order: dict[str, str]) -> 
     return is_due(context, parse_timestamp(order["placed_at"]) + timedelta(seconds=LATE_START_SECONDS))
 
 
+def _is_paid(facts: Facts) -> bool:
+    return facts["replies"].get("payment") == domain.GOOD["payment"]
+
+
 def _decision(facts: Facts) -> dict[str, str]:
     command, reason = domain.decide(facts["replies"]) or domain.TIMED_OUT
     return {"command": command} if reason is None else {"command": command, "reason": reason}
@@ -139,6 +152,7 @@ async def start(client: df.DurableOrchestrationClient, event: Event, placed: Ord
         "order_id": order_id,
         "placed_at": event.time,
         "deadline": timestamp(deadline),
+        **({"money_first": True} if placed.money_first else {}),
     }
     try:
         await start_instance(client, NAME, order_id, given)

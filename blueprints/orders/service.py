@@ -11,6 +11,7 @@ from typing import Annotated
 import msgspec
 
 from blueprints.orders import domain, store
+from blueprints.orders.admission import at_the_door
 from blueprints.orders.declaration import ORDER_DEADLINE_SECONDS
 from blueprints.orders.domain import MOST_LINES, Address, Command, Order
 from shared.clock import timestamp
@@ -18,9 +19,9 @@ from shared.contracts.carts import CartChanged
 from shared.contracts.catalog import ProductChanged
 from shared.contracts.event import Event, EventData, type_of
 from shared.contracts.inventory import StockReserved
-from shared.contracts.orders import CancelReason, Line, OrderCancelled, OrderConfirmed, OrderPlaced
+from shared.contracts.orders import CancelReason, Line, OrderAuthorized, OrderCancelled, OrderConfirmed, OrderPlaced
 from shared.contracts.payments import PaymentAuthorized
-from shared.errors import Conflict, Contention, InvalidRequest, NotFound, Transient, Unprocessable
+from shared.errors import Conflict, Contention, InvalidRequest, LimitReached, NotFound, Transient, Unprocessable
 from shared.messaging.again import each_apart, tell_again, unfinished
 from shared.money import Money
 from shared.patterns import Country, whole
@@ -120,8 +121,8 @@ async def place(caller: Principal, key: str, request: PlaceOrder) -> OrderView:
     """Price the order, write it together with `order.placed`, and answer; the rest happens behind.
 
     The order's id is derived from caller and key: a repeat finds the order it made and gets the same answer.
-    Raises Unprocessable for a key that was used for another request, unknown SKUs, or a total out of range; Conflict
-    where the total is another than the shopper expects.
+    Raises LimitReached where the customer has ordered too much of late; Unprocessable for a key that was used for
+    another request, unknown SKUs, or a total out of range; Conflict where the total is another than is expected.
     """
     if (request.items is None) == (request.cart_id is None):
         raise InvalidRequest("send either items or cart_id")
@@ -131,15 +132,12 @@ async def place(caller: Principal, key: str, request: PlaceOrder) -> OrderView:
         raise InvalidRequest("an order of a cart names the total that the shopper saw - at `$.expected_total`")
     order_id, request_hash = derive_order_id(caller.subject, key), fingerprint(request)
     try:
-        order = await _price(caller, request, order_id, request_hash)
-        if request.expected_total not in (None, order.total):
-            raise Conflict(
-                "the order costs something else than the total you expect",
-                code="total-changed",
-                members={"total": msgspec.to_builtins(order.total)},
-            )
+        wanted = await _wanted(caller, request)
+        async with at_the_door(caller) as admission:
+            await admission.check(len(wanted))
+            order = await admission.admit(await _price(caller, request, wanted, order_id, request_hash))
         await store.add(order, _placed(order, request.payment_method))
-    except (NotFound, Conflict, Unprocessable):
+    except (NotFound, Conflict, Unprocessable, LimitReached):
         # Nearly every order is new, so it is looked for only where it cannot be placed: it may be there already, and
         # what it was made of may have changed since.
         existing = await store.get(order_id)
@@ -212,6 +210,21 @@ async def look_up(order_id: str) -> tuple[domain.Status, dict[domain.Subject, do
     return (await _existing(order_id)).status, await _replies(order_id)
 
 
+async def ask_for_stock(order_id: str) -> tuple[domain.Status, dict[domain.Subject, domain.Said]]:
+    """Ask inventory for the goods of an order whose money is authorised, once; then as `look_up`."""
+    for _ in range(TRIES):
+        order, replies = await _existing(order_id), await _replies(order_id)
+        if order.status != "placed" or order.stock_asked or replies.get("payment") != domain.GOOD["payment"]:
+            return order.status, replies
+        try:
+            await store.ask(order, OrderAuthorized(order_id=order_id, lines=_lines(order)))
+        except Changed:
+            continue
+        log.info("order.authorized", order_id=order_id)
+        return order.status, replies
+    raise Contention(f"order {order_id} keeps changing")
+
+
 async def decide(order_id: str, *, timed_out: bool) -> Order:
     """Settle by the replies that are recorded, and by nothing that was merely said.
 
@@ -265,10 +278,11 @@ async def _replies(order_id: str) -> dict[domain.Subject, domain.Said]:
     return dict(SUBJECTS[event.type] for event in await store.recorded(order_id) if event.type in SUBJECTS)
 
 
-async def _price(caller: Principal, request: PlaceOrder, order_id: str, request_hash: str) -> Order:
-    wanted = await _wanted(caller, request)
+async def _price(
+    caller: Principal, request: PlaceOrder, wanted: list[tuple[str, int]], order_id: str, request_hash: str
+) -> Order:
     try:
-        return domain.place(
+        order = domain.place(
             order_id=order_id,
             customer_id=caller.subject,
             lines=domain.price_lines(wanted, await store.product_copy.find(sku for sku, _ in wanted)),
@@ -280,6 +294,13 @@ async def _price(caller: Principal, request: PlaceOrder, order_id: str, request_
         raise Unprocessable(str(exc), code="unknown-sku") from exc
     except domain.TotalOutOfRange as exc:
         raise Unprocessable(str(exc), code="total-out-of-range") from exc
+    if request.expected_total not in (None, order.total):
+        raise Conflict(
+            "the order costs something else than the total you expect",
+            code="total-changed",
+            members={"total": msgspec.to_builtins(order.total)},
+        )
+    return order
 
 
 async def _wanted(caller: Principal, request: PlaceOrder) -> list[tuple[str, int]]:
@@ -340,10 +361,15 @@ def _placed(order: Order, payment_method: str) -> OrderPlaced:
     return OrderPlaced(
         order_id=order.id,
         customer_id=order.customer_id,
-        lines=[Line(line.sku, line.quantity) for line in order.lines],
+        lines=_lines(order),
         total=order.total,
         payment_method=payment_method,
+        money_first=not order.stock_asked,
     )
+
+
+def _lines(order: Order) -> list[Line]:
+    return [Line(line.sku, line.quantity) for line in order.lines]
 
 
 def _told(order: Order) -> EventData:

@@ -4,6 +4,7 @@
 `answers` by /order_id     the inbox: what inventory and payments said of an order. Nothing is relayed from it, so it
                            lies where no change feed has to look at it
 `orders-by-customer`       which orders a customer has, in their order; what became of them is in the orders
+`customers` by /customer_id   what a customer has under way, has paid, and was declined
 `products` by /sku         what the catalog told: names and prices
 `carts` by /cart_id        what carts told: whose basket holds what
 """
@@ -17,11 +18,12 @@ from typing import Any
 
 import msgspec
 
+from blueprints.orders.customer import Customer
 from blueprints.orders.declaration import PRODUCT_CACHE_SECONDS, SERVICE
 from blueprints.orders.domain import Order, Priced
 from shared.contracts.event import Event, EventData
 from shared.contracts.orders import Line
-from shared.persistence.cosmos import AlreadyExists, Container, Document, create, keep_latest, patch
+from shared.persistence.cosmos import AlreadyExists, Container, Document, create, keep_latest, patch, replace
 from shared.persistence.documents import document_of, read_as, readable
 from shared.persistence.outbox import inbox_document, tell
 from shared.settings import settings
@@ -29,6 +31,7 @@ from shared.settings import settings
 ORDERS = Container.of(SERVICE, "orders")
 ANSWERS = Container.of(SERVICE, "answers")
 BY_CUSTOMER = Container.of(SERVICE, "orders-by-customer")
+CUSTOMERS = Container.of(SERVICE, "customers")
 PRODUCTS = Container.of(SERVICE, "products")
 CARTS = Container.of(SERVICE, "carts")
 
@@ -51,6 +54,11 @@ def order_of(document: Mapping[str, Any]) -> Order:
     return read_as(ORDERS, document, Order)
 
 
+async def get_many(order_ids: Iterable[str]) -> dict[str, Order]:
+    """Those of the orders that exist, by id."""
+    return {order.id: order for order in readable(ORDERS, await ORDERS.read_many(list(order_ids)), Order)}
+
+
 async def advance(before: Order, after: Order, told: EventData) -> None:
     """Write one move and the event that tells of it. Raises Changed if the order has moved since it was read."""
     entry = document_of(after)["history"][-1]
@@ -67,6 +75,17 @@ async def advance(before: Order, after: Order, told: EventData) -> None:
             tell(ORDERS, after.id, told, version=after.version, time=after.history[-1].at),
         ],
     )
+
+
+async def ask(order: Order, told: EventData) -> None:
+    """Write that inventory is asked for the order's goods, and the event that asks. Raises Changed."""
+    version = order.version + 1
+    changes: list[dict[str, Any]] = [
+        {"op": "set", "path": "/stock_asked", "value": True},
+        {"op": "set", "path": "/version", "value": version},
+    ]
+    unchanged = f"from c where c.version = {order.version}"
+    await ORDERS.batch(order.id, [patch(order.id, changes, unchanged), tell(ORDERS, order.id, told, version=version)])
 
 
 class RecordedEvent(msgspec.Struct, frozen=True):
@@ -121,8 +140,22 @@ async def list_by_customer(customer_id: str, before: str | None, limit: int) -> 
         keys[document["id"]] = document["sort_key"]
         if len(keys) == limit:
             break
-    orders = {order.id: order for order in readable(ORDERS, await ORDERS.read_many(list(keys)), Order)}
+    orders = await get_many(keys)
     return [(key, orders[order_id]) for order_id, key in keys.items() if order_id in orders]
+
+
+async def get_customer(customer_id: str) -> tuple[Customer, str]:
+    """What is known of a customer, and the record's ETag: empty where there is no record yet."""
+    document = await CUSTOMERS.read(customer_id, customer_id)
+    if document is None:
+        return Customer(customer_id), ""
+    return read_as(CUSTOMERS, document, Customer), document["_etag"]
+
+
+async def keep_customer(customer: Customer, etag: str) -> None:
+    """Write what is known of a customer. Raises Changed or AlreadyExists where somebody else has, since it was read."""
+    document = document_of(customer, id=customer.customer_id)
+    await CUSTOMERS.batch(customer.customer_id, [replace(document, etag) if etag else create(document)])
 
 
 class ProductCopy:

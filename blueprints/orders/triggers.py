@@ -205,3 +205,12 @@ async def look_up(about: saga.About) -> saga.Facts:
     with activity(SERVICE.name, saga.LOOK_UP, about.get("traceparent")):
         status, replies = await service.look_up(about["order_id"])
     return {"status": status, "replies": replies}
+
+
+@bp.function_name(saga.ASK)
+@bp.activity_trigger(input_name="about")
+async def ask_for_stock(about: saga.About) -> saga.Facts:
+    """Ask inventory for the goods of an order whose money is authorised. Answers what is recorded of the order."""
+    with activity(SERVICE.name, saga.ASK, about.get("traceparent")):
+        status, replies = await service.ask_for_stock(about["order_id"])
+    return {"status": status, "replies": replies}

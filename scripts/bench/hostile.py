@@ -2,7 +2,8 @@
 
 `large`: 30 orders of 600 lines each, with a card that is declined. `hoard`: 102 orders for all that is left of one
 product, with such a card, while 25 buyers want a piece of it. An attacker who is told to come again does so, until the
-measurement is over. Each attack is made by a new customer, and by one who has paid for an order before.
+measurement is over. Each attack is made by a new customer, and by one who has paid for an order
+before; each by another.
 """
 
 from __future__ import annotations
@@ -31,6 +32,9 @@ LARGE_ORDERS, LINES = 30, 600
 HOARDING_ORDERS, PIECES, BUYERS = 102, 100, 25
 OTHERS = 3
 """Shoppers who buy one thing after another meanwhile."""
+KINDS = ("new", "known")
+PROBED = 20
+"""Every so many of the products is asked for until all are known: orders are limited by their lines."""
 QUIET = 2.0
 PAUSE = 0.5
 """Seconds until an attacker who was refused tries again."""
@@ -58,22 +62,23 @@ async def hostile(options: Options) -> dict[str, Any]:
     data = read()
     async with running() as system, open_session() as session:
         await stock(session, system, data.products)
-        everyone = await shoppers(session, system, OTHERS + 2 + 2 * BUYERS, "apim")
-        others, (new, known), buyers = everyone[:OTHERS], everyone[OTHERS : OTHERS + 2], everyone[OTHERS + 2 :]
+        everyone = await shoppers(session, system, OTHERS + 5 + 2 * BUYERS, "apim")
+        others, attackers, buyers = everyone[:OTHERS], everyone[OTHERS : OTHERS + 4], everyone[OTHERS + 5 :]
+        probing = everyone[OTHERS + 4]
         scene = _Scene(session, system, data, others, options.seconds)
-        await until_known(others[0], lambda: scene.large()[:500])
+        await until_known(probing, lambda: scene.large()[::PROBED])
         quiet = await scene.others_meanwhile("nobody attacks", None)
         found: dict[str, Any] = {"others": OTHERS, "seconds": options.seconds, "quiet": quiet}
-        await scene.pays(known)
-        for kind, attacker in (("new", new), ("known", known)):
+        for attacker in attackers[1::2]:
+            await scene.pays(attacker)
+        for kind, attacker in zip(KINDS, attackers[:2], strict=True):
             attack = Attack()
             report = await scene.others_meanwhile(f"large orders of a {kind} customer", _large(scene, attack, attacker))
             found[f"large_{kind}"] = _compared(report, quiet, attack)
-        await scene.pays(known)
-        for kind, attacker, some in (("new", new, buyers[:BUYERS]), ("known", known, buyers[BUYERS:])):
+        for kind, attacker, some in zip(KINDS, attackers[2:], (buyers[:BUYERS], buyers[BUYERS:]), strict=True):
             attack, honest = Attack(), Counter[str]()
             sku = await offer(session, system, f"HOARDED{kind.upper()}", PIECES)
-            await until_known(others[0], partial(_more_than_there_is, sku))
+            await until_known(probing, partial(_more_than_there_is, sku))
             hoard = _hoard(scene, attack, attacker, some, sku, honest)
             report = await scene.others_meanwhile(f"hoarding of a {kind} customer", hoard)
             found[f"hoard_{kind}"] = {**_compared(report, quiet, attack), "honest": dict(honest)}

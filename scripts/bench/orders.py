@@ -18,6 +18,9 @@ from scripts.dataset import read
 QUIET = 2.0
 """Seconds without work before the next load."""
 
+MANY_LINES = {"ORDER_LINES_PER_MINUTE": "100000", "ORDER_MOST_OPEN": "1000"}
+"""Twenty customers order here what many do elsewhere."""
+
 
 async def orders(options: Options) -> dict[str, Any]:
     """The real baskets' figures, and `spread` and `hot`: one line each, of a SKU of its own or of one and the same.
@@ -27,7 +30,7 @@ async def orders(options: Options) -> dict[str, Any]:
     data = read()
     loads: dict[str, Iterator[Lines]] = {"real": real(data), "spread": spread(data), "hot": hot(data)}
     reports: dict[str, dict[str, Any]] = {}
-    async with running() as system, open_session() as session:
+    async with running(environment=MANY_LINES) as system, open_session() as session:
         await stock(session, system, data.products)
         buyers = await shoppers(session, system, options.shoppers)
         await until_known(buyers[0], lambda: [(product.sku, 1) for product in data.products[-500:]])

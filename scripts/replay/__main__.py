@@ -17,7 +17,7 @@ from scripts.replay.books import close, table
 from scripts.replay.plan import make_plan
 from scripts.replay.rows import NotTheFormat, read, tag
 from scripts.replay.shopping import Replay, confirmed
-from scripts.shop import BACK_OFFICE, ApiError, Shop, addresses
+from scripts.shop import BACK_OFFICE, PARTNER, ApiError, Shop, addresses
 
 BAR = 30
 
@@ -29,12 +29,8 @@ async def replay(file: Path, rate: float = 0.0, limit: int = 0) -> dict[str, Any
         plan.rows -= sum(len(order.lines) for order in plan.orders[limit:])
         plan.orders = plan.orders[:limit]
     say(f"{file}: {plan.rows:,} rows, {len(plan.orders):,} orders, {len(plan.start):,} products by price")
-    async with (
-        Shop("shopper", key=BACK_OFFICE) as one,
-        Shop("shopper2", key=BACK_OFFICE) as two,
-        Shop("staff") as staff,
-    ):
-        outcome = await Replay(plan, [one, two], staff, bar, rate).run()
+    async with Shop(PARTNER, key=BACK_OFFICE) as partner, Shop("staff") as staff:
+        outcome = await Replay(plan, partner, staff, bar, rate).run()
         wanted = {found["id"]: found["total"]["amount"] for _, found in confirmed(plan, outcome)}
         taken = await _captured(wanted)
     return close(plan, outcome, taken)

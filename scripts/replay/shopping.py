@@ -36,10 +36,10 @@ class Outcome:
 
 
 class Replay:
-    """One file's plan and the shops it is done in: two shoppers, and staff."""
+    """One file's plan and who does it: a partner, who orders for all customers of the file, and staff."""
 
-    def __init__(self, plan: Plan, shoppers: Sequence[Shop], staff: Shop, progress: Progress, rate: float) -> None:
-        self._plan, self._shoppers, self._staff = plan, shoppers, staff
+    def __init__(self, plan: Plan, partner: Shop, staff: Shop, progress: Progress, rate: float) -> None:
+        self._plan, self._partner, self._staff = plan, partner, staff
         self._progress, self._rate = progress, rate
         self.outcome = Outcome()
         self._sold: Counter[str] = Counter()
@@ -74,12 +74,11 @@ class Replay:
     async def _order(self, began: float, number: int, order: Order) -> None:
         if self._rate:
             await asyncio.sleep(max(0.0, began + number / self._rate - time.monotonic()))
-        shop = self._shoppers[sum(map(ord, order.customer)) % len(self._shoppers)]
         body = order_of((line.sku, line.pieces) for line in order.lines)
-        placed = await _patiently(lambda: shop.call("POST", "/orders", body, {"Idempotency-Key": order.key}))
+        placed = await _patiently(lambda: self._partner.call("POST", "/orders", body, {"Idempotency-Key": order.key}))
         deadline, pause = time.monotonic() + PATIENCE, 0.1
         while True:
-            found = await _patiently(lambda: shop.call("GET", f"/orders/{placed['id']}"))
+            found = await _patiently(lambda: self._partner.call("GET", f"/orders/{placed['id']}"))
             if found["status"] != "placed":
                 self.outcome.orders[order.key] = found
                 return

@@ -32,6 +32,16 @@ class OrderPlaced(EventData, frozen=True, kw_only=True):
     total: Money
     payment_method: str
     """The provider's reference to a stored payment method (`pm_…`); never card data."""
+    money_first: bool = False
+    """Reserve nothing yet: `order.authorized` asks for it."""
+
+
+@event_type("order.authorized.v1")
+class OrderAuthorized(EventData, frozen=True, kw_only=True):
+    """The money of an order that was placed `money_first` is authorised: reserve these lines."""
+
+    order_id: str
+    lines: list[Line]
 
 
 @event_type("order.confirmed.v1")

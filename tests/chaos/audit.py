@@ -14,6 +14,7 @@ from tests.chaos.stores import (
     CARTS,
     CATALOG,
     FEEDS,
+    ORDERS,
     PAYMENTS,
     PRODUCT_COPIES,
     RESERVATIONS,
@@ -103,13 +104,18 @@ def _money_equals(snapshot: Snapshot) -> Iterator[str]:
 
 def _every_order_ended(snapshot: Snapshot, expected: Expected) -> Iterator[str]:
     known = {order["id"] for order in snapshot.orders}
+    asked = Counter(
+        item["order_id"]
+        for item in snapshot.of_kind(ORDERS, "outbox")
+        if item["event"]["type"] == "commerce.order.authorized.v1"
+    )
     for order_id in sorted(expected.accepted - known):
         yield f"{order_id} was accepted and is lost"
     for order in snapshot.orders:
         history = [entry["status"] for entry in order["history"]]
         if order["status"] not in FINAL:
             yield f"{order['id']} is still {order['status']}"
-        elif history != ["placed", order["status"]] or order["version"] != 2:
+        elif history != ["placed", order["status"]] or order["version"] != 2 + asked[order["id"]]:
             yield f"{order['id']} at version {order['version']} moved more than once: {history}"
         saga = snapshot.sagas.get(order["id"])
         if saga is None or saga in ENDED_BADLY:

@@ -20,7 +20,7 @@ from shared.money import Money
 from shared.persistence.cosmos import Container
 from shared.persistence.outbox import outbox_document
 from tests.chaos.shop import Caller, fault, offer, order_of
-from tests.chaos.system import System
+from tests.chaos.system import CREDIT, System
 from tests.e2e.conftest import ADDRESS
 
 SLOW = 0.8
@@ -122,6 +122,12 @@ async def _second_thoughts(stage: Stage, slow: str) -> None:
     await stage.cancel(order_id)
 
 
+async def dear(stage: Stage) -> None:
+    """An order that is worth more than is held on trust: its money comes first."""
+    sku = await stage.stocked(price=CREDIT + 10_000_000)
+    await stage.place(order_of({sku: 1}), _key(), CONFIRMED)
+
+
 async def scarce(stage: Stage) -> None:
     """There is less than the order wants."""
     plenty, few = await stage.stocked(), await stage.stocked(pieces=1)
@@ -184,7 +190,7 @@ async def _intent(stage: Stage, order_id: str, holds: Callable[[Any], bool]) -> 
             await asyncio.sleep(0.02)
 
 
-ALWAYS: tuple[Story, ...] = (confirmed, declined, cancelled)
+ALWAYS: tuple[Story, ...] = (confirmed, declined, cancelled, dear)
 """What is told whatever the crash."""
 
 BESIDES: dict[str, Story] = {

@@ -26,7 +26,17 @@ ROOT = Path(__file__).parents[2]
 LOCK = "PT4S"
 """How long a message stays locked by a host that died. The minute of `infra/servicebus.json` would be waited out
 after every crash; a host that lives renews its locks every second either way."""
-SETTINGS = {"ORDER_DEADLINE_SECONDS": "45", "STRIPE_TIMEOUT_SECONDS": "3", "PRODUCT_CACHE_SECONDS": "1"}
+CREDIT = 50_000_000
+SETTINGS = {
+    "ORDER_DEADLINE_SECONDS": "45",
+    "STRIPE_TIMEOUT_SECONDS": "3",
+    "PRODUCT_CACHE_SECONDS": "1",
+    "ORDER_LINES_PER_MINUTE": "100000",
+    "ORDER_MOST_OPEN": "1000",
+    "ORDER_DECLINES_PER_HOUR": "1000",
+    "ORDER_CREDIT": str(CREDIT),
+}
+"""A few accounts order what many customers do elsewhere, and up to `CREDIT` the stock is asked for at once."""
 _PORTS = range(20_000, 32_000)
 """Below the ports that the operating system gives to clients: while a part is dead, nobody may take its port."""
 _next_port = itertools.cycle(random.sample(_PORTS, len(_PORTS)))

@@ -71,6 +71,10 @@ class System:
         return dict(json.loads((self.state / "processes.json").read_text()))
 
 
+MANY_ORDERS = {"ORDER_LINES_PER_MINUTE": "100000", "ORDER_MOST_OPEN": "1000", "ORDER_DECLINES_PER_HOUR": "1000"}
+"""A few accounts do here what many customers do elsewhere."""
+
+
 @pytest.fixture(scope="session")
 def system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
     """Everything `up` starts, once for all tests."""
@@ -87,7 +91,12 @@ def started(folder: Path, *more: str, deadline: int = DEADLINE, root: Path = ROO
     settings = folder / "settings.json"
     shutil.copy(root / "local.settings.sample.json", settings)
     state = folder / "state"
-    overrides = {"ORDER_DEADLINE_SECONDS": str(deadline), "STRIPE_TIMEOUT_SECONDS": "2", "PRODUCT_CACHE_SECONDS": "1"}
+    overrides = {
+        "ORDER_DEADLINE_SECONDS": str(deadline),
+        "STRIPE_TIMEOUT_SECONDS": "2",
+        "PRODUCT_CACHE_SECONDS": "1",
+        **MANY_ORDERS,
+    }
     command = [sys.executable, "-m", "localazure", "up", "--state", str(state), "--port", "all=0"]
     process = subprocess.Popen(
         [

@@ -20,12 +20,15 @@ ROOT = Path(__file__).parents[2]
 ANONYMOUS, USER, PARTNER, INTERNAL = 12, 13, 14, 15
 """Calls a minute."""
 WEBHOOK = 33
+LINES = 250
+"""Order lines a minute."""
 PUBLIC_QUOTA, PARTNER_QUOTA, INTERNAL_QUOTA = 30, 22, 24
 CACHE_SECONDS = 10
 TIGHT = {
     "anonymous-calls-per-minute": ANONYMOUS,
     "webhook-calls-per-minute": WEBHOOK,
     "user-calls-per-minute": USER,
+    "user-order-lines-per-minute": LINES,
     "partner-calls-per-minute": PARTNER,
     "internal-calls-per-minute": INTERNAL,
     "public-calls-per-day": PUBLIC_QUOTA,

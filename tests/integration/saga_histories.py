@@ -37,11 +37,15 @@ ORDER = "ord_a2b3c4d5e6f7a2b3c4d5e6f7a2"
 Step = tuple[str, Any] | float
 """An event and its data, or seconds that pass."""
 GOOD: tuple[Step, ...] = (("stock", "reserved"), ("payment", "authorized"))
+PAID: tuple[tuple[str, str], ...] = (("payment", "authorized"),)
 
 
 @dataclass(frozen=True)
 class Story:
-    """What happens to a saga: its steps, what is recorded of the order when it looks, and how often settling fails."""
+    """What happens to a saga: its steps, what is recorded of the order when it looks, and how often settling fails.
+
+    `money_first`: its stock is asked for when the money is there; `replies` are then what is recorded by that time.
+    """
 
     steps: tuple[Step, ...]
     status: str = "placed"
@@ -49,6 +53,7 @@ class Story:
     settled: str = "confirmed"
     failures: int = 0
     late: float = 0.0
+    money_first: bool = False
 
 
 STORIES = {
@@ -61,6 +66,14 @@ STORIES = {
     "an event was lost": Story((GOOD[0], float(ORDER_DEADLINE_SECONDS + 1)), replies=GOOD),  # type: ignore[arg-type]  # two texts each
     "an event cannot be read": Story((("stock", "?"), GOOD[1]), replies=(("stock", "reserved"),)),
     "the saga starts late": Story((), replies=GOOD, late=LATE_START_SECONDS + 1.0),  # type: ignore[arg-type]  # two texts each
+    "the money comes first": Story(GOOD[::-1], replies=PAID, money_first=True),
+    "the money comes first and is declined": Story(
+        (("payment", "payment_declined"),), settled="cancelled", money_first=True
+    ),
+    "the money comes first and there is no stock": Story(
+        (GOOD[1], ("stock", "out_of_stock")), replies=PAID, settled="cancelled", money_first=True
+    ),
+    "the order is cancelled before its stock is asked for": Story((GOOD[1],), status="cancelled", money_first=True),
     "settling fails twice": Story((*GOOD, 5.0, 10.0), failures=2),
 }
 
@@ -79,7 +92,7 @@ class Recorder(Functions):
         return answer
 
     async def activity(self, name: str, payload: str) -> str:
-        if name == saga.LOOK_UP:
+        if name in (saga.LOOK_UP, saga.ASK):
             return json.dumps({"status": self._story.status, "replies": dict(self._story.replies)})
         if self._failures:
             self._failures -= 1
@@ -90,7 +103,7 @@ class Recorder(Functions):
 def _blueprint() -> df.Blueprint:
     bp = df.Blueprint()
     bp.function_name(saga.NAME)(bp.orchestration_trigger(context_name="context")(_order_saga))
-    for name in (saga.LOOK_UP, saga.SETTLE):
+    for name in (saga.LOOK_UP, saga.ASK, saga.SETTLE):
         bp.function_name(name)(bp.activity_trigger(input_name="given")(_unused))
     return bp
 
@@ -115,6 +128,7 @@ async def told(story: Story) -> list[dict[str, Any]]:
             "placed_at": timestamp(BEGAN),
             "deadline": timestamp(BEGAN.fromtimestamp(BEGAN.timestamp() + ORDER_DEADLINE_SECONDS, BEGAN.tzinfo)),
             "traceparent": "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01",
+            **({"money_first": True} if story.money_first else {}),
         }
         hub.create(saga.NAME, ORDER, json.dumps(given))
         await _quiet(recorder)

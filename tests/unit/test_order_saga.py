@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from blueprints.orders.domain import GOOD, REFUSALS, REPLIES
-from blueprints.orders.saga import EVENTS, LOOK_UP, SETTLE, order_saga
+from blueprints.orders.saga import ASK, EVENTS, LOOK_UP, SETTLE, order_saga
 from shared.clock import parse_timestamp, timestamp
 from shared.orchestration import LONGEST_TIMER, ActivityFailed, timer_towards
 from shared.recovery import LATE_START_SECONDS, ORDER_DEADLINE_SECONDS
@@ -77,8 +77,9 @@ class Run:
 
     facts: dict[str, Any] = field(default_factory=lambda: {"status": "placed", "replies": {}})
     late: float = 0.0
-    given: dict[str, str] = field(default_factory=lambda: dict(GIVEN))
+    given: dict[str, Any] = field(default_factory=lambda: dict(GIVEN))
     looked_up: int = 0
+    asked: int = 0
     settled: list[dict[str, Any]] = field(default_factory=list)
     output: str | None = None
 
@@ -132,6 +133,9 @@ class Run:
     def _act(self, task: Task) -> Any:
         if task.name == LOOK_UP:
             self.looked_up += 1
+            return self.facts
+        if task.name == ASK:
+            self.asked += 1
             return self.facts
         assert task.name == SETTLE
         self.settled.append(task.input)
@@ -189,6 +193,55 @@ def test_both_good_answers_confirm_in_either_encoding(twice: bool) -> None:
     run.hear("stock", encoded("reserved", twice))
     run.hear("payment", encoded("authorized", twice))
     assert (run.decision, run.output) == (("confirm", None), "confirmed")
+
+
+MONEY_FIRST = {**GIVEN, "money_first": True}
+PAID = {"status": "placed", "replies": {"payment": "authorized"}}
+
+
+def test_where_the_money_comes_first_the_stock_is_asked_for_once_it_is_there() -> None:
+    run = Run(given=MONEY_FIRST, facts=PAID)
+    assert run.asked == 0
+    run.hear("payment", "authorized")
+    assert (run.asked, run.ended) == (1, False)
+    run.hear("stock", "reserved")
+    assert (run.asked, run.looked_up, run.decision) == (1, 0, ("confirm", None))
+
+
+def test_where_the_stock_was_asked_for_at_once_it_is_not_asked_for_again() -> None:
+    run = Run(facts=PAID)
+    run.hear("payment", "authorized")
+    run.hear("stock", "reserved")
+    assert (run.asked, run.decision) == (0, ("confirm", None))
+
+
+def test_no_stock_is_asked_for_where_the_money_was_refused() -> None:
+    run = Run(given=MONEY_FIRST)
+    run.hear("payment", "payment_declined")
+    assert (run.asked, run.decision) == (0, ("cancel", "payment_declined"))
+
+
+def test_money_that_is_only_said_to_be_there_asks_for_nothing_and_the_real_answer_is_still_heard() -> None:
+    run = Run(given=MONEY_FIRST)
+    run.hear("payment", "authorized")  # somebody else raised it: nothing is recorded
+    assert (run.asked, run.ended) == (1, False)
+    run.facts = PAID
+    run.hear("payment", "authorized")
+    run.hear("stock", "reserved")
+    assert (run.asked, run.decision) == (2, ("confirm", None))
+
+
+def test_an_order_that_was_cancelled_before_its_stock_was_asked_for_is_over() -> None:
+    run = Run(given=MONEY_FIRST, facts={"status": "cancelled", "replies": {"payment": "authorized"}})
+    run.hear("payment", "authorized")
+    assert (run.asked, run.decision, run.output) == (1, None, "cancelled")
+
+
+def test_a_saga_that_starts_late_and_finds_the_money_there_asks_for_the_stock() -> None:
+    run = Run(given=MONEY_FIRST, facts=PAID, late=LATE_START_SECONDS + 1)
+    assert (run.asked, run.ended) == (1, False)
+    run.hear("stock", "out_of_stock")
+    assert run.decision == ("cancel", "out_of_stock")
 
 
 @pytest.mark.parametrize("data", GARBAGE, ids=repr)

@@ -52,6 +52,14 @@ def test_a_duration_must_be_a_positive_number(text: str) -> None:
         Settings({"PATIENCE_SECONDS": text}).seconds(PATIENCE)
 
 
+@pytest.mark.parametrize("text", ["0", "-1", "1.5", "nan", "inf", "many"])
+def test_a_count_must_be_a_whole_number_from_one_on_or_from_where_it_says(text: str) -> None:
+    assert Settings({"PATIENCE_SECONDS": "600"}).count(PATIENCE) == 600
+    assert Settings({"PATIENCE_SECONDS": "0"}).count(PATIENCE, least=0) == 0
+    with pytest.raises(SettingError, match="PATIENCE_SECONDS"):
+        Settings({"PATIENCE_SECONDS": text}).count(PATIENCE)
+
+
 @pytest.mark.parametrize("text", ["-0.1", "1.1", "all"])
 def test_a_share_must_be_from_0_to_1(text: str) -> None:
     with pytest.raises(SettingError, match="TELEMETRY_SAMPLING"):

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from tests.gateway import world as w
-from tests.gateway.promises.promise import case, operate
-from tests.gateway.world import World
+from tests.gateway.promises.promise import PLACE, case, operate
+from tests.gateway.world import LINES, World
 
 # subscriptions, rates and quotas
 
@@ -67,6 +67,44 @@ async def the_rate_with_a_key_is_by_subscription(world: World) -> None:
     await _rate(world, w.PARTNER, token="partner", key="partner")
     await world.reset()
     await _rate(world, w.INTERNAL, token="staff", key="internal")
+
+
+def _lines(count: int) -> dict[str, Any]:
+    return {**PLACE, "items": [{"sku": f"S{number}", "quantity": 1} for number in range(count)]}
+
+
+@case
+async def orders_are_limited_by_their_lines(world: World) -> None:
+    for _ in range(3):
+        assert (await operate(world, "orders_place", body=_lines(100))).status == 200
+    answer = await operate(world, "orders_place", body=_lines(1))
+    assert (answer.status, answer.problem) == (429, "too-many-requests"), "what a call weighs is known at its end"
+    assert 55 <= int(answer.headers["retry-after"]) <= 60
+    assert len(world.seen) == 3
+    assert (await operate(world, "orders_place", token="shopper2", body=_lines(1))).status == 200, "another user"
+    assert (await operate(world, "orders_place", token="partner", key="partner", body=_lines(1))).status == 200
+    assert (await operate(world, "orders_list")).status == 200, "only orders weigh"
+    world.clock.ahead += 61
+    assert (await operate(world, "orders_place", body=_lines(1))).status == 200
+
+
+@case
+async def the_lines_of_a_cart_and_of_other_dialects_weigh_as_well(world: World) -> None:
+    cart = {**PLACE, "cart_id": "crt_" + "a" * 26, "expected_total": {"amount": 1, "currency": "GBP"}}
+    del cart["items"]
+    assert (await operate(world, "orders_place", body=cart)).status == 200
+    lines = [{"stock_code": "S", "qty": 1}] * (LINES + 1)
+    other = {name: value for name, value in PLACE.items() if name != "items"} | {"order_lines": lines}
+    assert (await operate(world, "orders_place", body=other)).status == 200
+    assert (await operate(world, "orders_place", body=cart)).status == 429
+
+
+@case
+async def who_is_told_to_wait_by_the_back_end_and_does_not_is_refused_at_the_door(world: World) -> None:
+    world.replies += [w.fine(429)] * 10
+    calls = [(await operate(world, "orders_place")).status for _ in range(5)]
+    assert calls == [429] * 5
+    assert len(world.seen) == 3
 
 
 FORGED = "Bearer eyJhbGciOiJSUzI1NiIsImtpZCI6IngifQ.e30.AAAA"

@@ -1,0 +1,127 @@
+"""Whether an order is let in: the customer's record is read, the limits are applied, and the order is noted there.
+
+One conditional write for each order, before the order itself is written. Orders of one customer take turns within a
+process; between processes the record's ETag decides, and whoever loses looks again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import random
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+
+from blueprints.orders import customer, domain, store
+from blueprints.orders.customer import Customer, Exceeded, Limits
+from blueprints.orders.declaration import (
+    ORDER_CREDIT,
+    ORDER_DECLINES_PER_HOUR,
+    ORDER_LINES_PER_MINUTE,
+    ORDER_MOST_OPEN,
+    ORDER_PARTNER_FACTOR,
+)
+from blueprints.orders.domain import Order
+from shared.clock import utc_now
+from shared.errors import Contention, LimitReached
+from shared.persistence.cosmos import AlreadyExists, Changed
+from shared.settings import settings
+from shared.turns import Turns
+from shared.web.auth import Principal
+
+BUDGET = 10.0
+"""Seconds for which whoever loses goes on trying; orders of one customer that come at the same moment are few."""
+FIRST_PAUSE, LONGEST_PAUSE = 0.02, 0.3
+"""Seconds that whoever lost waits at most before looking again; the bound doubles each time."""
+SAID = {
+    "order-lines": "you have ordered very many lines within a short time",
+    "open-orders": "too many of your orders are still being worked on",
+    "declined-orders": "the payment of too many of your orders was declined",
+}
+
+_turns = Turns()
+
+
+class Admission:
+    """One customer at the door. Made by `at_the_door`."""
+
+    def __init__(self, customer_id: str, limits: Limits) -> None:
+        self._id, self._limits = customer_id, limits
+        self._customer, self._etag = Customer(customer_id), ""
+        self._as_read = self._customer
+
+    async def check(self, lines: int) -> None:
+        """Raises LimitReached where an order of so many lines cannot come now."""
+        await self._read()
+        try:
+            customer.check(self._customer, lines, _now(), self._limits)
+        except Exceeded:
+            await self._look()
+            try:
+                customer.check(self._customer, lines, _now(), self._limits)
+            except Exceeded as exc:
+                raise await self._refused(exc) from exc
+
+    async def admit(self, order: Order) -> Order:
+        """Let the order in; the order as it is to be written. Raises LimitReached, Contention."""
+        deadline, bound = time.monotonic() + BUDGET, FIRST_PAUSE
+        while True:
+            try:
+                admitted = customer.admit(self._customer, order, _now(), self._limits)
+                if not admitted.open[order.id].ahead or len(self._customer.open) >= customer.UNSEEN:
+                    await self._look()
+                    admitted = customer.admit(self._customer, order, _now(), self._limits)
+            except Exceeded as exc:
+                raise await self._refused(exc) from exc
+            try:
+                if admitted != self._customer:
+                    await store.keep_customer(admitted, self._etag)
+            except (Changed, AlreadyExists) as exc:
+                if time.monotonic() > deadline:
+                    raise Contention("too many of your orders come at the same moment", retry_after=1) from exc
+                await asyncio.sleep(random.uniform(0, bound))  # noqa: S311 - jitter needs no secrecy
+                bound = min(LONGEST_PAUSE, 2 * bound)
+                await self.check(len(order.lines))
+                continue
+            entry = admitted.open[order.id]
+            return domain.admitted(order, entry.placed_at, stock_asked=entry.ahead)
+
+    async def _refused(self, exceeded: Exceeded) -> LimitReached:
+        """The refusal. What was seen before it is written down, so that the next one need not look."""
+        if self._customer != self._as_read:
+            with suppress(Changed):
+                await store.keep_customer(self._customer, self._etag)
+        return LimitReached(
+            SAID[exceeded.limit], code=f"too-many-{exceeded.limit}", retry_after=math.ceil(exceeded.wait)
+        )
+
+    async def _read(self) -> None:
+        self._customer, self._etag = await store.get_customer(self._id)
+        self._as_read = self._customer
+
+    async def _look(self) -> None:
+        """See what became of the customer's open orders."""
+        if looked_at := customer.oldest(self._customer, self._limits):
+            orders = await store.get_many(looked_at)
+            self._customer = customer.after(self._customer, looked_at, orders, _now())
+
+
+@asynccontextmanager
+async def at_the_door(caller: Principal) -> AsyncIterator[Admission]:
+    """The admission of one order, while no other of that customer is being admitted in this process."""
+    read = settings()
+    limits = Limits(
+        lines_per_minute=read.count(ORDER_LINES_PER_MINUTE),
+        open_orders=read.count(ORDER_MOST_OPEN),
+        declines_per_hour=read.count(ORDER_DECLINES_PER_HOUR),
+        credit=read.count(ORDER_CREDIT, least=0),
+    )
+    if "partner" in caller.roles:
+        limits = limits.times(read.count(ORDER_PARTNER_FACTOR))
+    async with _turns.of(caller.subject):
+        yield Admission(caller.subject, limits)
+
+
+def _now() -> float:
+    return utc_now().timestamp()
