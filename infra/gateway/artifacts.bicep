@@ -75,6 +75,10 @@ var namedValues NamedValue[] = [
     properties: loadJsonContent('../../apim/named values/user-calls-per-minute/namedValueInformation.json').properties
   }
   {
+    name: 'user-order-lines-per-minute'
+    properties: loadJsonContent('../../apim/named values/user-order-lines-per-minute/namedValueInformation.json').properties
+  }
+  {
     name: 'web-origin'
     properties: loadJsonContent('../../apim/named values/web-origin/namedValueInformation.json').properties
   }
