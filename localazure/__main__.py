@@ -66,8 +66,8 @@ def overview() -> str:
                           [--instances N|auto|auto:MOST] [--reload]
       Start everything, each part as a process of its own, and serve until Ctrl-C. A part that dies is started
       again, unless DIR/hold/PART exists. With --split, each of those services has a functions host of its own,
-      functions-SERVICE, with its own files and database key. Addresses are printed when all are ready and kept in
-      DIR/addresses.json, logs in DIR/logs.
+      functions-SERVICE, with its own files and identity, and no keys. Addresses are printed when all are ready and
+      kept in DIR/addresses.json, logs in DIR/logs.
 
       With --instances, so many of each functions host run on one port, the kernel deals out the connections, and
       `python -m localazure scale functions=3 [--state DIR]` has more or fewer of them while they are at work.
@@ -163,7 +163,7 @@ def _up(arguments: Sequence[str]) -> int:
     split = [name for name in given.split.split(",") if name]
     instances, most = given.instances
     instances = max(instances, given.reload)  # only what shares its port can be replaced while it serves
-    launches = plan(only, dict(given.port), options, os.environ, app, split, instances)
+    launches = plan(only, dict(given.port), options, os.environ, app, split, instances, given.state)
     settings = Path(options.get("functions", {}).get("settings", app / "local.settings.json"))
     return asyncio.run(_supervise(launches, given.state, most, (app, settings) if given.reload else None))
 

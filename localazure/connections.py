@@ -41,7 +41,7 @@ Handler = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
 class Connection(web.RequestHandler):
     """One connection of a client."""
 
-    __slots__ = ("_begun", "_body", "_read_for", "_silent_for", "_stuck_for", "_unsent", "_watch")
+    __slots__ = ("_begun", "_body", "_read_for", "_silent_for", "_stuck_for", "_tls", "_unsent", "_watch")
 
     def __init__(self, watch: Server, **options: Any) -> None:
         loop = asyncio.get_running_loop()
@@ -52,6 +52,11 @@ class Connection(web.RequestHandler):
         self._read_for = self._silent_for = 0.0
         self._unsent = 0
         self._stuck_for = 0.0
+        self._tls = False
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._tls = transport.get_extra_info("sslcontext") is not None
+        super().connection_made(transport)
 
     @property
     def waits(self) -> bool:
@@ -72,6 +77,8 @@ class Connection(web.RequestHandler):
 
     def look(self, transport: asyncio.Transport, elapsed: float) -> None:
         """End the connection where its client takes too long; `elapsed` seconds have passed since the last look."""
+        if self._tls and transport.is_closing():
+            return  # such a transport says nothing any more, and ends by itself where the client does not answer
         limits = self._watch.timeouts
         unsent = transport.get_write_buffer_size()
         self._stuck_for = self._stuck_for + elapsed if unsent and unsent == self._unsent else 0.0

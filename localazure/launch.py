@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
 import json
-import re
 import socket
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
 from localazure.functions.settings import WORKER_PROCESSES
+from localazure.identities import SECRET
 from localazure.part import HOST, Part
 from localazure.parts import FUNCTIONS, TABLE, PartError, check_options, load, port_variable
+from localazure.split import TLS, Split
 from localazure.supervisor import Launch, instance_of
 
-_KEY = re.compile(r"AccountKey=[^;]*;?")
-SERVICES = "SERVICES"
-"""The app setting that says which services a host registers."""
 SPLIT_CONFIGURATION = "apim/configuration.split.json"
 
 
@@ -34,8 +30,10 @@ def plan(
     app: Path,
     split: Sequence[str] = (),
     instances: int = 0,
+    state: Path = Path(".local"),
 ) -> list[Launch]:
-    """`app` is the app's directory. `split` names services that each get a functions host of their own.
+    """`app` is the app's directory, `state` that of the parts. `split` names services that each get a functions host
+    and an identity of their own.
 
     Of each functions host there are so many `instances` on one port, and there may be more; 0: one that shares nothing.
 
@@ -51,13 +49,14 @@ def plan(
     for place, name in enumerate(name for name in hosts if name in wanted):
         if wanted[name] and not {name, "all"} & chosen_ports.keys():
             wanted[name] += place  # the first has the port of the part, and the others those behind it
-    ports = allocate(wanted)
+    ports = allocate(wanted | ({TLS: 0} if hosts and "cosmos" in wanted else {}))
+    services = Split(app, state, ports, chosen_options.get("entra", {}).get("tenant", ""))
     host_port = wanted_port(load(FUNCTIONS), {}, environment)
     launches = []
     for name, part in parts.items():
         shared = chosen_options.get(FUNCTIONS, {}) if name in hosts else {}
-        if part.name == "cosmos" and hosts:
-            shared = {"database_keys": json.dumps({service: database_key(service) for service in split})}
+        if hosts:
+            shared = {**shared, **services.options(part.name)}
         options = {
             **_default_options(part, ports, app, bool(hosts), host_port),
             **shared,
@@ -67,8 +66,10 @@ def plan(
         host = part.name == FUNCTIONS
         overrides = settings(ports, environment, _settings_file(app, options)) if host else {}
         if name in hosts:
-            own = _own(hosts[name], overrides, _settings_file(app, options))
-            overrides = {**overrides, WORKER_PROCESSES: environment.get(WORKER_PROCESSES, "1"), **own}
+            own = services.environment(hosts[name], _values(_settings_file(app, options)), environment, overrides)
+            overrides = {WORKER_PROCESSES: environment.get(WORKER_PROCESSES, "1"), **own}
+        elif part.name == "entra" and hosts:
+            overrides = {SECRET: services.secret}
         summary = f"{part.summary}: {hosts[name]}" if name in hosts else part.summary
         folder = name if name in hosts else ""
         launch = Launch(name, part.name, summary, ports[name], options, overrides, host, folder)
@@ -76,18 +77,6 @@ def plan(
             [instance_of(launch, number) for number in range(1, instances + 1)] if host and instances else [launch]
         )
     return launches
-
-
-def database_key(service: str) -> str:
-    """The key of a service's database on this machine: like the emulator's own, it protects from mistakes alone."""
-    return base64.b64encode(hashlib.sha512(f"localazure {service}".encode()).digest()).decode()
-
-
-def _own(service: str, overrides: Mapping[str, str], file: Path) -> dict[str, str]:
-    """What one service's host is told: which service it is, and a connection that reaches its own database alone."""
-    setting = TABLE["cosmos"].setting
-    known = overrides.get(setting) or _values(file).get(setting, "")
-    return {SERVICES: service, setting: _KEY.sub(lambda _: f"AccountKey={database_key(service)};", known)}
 
 
 def wanted_port(part: Part, chosen: Mapping[str, int], environment: Mapping[str, str], name: str = "") -> int:
@@ -168,7 +157,7 @@ def _default_options(part: Part, ports: Mapping[str, int], app: Path, split: boo
     if part.name == "apim":
         # a host that is not started here, as that of Core Tools, is where the environment says
         found = dict(ports) if split else {FUNCTIONS: host, **ports}
-        addresses = {name: f"http://localhost:{port}" for name, port in found.items()}
+        addresses = {name: f"http://localhost:{port}" for name, port in found.items() if name != TLS}
         options |= {"addresses": json.dumps(addresses), "entra": addresses.get("entra", "")}
         if split and (app / SPLIT_CONFIGURATION).exists():
             options["configuration"] = str(app / SPLIT_CONFIGURATION)

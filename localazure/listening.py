@@ -8,6 +8,7 @@ import asyncio
 import errno
 import logging
 import socket
+import ssl
 from typing import cast
 
 from aiohttp import web
@@ -30,9 +31,9 @@ def bound(port: int, *, reuse_port: bool = False) -> socket.socket:
     return socket.create_server((HOST, port), backlog=BACKLOG, reuse_port=reuse_port)
 
 
-async def listen(runner: web.BaseRunner, listening: socket.socket) -> Site:
-    """Answer on a bound socket with a runner that is set up."""
-    site = Site(runner, listening)
+async def listen(runner: web.BaseRunner, listening: socket.socket, context: ssl.SSLContext | None = None) -> Site:
+    """Answer on a bound socket with a runner that is set up; with a `context` over TLS."""
+    site = Site(runner, listening, context)
     await site.start()
     return site
 
@@ -42,13 +43,13 @@ class Site(web.BaseSite):
 
     __slots__ = ("_socket",)
 
-    def __init__(self, runner: web.BaseRunner, listening: socket.socket) -> None:
-        super().__init__(runner)
+    def __init__(self, runner: web.BaseRunner, listening: socket.socket, context: ssl.SSLContext | None) -> None:
+        super().__init__(runner, ssl_context=context)
         self._socket = listening
 
     @property
     def name(self) -> str:
-        return f"http://{HOST}:{self.port}"
+        return f"{'http' if self._ssl_context is None else 'https'}://{HOST}:{self.port}"
 
     @property
     def port(self) -> int:
@@ -57,15 +58,15 @@ class Site(web.BaseSite):
     async def start(self) -> None:
         await super().start()
         assert isinstance(self._runner.server, Server)
-        self._server = cast(asyncio.AbstractServer, _Acceptor(self._runner.server, self._socket))
+        self._server = cast(asyncio.AbstractServer, _Acceptor(self._runner.server, self._socket, self._ssl_context))
 
 
 class _Acceptor:
     """Accepts for a server until it is closed; what aiohttp wants of an `asyncio.Server`."""
 
-    def __init__(self, server: Server, listening: socket.socket) -> None:
+    def __init__(self, server: Server, listening: socket.socket, context: ssl.SSLContext | None) -> None:
         listening.setblocking(False)
-        self._server, self._socket = server, listening
+        self._server, self._socket, self._context = server, listening, context
         self._loop = asyncio.get_running_loop()
         self._opening: set[asyncio.Task[object]] = set()
         self._pause: asyncio.TimerHandle | None = None
@@ -98,7 +99,9 @@ class _Acceptor:
                 self._server.tally.note("no connection can be accepted: there are no descriptors", logging.WARNING)
                 return self._wait()
             accepted.setblocking(False)
-            opening = self._loop.create_task(self._loop.connect_accepted_socket(self._server, accepted))
+            opening = self._loop.create_task(
+                self._loop.connect_accepted_socket(self._server, accepted, ssl=self._context)
+            )
             self._opening.add(opening)
             opening.add_done_callback(self._opened)
         return None

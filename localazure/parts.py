@@ -27,15 +27,30 @@ class Entry:
     module: str
     setting: str = ""
     """The app setting that holds this part's address."""
+    identity_part: str = ""
+    """What it is called there where the app's identity is used: `SETTING__PART`."""
     files: Mapping[str, str] = field(default_factory=dict)
     """Option → the file or directory that `up` gives it, if it exists."""
 
 
+IDENTITIES = "infra/identities.json"
+"""Identities of the app's services, and their role assignments."""
+
 TABLE: Mapping[str, Entry] = {
-    "cosmos": Entry("localazure.cosmos", "COSMOS_CONNECTION", {"containers": "infra/cosmos.json"}),
-    "servicebus": Entry("localazure.servicebus", "SERVICEBUS_CONNECTION", {"entities": "infra/servicebus.json"}),
-    "entra": Entry("localazure.entra", "AUTH_ISSUER", {"accounts": "infra/entra.json"}),
-    "stripe": Entry("localazure.stripe", "STRIPE_API_BASE", {"endpoint": "infra/stripe.json"}),
+    "cosmos": Entry(
+        "localazure.cosmos",
+        "COSMOS_CONNECTION",
+        "accountEndpoint",
+        {"containers": "infra/cosmos.json", "identities": IDENTITIES},
+    ),
+    "servicebus": Entry(
+        "localazure.servicebus",
+        "SERVICEBUS_CONNECTION",
+        "fullyQualifiedNamespace",
+        {"entities": "infra/servicebus.json", "identities": IDENTITIES},
+    ),
+    "entra": Entry("localazure.entra", "AUTH_ISSUER", files={"accounts": "infra/entra.json", "identities": IDENTITIES}),
+    "stripe": Entry("localazure.stripe", "STRIPE_API_BASE", files={"endpoint": "infra/stripe.json"}),
     "insights": Entry("localazure.insights", "APPLICATIONINSIGHTS_CONNECTION_STRING"),
     "apim": Entry("localazure.apim", files={"artifacts": "apim", "configuration": "apim/configuration.local.json"}),
     FUNCTIONS: Entry("localazure.functions"),

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import ssl
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from azure.identity.aio import DefaultAzureCredential
@@ -16,3 +17,18 @@ def own_credential(client_id: str) -> DefaultAzureCredential:
     from azure.identity.aio import DefaultAzureCredential
 
     return DefaultAzureCredential(managed_identity_client_id=client_id) if client_id else DefaultAzureCredential()
+
+
+def service_bus_options(namespace: str) -> dict[str, Any]:
+    """What the client is told besides a namespace: where it is, if that names a port, and whom this process trusts.
+
+    The client knows one port of its own and brings its own authorities; `SSL_CERT_FILE` counts for everything else.
+    """
+    from azure.servicebus import TransportType
+
+    options: dict[str, Any] = {}
+    if ":" in namespace:
+        options = {"custom_endpoint_address": f"sb://{namespace}", "transport_type": TransportType.Amqp}
+    if trusted := ssl.get_default_verify_paths().cafile:
+        options["connection_verify"] = trusted
+    return options

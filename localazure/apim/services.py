@@ -17,9 +17,10 @@ from localazure.apim.counters import Quotas, Rates
 from localazure.apim.metrics import Metrics
 from localazure.apim.model import Api, Artifacts
 from localazure.apim.schemas import Schemas
-from localazure.apim.tokens import ManagedIdentity, Verifier
+from localazure.apim.tokens import ManagedIdentity
 from localazure.apim.trace import Traces
 from localazure.clock import Clock
+from localazure.verifier import Verifier
 
 log = logging.getLogger("localazure.apim")
 

@@ -24,13 +24,14 @@ from localazure.apim.engine import Gateway
 from localazure.apim.errors import ArtifactError, Failure, GatewayError
 from localazure.apim.model import Artifacts
 from localazure.apim.services import Services
-from localazure.apim.tokens import Identity, ManagedIdentity, Verifier
+from localazure.apim.tokens import Identity, ManagedIdentity
 from localazure.apim.trace import HEADER, LOCATION, Trace
 from localazure.apim.watching import Watch
 from localazure.connections import UNREADABLE, Runner
 from localazure.listening import bound, listen
 from localazure.origins import own_machine, refusal
 from localazure.part import HOST, Config
+from localazure.verifier import Verifier
 
 log = logging.getLogger("localazure.apim")
 

@@ -21,10 +21,13 @@ PART = Part(
     start=_start,
     options={
         "containers": "JSON file of databases and containers to create where they are missing",
-        "database_keys": "JSON object, database → a key (base64) that is good for that database alone",
+        "entra": "discovery document of the issuer whose tokens are taken (default: none are)",
+        "identities": "JSON file of identities and their role assignments (default: nobody has any)",
         "plans": "whether queries over all partitions whose results have to be merged need a plan, as on Azure: "
         "required (default) or optional",
         "ranges": "how many physical ranges a new container has (default: 1)",
+        "tls_port": "port over TLS, which clients with a token need; 0: one of the operating system's choice "
+        "(default: none)",
         "key": "the account's master key (default: the well-known key of Microsoft's emulator)",
     },
 )

@@ -10,6 +10,7 @@ CosmosError
 ├── Gone                  410, of a physical range
 ├── PreconditionFailed    412
 ├── TooLarge              413
+├── Unavailable           503
 └── Injected              429, 503 and the like, by order of a test
 """
 
@@ -105,3 +106,8 @@ class PreconditionFailed(CosmosError):
 class TooLarge(CosmosError):
     status = 413
     code = "RequestEntityTooLarge"
+
+
+class Unavailable(CosmosError):
+    status = 503
+    code = "ServiceUnavailable"

@@ -8,7 +8,7 @@ from __future__ import annotations
 import base64
 import hmac
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from email.utils import parsedate_to_datetime
 from functools import lru_cache
 from urllib.parse import unquote
@@ -17,49 +17,42 @@ from localazure.cosmos import rids
 from localazure.cosmos.errors import Forbidden, Unauthorized
 
 _TYPE = re.compile(r"(?:^|&)type=([^&]*)")
+MASTER, ENTRA = "master", "aad"
 _ESCAPES = (("%3D", "="), ("%26", "&"), ("%2B", "+"), ("%2F", "/"))
 """All that most clients escape: what has no others needs no parsing."""
 LIFETIME = 15 * 60.0
 """Seconds for which a signature is good, before and after its date. Source: the same page."""
 
 
-class Signatures:
-    """Checks requests against the account's master key, and against keys that are good for one database each.
+def credentials(authorization: str) -> tuple[str, str]:
+    """What an authorization header has, `MASTER` or `ENTRA`, and the signature or token. Raises Unauthorized."""
+    plain = _unescaped(authorization)
+    named = _TYPE.search(plain)
+    kind = "" if named is None else named[1]
+    if kind not in (MASTER, ENTRA):
+        raise Unauthorized("the authorization header is missing, or neither a master-key signature nor an Entra token")
+    return kind, plain.partition("&sig=")[2]
 
-    All keys are base64. The second kind stands for what a role assignment on a database does on Azure. `now` is the
-    clients' time, in seconds since the Unix epoch.
+
+class Signatures:
+    """Checks signatures made with the account's master key, which is base64.
+
+    `now` is the clients' time, in seconds since the Unix epoch.
     """
 
-    def __init__(self, key: str, database_keys: Mapping[str, str] | None, now: Callable[[], float]) -> None:
+    def __init__(self, key: str, now: Callable[[], float]) -> None:
         self._key = base64.b64decode(key)
-        self._databases = {name: base64.b64decode(value) for name, value in (database_keys or {}).items()}
         self._now = now
 
-    def check(self, authorization: str, method: str, path: str, date: str) -> str | None:
-        """The database whose key it is, or `None` for the master key. `path` is still percent-encoded.
-
-        Raises Unauthorized, and Forbidden for a signature that is too old.
-        """
-        plain = _unescaped(authorization)
-        named = _TYPE.search(plain)
-        kind = "" if named is None else named[1]
-        if kind == "aad":
-            raise Unauthorized("Microsoft Entra tokens are not supported by the local server; use the account's key")
-        if kind != "master":
-            raise Unauthorized("the authorization header is missing or is no master-key signature")
-        given = plain.partition("&sig=")[2]
-        owner = self._signer(method, path, date, given)
+    def check(self, given: str, method: str, path: str, date: str) -> None:
+        """`path` is still percent-encoded. Raises Unauthorized, and Forbidden for a signature that is too old."""
+        self._check_signature(method, path, date, given)
         self._check_date(date)
-        return owner
 
-    def _signer(self, method: str, path: str, date: str, given: str) -> str | None:
+    def _check_signature(self, method: str, path: str, date: str, given: str) -> None:
         for resource, link in signed_resources(path):
-            text = f"{method.lower()}\n{resource}\n{link}\n{date.lower()}\n\n"
-            if _signs(self._key, text, given):
-                return None
-            for name, key in self._databases.items():
-                if _signs(key, text, given):
-                    return name
+            if _signs(self._key, f"{method.lower()}\n{resource}\n{link}\n{date.lower()}\n\n", given):
+                return
         raise Unauthorized("the MAC signature found in the HTTP request is not the same as the computed signature")
 
     def _check_date(self, date: str) -> None:

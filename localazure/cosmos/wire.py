@@ -7,15 +7,18 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import json
+import tempfile
 import time
 from functools import partial
 from pathlib import Path
 
+import aiohttp
 from aiohttp import web
 
-from localazure.connections import Runner
-from localazure.cosmos import EMULATOR_KEY, access, requests
+from localazure.certificate import CERTIFICATE, server_context
+from localazure.connections import Connection, Runner
+from localazure.cosmos import EMULATOR_KEY, requests
+from localazure.cosmos.access import Access, Entra
 from localazure.cosmos.answers import error_response
 from localazure.cosmos.charges import FAILED_WRITE
 from localazure.cosmos.declared import declare
@@ -27,9 +30,11 @@ from localazure.cosmos.resources import Resources
 from localazure.cosmos.service import Handler, Routes, Service
 from localazure.cosmos.signing import Signatures
 from localazure.cosmos.throughput import Throughput
+from localazure.identities import load
 from localazure.listening import bound, listen
 from localazure.origins import own_machine
 from localazure.part import Config
+from localazure.verifier import Verifier
 
 PURGE_INTERVAL = 30.0
 MOST_RANGES = 100
@@ -45,15 +50,6 @@ _FEATURES = {
     "clientencryptionkeys": "client encryption keys",
 }
 """Resources that are not here, by their name in paths."""
-
-
-def _database_keys(config: Config) -> dict[str, str]:
-    """Database → key. Raises ValueError for an option that is no such object."""
-    text = config.options.get("database_keys") or "{}"
-    try:
-        return {str(name): str(key) for name, key in json.loads(text).items()}
-    except (ValueError, AttributeError) as exc:
-        raise ValueError(f"the option database_keys of cosmos must be a JSON object of base64 keys: {exc}") from exc
 
 
 def _ranges(config: Config) -> int:
@@ -80,10 +76,16 @@ class CosmosServer:
         self._account = Account(config.file("cosmos.db"), config.clock, _ranges(config))
         self._service = Service(self._account, config.clock, needs_plans=_needs_plans(config))
         self._local = Local(self._service)
-        self._signatures = Signatures(config.options.get("key") or EMULATOR_KEY, _database_keys(config), time.time)
+        self._signatures = Signatures(config.options.get("key") or EMULATOR_KEY, time.time)
+        self._identities = load(config.options.get("identities", ""))
+        self._access = Access(self._service, self._signatures, None, self._identities)
+        self._session: aiohttp.ClientSession | None = None
         self._purging: asyncio.Task[None] | None = None
         self._runner: web.AppRunner | None = None
+        self._temporary: tempfile.TemporaryDirectory[str] | None = None
         self.port = 0
+        self.tls_port = 0
+        self.certificate = Path()
         if declared := config.options.get("containers"):
             declare(self._account, Path(declared))
 
@@ -91,7 +93,16 @@ class CosmosServer:
     def url(self) -> str:
         return f"http://localhost:{self.port}"
 
+    @property
+    def tls_url(self) -> str:
+        """The address over TLS: clients send tokens nowhere else. `certificate` is what they have to trust."""
+        return f"https://localhost:{self.tls_port}"
+
     async def start(self) -> None:
+        if discovery := self._config.options.get("entra"):
+            self._session = aiohttp.ClientSession()
+            entra = Entra(Verifier(self._session, self._config.clock), discovery)
+            self._access = Access(self._service, self._signatures, entra, self._identities)
         app = web.Application(client_max_size=LARGEST_REQUEST)
         for method, path, handler in routes(self._service):
             ending = "" if path == "/" else "{_:/?}"
@@ -102,7 +113,18 @@ class CosmosServer:
         self._runner = Runner(app, self._config.timeouts, shutdown_timeout=1)
         await self._runner.setup()
         self.port = (await listen(self._runner, bound(self._config.port))).port
+        if (tls_port := self._config.options.get("tls_port")) is not None:
+            await self._listen_over_tls(self._runner, int(tls_port))
         self._purging = asyncio.get_running_loop().create_task(self._purge())
+
+    async def _listen_over_tls(self, runner: web.AppRunner, port: int) -> None:
+        directory = self._config.state
+        if directory is None:
+            self._temporary = tempfile.TemporaryDirectory(prefix="localazure-cosmos-")
+            directory = Path(self._temporary.name)
+        context = server_context(directory)
+        self.certificate = directory / CERTIFICATE
+        self.tls_port = (await listen(runner, bound(port), context)).port
 
     async def stop(self) -> None:
         if self._purging is not None:
@@ -110,8 +132,20 @@ class CosmosServer:
             with contextlib.suppress(asyncio.CancelledError):
                 await self._purging
         if self._runner is not None:
+            self._abort_idle_over_tls(self._runner)
             await self._runner.cleanup()
+        if self._session is not None:
+            await self._session.close()
+        if self._temporary is not None:
+            self._temporary.cleanup()
         self._account.close()
+
+    def _abort_idle_over_tls(self, runner: web.AppRunner) -> None:
+        """An idle client need not answer a TLS farewell for half a minute."""
+        for handler in runner.server.connections if runner.server is not None else ():
+            assert isinstance(handler, Connection)
+            if handler.waits and handler.transport is not None and handler.transport.get_extra_info("sslcontext"):
+                handler.transport.abort()
 
     async def _purge(self) -> None:
         while True:
@@ -136,16 +170,12 @@ class CosmosServer:
             return error_response(error, container)
 
     def _guarded(self, handler: Handler) -> Handler:
-        """`handler`, for signed requests, with the account's refusals as the client wants them."""
+        """`handler`, for requests that may be made, with the account's refusals as the client wants them."""
 
         async def guard(request: web.Request) -> web.StreamResponse:
             given = request.headers
             try:
-                owner = self._signatures.check(
-                    given.get("authorization", ""), request.method, request.rel_url.raw_path, given.get("x-ms-date", "")
-                )
-                if owner is not None:
-                    access.check(self._service, request, owner)
+                await self._access.check(request)
                 if given.get("x-ms-consistency-level", "").lower() in _STRONGER:
                     raise BadRequest("a consistency level that is stronger than the account's, which is Session")
                 answer = await self._local.handled(handler, request)

@@ -22,6 +22,8 @@ PART = Part(
     options={
         "accounts": "JSON file of accounts, clients and roles (default: nobody is known)",
         "audience": "the API's application id URI, the `aud` of every access token (default api://durable-commerce)",
+        "identities": "JSON file of managed identities (default: there are none)",
+        "identity_secret": "what their headers are made from (default: the environment's LOCALAZURE_IDENTITY_SECRET)",
         "issuer": "the `iss` of every token (default http://localhost:<port>/<tenant>/v2.0)",
         "tenant": f"tenant id, a GUID (default {TENANT})",
         "token_seconds": "how long an access token is valid (default 3600)",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import uuid
 from collections.abc import Callable
 from pathlib import Path
@@ -20,9 +21,12 @@ from localazure.entra.engine import Engine, Grant, Tenant
 from localazure.entra.errors import InvalidRequest
 from localazure.entra.interactive import InteractiveRoutes
 from localazure.entra.keys import KeyRing
+from localazure.entra.managed import PATH, ManagedIdentities
 from localazure.entra.minting import Mint, Order
 from localazure.entra.refusals import oauth_errors
 from localazure.entra.sessions import RefreshTokens
+from localazure.identities import SECRET
+from localazure.identities import load as load_identities
 from localazure.json_text import read_as
 from localazure.listening import bound, listen
 from localazure.origins import own_machine
@@ -54,10 +58,11 @@ class EntraServer:
 
 
 async def start(config: Config) -> Server:
-    """Read the accounts, open the part's file, listen. Raises DirectoryError or ValueError for bad options."""
+    """Read who there is, open the part's file, listen. Raises DirectoryError or ValueError for bad options."""
     tenant_id, seconds = _tenant_id(config), _token_seconds(config)
     accounts = config.options.get("accounts")
     directory = load(Path(accounts)) if accounts else NOBODY
+    identities = load_identities(config.options.get("identities", "")).identities
     # Bound before anything is built: the issuer's name holds the port.
     listening = bound(config.port)
     port = int(listening.getsockname()[1])
@@ -73,7 +78,9 @@ async def start(config: Config) -> Server:
     code_store = Codes(database, config.clock)
     engine = Engine(tenant, directory, key_ring, RefreshTokens(database, config.clock), code_store, config.clock)
     authorizer = Authorizer(engine, SignIns(database, config.clock), code_store)
-    runner = Runner(_application(engine, authorizer, base, config.clock), config.timeouts)
+    secret = config.options.get("identity_secret") or os.environ.get(SECRET, "")
+    managed = ManagedIdentities(engine, identities, secret)
+    runner = Runner(_application(engine, authorizer, managed, base, config.clock), config.timeouts)
     await runner.setup()
     await listen(runner, listening)
     return EntraServer(runner, port, database.close)
@@ -94,7 +101,9 @@ def _token_seconds(config: Config) -> int:
     return int(text)
 
 
-def _application(engine: Engine, authorizer: Authorizer, base: str, clock: Clock) -> web.Application:
+def _application(
+    engine: Engine, authorizer: Authorizer, managed: ManagedIdentities, base: str, clock: Clock
+) -> web.Application:
     cross_origin = CrossOrigin({DISCOVERY, KEYS}, {TOKEN}, engine.directory.is_browser_origin)
     application = web.Application(middlewares=[own_machine, oauth_errors(clock), cross_origin.guard()])
     application.on_response_prepare.append(cross_origin.reveal)
@@ -111,6 +120,7 @@ def _application(engine: Engine, authorizer: Authorizer, base: str, clock: Clock
             web.get(LOGOUT, interactive.logout),
             web.post(TOKEN, routes.token),
             web.options(TOKEN, preflight("POST")),
+            web.get(PATH, managed.token),
             web.post("/_local/tokens", routes.mint),
             web.post("/_local/rotate-key", routes.rotate_key),
         ]

@@ -15,9 +15,13 @@ from typing import Any
 from urllib.parse import quote, urlsplit
 
 import aiohttp
+from azure.core.exceptions import AzureError
+
+from localazure.functions.connecting import Connection
 
 RANGE = "x-ms-documentdb-partitionkeyrangeid"
 VERSION = "2020-07-15"
+SCOPE = "https://cosmos.azure.com/.default"
 
 
 class FeedError(Exception):
@@ -25,12 +29,13 @@ class FeedError(Exception):
 
 
 class Account:
-    """A Cosmos DB account by its connection string, signed with its key."""
+    """A Cosmos DB account by its connection string, signed with its key, or by its address and an identity."""
 
-    def __init__(self, text: str, session: aiohttp.ClientSession) -> None:
-        parts = dict(part.split("=", 1) for part in text.split(";") if "=" in part)
-        self._endpoint = parts["AccountEndpoint"].rstrip("/")
-        self._key = base64.b64decode(parts["AccountKey"])
+    def __init__(self, connection: Connection, session: aiohttp.ClientSession) -> None:
+        parts = dict(part.split("=", 1) for part in connection.text.split(";") if "=" in part)
+        self._credential = None if connection.text else connection.credential()
+        self._endpoint = (parts.get("AccountEndpoint") or connection.address).rstrip("/")
+        self._key = base64.b64decode(parts.get("AccountKey", ""))
         self._session = session
 
     @property
@@ -42,14 +47,28 @@ class Account:
         """Whether both are one account."""
         return self._endpoint == other._endpoint
 
+    async def close(self) -> None:
+        if self._credential is not None:
+            await self._credential.close()
+
+    async def _authorization(self, method: str, kind: str, link: str, date: str) -> str:
+        """Raises FeedError where the identity is given no token."""
+        if self._credential is not None:
+            try:
+                token = (await self._credential.get_token(SCOPE)).token
+            except AzureError as exc:
+                raise FeedError(f"the identity has no token: {exc}") from exc
+            return quote(f"type=aad&ver=1.0&sig={token}", safe="")
+        signed = f"{method.lower()}\n{kind}\n{link}\n{date.lower()}\n\n".encode()
+        signature = base64.b64encode(hmac.new(self._key, signed, hashlib.sha256).digest()).decode()
+        return quote(f"type=master&ver=1.0&sig={signature}", safe="")
+
     async def call(
         self, method: str, kind: str, link: str, path: str, headers: Mapping[str, str], body: Any = None
     ) -> tuple[int, Mapping[str, str], Any]:
-        """One signed request: `kind` and `link` are what is signed. Raises FeedError from status 429 and 500 up."""
+        """One authorized request: `kind` and `link` are what is signed. Raises FeedError from status 429 and 500 up."""
         date = formatdate(usegmt=True)
-        signed = f"{method.lower()}\n{kind}\n{link}\n{date.lower()}\n\n".encode()
-        signature = base64.b64encode(hmac.new(self._key, signed, hashlib.sha256).digest()).decode()
-        token = quote(f"type=master&ver=1.0&sig={signature}", safe="")
+        token = await self._authorization(method, kind, link, date)
         sent = {"authorization": token, "x-ms-date": date, "x-ms-version": VERSION, **headers}
         data = None if body is None else json.dumps(body)
         try:

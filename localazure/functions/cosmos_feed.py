@@ -21,6 +21,7 @@ import aiohttp
 from azure.functions.meta import Datum
 
 from localazure.clock import Clock
+from localazure.functions.connecting import COSMOS, connection
 from localazure.functions.cosmos_account import RANGE, Account, FeedError
 from localazure.functions.cosmos_leases import Intervals, Lease, LeaseLost, Leases, to_take
 from localazure.functions.dates import dates_rewritten
@@ -28,7 +29,6 @@ from localazure.functions.engine import Invoker
 from localazure.functions.errors import InvalidFunction
 from localazure.functions.indexing import Function
 from localazure.functions.retry import Interrupted, policy_of, succeeds
-from localazure.functions.settings import connection
 from localazure.presence import Presence
 
 log = logging.getLogger("localazure.functions")
@@ -68,10 +68,11 @@ class Feed:
         trigger = function.trigger
         self._function, self._invoker, self._clock = function, invoker, clock
         self._policy = policy_of(function)
-        self._account = Account(connection(trigger.options["connection"]), session)
+        self._account = Account(connection(trigger.options["connection"], COSMOS), session)
         lease_connection = trigger.options.get("leaseConnection")
-        lease_account = Account(connection(lease_connection), session) if lease_connection else self._account
+        lease_account = Account(connection(lease_connection, COSMOS), session) if lease_connection else self._account
         database = trigger.text("databaseName")
+        self._accounts = {self._account, lease_account}
         self._container = f"dbs/{database}/colls/{trigger.text('containerName')}"
         lease_database = f"dbs/{trigger.text('leaseDatabaseName', database)}"
         leases = trigger.text("leaseContainerName", "leases")
@@ -120,6 +121,7 @@ class Feed:
             self._task.cancel()
         await asyncio.gather(self._task, return_exceptions=True)
         await asyncio.gather(*(self._leases.release(reader.lease) for reader in readers), return_exceptions=True)
+        await asyncio.gather(*(account.close() for account in self._accounts))
 
     async def unread(self) -> tuple[int, int]:
         """Changes that no host has handled, and in how many ranges they may lie. Raises FeedError."""

@@ -261,7 +261,7 @@ def connection_settings(function: Function) -> list[str]:
     ]
 
 
-def check_settings(function: Function, connection: Callable[[str], str]) -> None:
+def check_settings(function: Function, connection: Callable[[str], object]) -> None:
     """Raises InvalidFunction for a connection or a `%SETTING%` that does not exist."""
     try:
         for setting in connection_settings(function):

@@ -11,22 +11,26 @@ import json
 import logging
 import time
 import uuid
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from typing import Any
 from urllib.parse import urlsplit
 
+from azure.core.credentials_async import AsyncTokenCredential
+from azure.core.exceptions import ClientAuthenticationError
 from azure.functions.meta import Datum
 from azure.servicebus import NEXT_AVAILABLE_SESSION, ServiceBusReceivedMessage
 from azure.servicebus.aio import AutoLockRenewer, ServiceBusClient, ServiceBusReceiver
 from azure.servicebus.exceptions import OperationTimeoutError, ServiceBusError
 
 from localazure.clock import Clock
+from localazure.functions.connecting import SERVICE_BUS, Connection, connection
 from localazure.functions.engine import Invoker
 from localazure.functions.errors import InvalidFunction, Unsupported
 from localazure.functions.indexing import Function
 from localazure.functions.retry import invoke_with_retries, policy_of
 from localazure.functions.servicebus_message import BINARY, JSON, TEXT, many, one
-from localazure.functions.settings import ServiceBusOptions, connection
+from localazure.functions.settings import ServiceBusOptions
 
 log = logging.getLogger("localazure.functions")
 
@@ -42,7 +46,7 @@ class Listener:
     def __init__(self, function: Function, invoker: Invoker, clock: Clock, options: ServiceBusOptions) -> None:
         trigger = function.trigger
         self._function, self._invoker, self._clock, self._options = function, invoker, clock, options
-        self._connection = connection(trigger.options["connection"])
+        self._connection = connection(trigger.options["connection"], SERVICE_BUS)
         self._queue = trigger.text("queueName")
         self._topic, self._subscription = trigger.text("topicName"), trigger.text("subscriptionName")
         self._sessions = function.flag("isSessionsEnabled")
@@ -91,7 +95,8 @@ class Listener:
         while not self._stopping.is_set():
             try:
                 async with (
-                    ServiceBusClient.from_connection_string(self._connection, retry_total=0) as client,
+                    self._identity() as credential,
+                    self._connection.service_bus(credential, retry_total=0) as client,
                     AutoLockRenewer(self._options.renewal) as renewer,
                 ):
                     if self._sessions:
@@ -101,13 +106,22 @@ class Listener:
                 pause = 0.1
             except OperationTimeoutError:
                 continue
-            except (ServiceBusError, OSError) as exc:
+            except (ServiceBusError, ClientAuthenticationError, OSError) as exc:
                 log.warning("'%s' waits for Service Bus: %s", self._function.name, exc)
                 await self._clock.sleep(pause)
                 pause = min(_LONGEST_PAUSE, pause * 2)
             except Exception:
                 log.exception("the listener of '%s' failed", self._function.name)
                 await self._clock.sleep(_LONGEST_PAUSE)
+
+    @asynccontextmanager
+    async def _identity(self) -> AsyncIterator[AsyncTokenCredential | None]:
+        """What the client's tokens are got with; `None` where it has a key."""
+        if self._connection.text:
+            yield None
+            return
+        async with self._connection.credential() as credential:
+            yield credential
 
     def _receiver(self, client: ServiceBusClient, **options: Any) -> ServiceBusReceiver:
         options["prefetch_count"] = max(self._options.prefetch, 0 if self._sessions else self._options.concurrent_calls)
@@ -216,10 +230,10 @@ def _one_of(function: Function, option: str, known: tuple[str, ...], default: st
     return word
 
 
-def _client(connection_string: str) -> Datum:
+def _client(connection: Connection) -> Datum:
     """What is left of .NET's client in the metadata."""
-    parts = dict(part.split("=", 1) for part in connection_string.split(";") if "=" in part)
-    name = urlsplit(parts.get("Endpoint", "")).hostname or ""
+    parts = dict(part.split("=", 1) for part in connection.text.split(";") if "=" in part)
+    name = urlsplit(parts.get("Endpoint", "")).hostname or connection.address
     return Datum(
         json.dumps(
             {

@@ -160,13 +160,17 @@ def _log_level(levels: hostconfig.Section) -> int | None:
 
 
 def read_settings_file(path: Path, environment: Mapping[str, str]) -> dict[str, str]:
-    """The `Values` that the environment does not set already. No file: none. Raises InvalidApp."""
+    """The `Values` that the environment does not set already, as itself or by identity (`NAME__*`). No file: none.
+
+    Raises InvalidApp.
+    """
     if not path.exists():
         return {}
     values = _read_json(path, f"{path} is not valid JSON").get("Values", {})
     if not isinstance(values, dict):
         raise InvalidApp(f"{path}: Values must be an object")
-    return {name: str(value) for name, value in values.items() if name not in environment}
+    by_identity = {name.partition("__")[0] for name in environment if "__" in name}
+    return {name: str(value) for name, value in values.items() if name not in environment and name not in by_identity}
 
 
 def worker_processes() -> int:
@@ -187,15 +191,6 @@ def resolve(text: str) -> str:
         return found
 
     return _EXPRESSION.sub(value, text)
-
-
-def connection(name: str) -> str:
-    """The connection string that the setting `name` holds. Raises SettingMissing, also for identities."""
-    if found := os.environ.get(name):
-        return found
-    if any(key.startswith(f"{name}__") for key in os.environ):
-        raise SettingMissing(f"the connection {name} uses an identity; locally it must be a connection string")
-    raise SettingMissing(f"the connection {name} is not set; put a connection string of that name into the settings")
 
 
 def _read_json(path: Path, refusal: str) -> dict[str, Any]:

@@ -20,6 +20,7 @@ from localazure.durable.wire import PREFIX, client_binding, routes
 from localazure.functions import indexing, keys
 from localazure.functions.admin import Admin, NotByHand
 from localazure.functions.bindings.host import Bindings
+from localazure.functions.connecting import connection
 from localazure.functions.cosmos_feed import Feed
 from localazure.functions.durable import DURABLE_TRIGGERS, DurableFunctions
 from localazure.functions.durable_check import check_package, misspelt
@@ -33,7 +34,7 @@ from localazure.functions.locks import Lock
 from localazure.functions.processes import Processes
 from localazure.functions.server import Handler, runner
 from localazure.functions.servicebus import Listener
-from localazure.functions.settings import HostOptions, connection, read_host_file, read_settings_file, worker_processes
+from localazure.functions.settings import HostOptions, read_host_file, read_settings_file, worker_processes
 from localazure.functions.timer import Timer
 from localazure.functions.worker import AppWorker
 from localazure.listening import Site, bound, listen

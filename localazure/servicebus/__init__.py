@@ -22,6 +22,8 @@ PART = Part(
     start=_start,
     options={
         "entities": "JSON file of queues, topics, subscriptions and rules, in the schema of Microsoft's emulator",
+        "entra": "discovery document of the issuer whose tokens are taken (default: none are)",
+        "identities": "JSON file of identities and their role assignments (default: nobody has any)",
         "key": f"the shared access key of {KEY_NAME} (default: the well-known key of Microsoft's emulator)",
         "tls_port": "port of AMQP over TLS; 0: one of the operating system's choice (default 0)",
         "management_port": "port of administration over HTTPS; 0: one of the operating system's choice (default 0)",

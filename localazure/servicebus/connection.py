@@ -14,8 +14,9 @@ from localazure.servicebus.amqp import frames
 from localazure.servicebus.amqp.frames import Frame
 from localazure.servicebus.amqp.types import DecodeError
 from localazure.servicebus.authorization import Grant
+from localazure.servicebus.bearer import Bearers, RoleGrant
 from localazure.servicebus.engine import Broker
-from localazure.servicebus.errors import Unauthorized
+from localazure.servicebus.errors import BrokerError, Unauthorized
 from localazure.servicebus.session import AmqpSession
 from localazure.servicebus.tokens import Tokens
 from localazure.servicebus.transactions import Transactions
@@ -42,14 +43,23 @@ _MAX_GRANTS = 1_000
 class Connection(asyncio.Protocol):
     """One client."""
 
-    def __init__(self, broker: Broker, tokens: Tokens, clock: Clock, gone: Callable[[Connection], None]) -> None:
+    def __init__(
+        self,
+        broker: Broker,
+        tokens: Tokens,
+        clock: Clock,
+        gone: Callable[[Connection], None],
+        bearers: Bearers | None = None,
+    ) -> None:
+        """`bearers` takes the tokens of Entra, which are refused without it."""
         self.broker, self.clock = broker, clock
         self.transactions = Transactions(clock)
         self.largest_frame = 65_536
         self.transport: asyncio.Transport | None = None
         self._socket: socket.socket | None = None
-        self._tokens, self._gone = tokens, gone
-        self._grants: dict[str, Grant] = {}
+        self._tokens, self._gone, self._bearers = tokens, gone, bearers
+        self._grants: dict[str, Grant | RoleGrant] = {}
+        self._verifying: set[asyncio.Task[None]] = set()
         self._buffer = bytearray()
         self._needed = 8
         self._stage = "header"
@@ -80,6 +90,8 @@ class Connection(asyncio.Protocol):
         if self._beat is not None:
             self._beat.cancel()
         self._out.clear()
+        for task in self._verifying:
+            task.cancel()
         for session in self._sessions.values():
             session.close()
         self._sessions.clear()
@@ -102,8 +114,31 @@ class Connection(asyncio.Protocol):
             self.transport.write(b"".join(self._out))
         self._out.clear()
 
-    def authorize(self, resource: str, token: str) -> None:
-        self._grants[resource] = self._tokens.check(token)
+    def authorize(self, resource: str, token: str, done: Callable[[BrokerError | None], None]) -> None:
+        if self._bearers is not None and token.count(".") == 2 and " " not in token:
+            task = asyncio.get_running_loop().create_task(self._verify(self._bearers, resource, token, done))
+            self._verifying.add(task)
+            task.add_done_callback(self._verifying.discard)
+            return
+        try:
+            self._remember(resource, self._tokens.check(token))
+        except BrokerError as exc:
+            done(exc)
+        else:
+            done(None)
+
+    async def _verify(
+        self, bearers: Bearers, resource: str, token: str, done: Callable[[BrokerError | None], None]
+    ) -> None:
+        try:
+            self._remember(resource, await bearers.check(token))
+        except BrokerError as exc:
+            done(exc)
+        else:
+            done(None)
+
+    def _remember(self, resource: str, grant: Grant | RoleGrant) -> None:
+        self._grants[resource] = grant
         if len(self._grants) > _MAX_GRANTS:
             del self._grants[next(iter(self._grants))]
 

@@ -40,23 +40,35 @@ class _Handler(NamedTuple):
     call: Callable[[Body], Any]
 
 
-def authorize(connection: ConnectionPort, request: bytes) -> tuple[str, bytes]:
-    """Takes the token of a `$cbs` request in; reply-to and answer. Raises DecodeError."""
+def authorize(connection: ConnectionPort, request: bytes, send: Send) -> None:
+    """Takes the token of a `$cbs` request in; `send` gets the answer. Raises DecodeError."""
     parsed = parse(request)
+    identifier, reply_to = parsed.property("MessageId"), str(parsed.property("ReplyTo") or "")
+    operation, resource = parsed.application.get("operation"), str(parsed.application.get("name", ""))
+
+    def answer(error: BrokerError | None) -> None:
+        status, description = _verdict(connection, resource, error)
+        told = {"status-code": Int32(status), "status-description": description}
+        send(reply_to, response(identifier, told, ""))
+
+    if operation != "put-token":
+        answer(Unsupported(f"the operation '{operation}' of $cbs is not supported"))
+        return
+    # the client calls its signature a "jwt"; what it is shows in the token
+    connection.authorize(resource, str(parsed.value), answer)
+
+
+def _verdict(connection: ConnectionPort, resource: str, error: BrokerError | None) -> tuple[int, str]:
+    """Status and description of the answer to a token; `error` is what is wrong with it."""
+    if error is not None:
+        return error.status if error.status == 503 else 401, str(error)
     try:
-        if parsed.application.get("operation") != "put-token":
-            raise Unsupported(f"the operation '{parsed.application.get('operation')}' of $cbs is not supported")
-        # the client calls its signature a "jwt"; what it is shows in the token
-        resource = str(parsed.application.get("name", ""))
-        connection.authorize(resource, str(parsed.value))
         _check_exists(connection, resource)
-        status, description = 202, "Accepted"
     except EntityNotFound as exc:
-        status, description = exc.status, str(exc)
+        return exc.status, str(exc)
     except BrokerError as exc:
-        status, description = 401, str(exc)
-    answer = {"status-code": Int32(status), "status-description": description}
-    return str(parsed.property("ReplyTo") or ""), response(parsed.property("MessageId"), answer, "")
+        return 401, str(exc)
+    return 202, "Accepted"
 
 
 def _check_exists(connection: ConnectionPort, resource: str) -> None:

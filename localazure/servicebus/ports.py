@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from typing import Any, Protocol
 
 from localazure.clock import Clock
@@ -26,8 +26,8 @@ class ConnectionPort(Protocol):
 
     def write(self, data: bytes) -> None: ...
 
-    def authorize(self, resource: str, token: str) -> None:
-        """Take a token in. Raises Unauthorized."""
+    def authorize(self, resource: str, token: str, done: Callable[[BrokerError | None], None]) -> None:
+        """Take a token in; `done` hears why not, or `None`: at once for a signature, in a moment for Entra's."""
 
     def demand(self, path: str, right: str | None) -> None:
         """Raises Unauthorized unless a token gives the right to what is at a path; `None`: any right."""

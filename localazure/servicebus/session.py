@@ -179,8 +179,7 @@ class AmqpSession:
             state = frames.accepted() if transaction is None else frames.transactional(transaction, frames.accepted())
             self.send(frames.disposition(self.channel, False, number, state))
         if link.node == "$cbs":
-            reply_to, answer = authorize(self.connection, payload)
-            self._answer(link.node, reply_to, answer)
+            authorize(self.connection, payload, lambda reply_to, answer: self._answer(link.node, reply_to, answer))
         else:
             management = Management(self, link.node)
             management.answer(payload, lambda reply_to, answer: self._answer(link.node, reply_to, answer), transaction)

@@ -31,7 +31,7 @@ class Tokens:
         kind, _, rest = token.partition(" ")
         fields = {name: values[0] for name, values in parse_qs(rest).items()}
         if kind != "SharedAccessSignature" or not {"sr", "sig", "se", "skn"} <= fields.keys():
-            raise Unauthorized("the token is not a shared access signature; Entra tokens are not supported")
+            raise Unauthorized("the token is not a shared access signature; Entra tokens are taken over AMQP alone")
         resource = next(part[3:] for part in rest.split("&") if part.startswith("sr="))
 
         def signed_with(key: str) -> bool:

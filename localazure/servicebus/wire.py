@@ -9,15 +9,17 @@ import tempfile
 from pathlib import Path
 from typing import cast
 
+import aiohttp
 from aiohttp import web
 
+from localazure.certificate import CERTIFICATE, server_context
 from localazure.connections import Runner
 from localazure.listening import bound, listen
 from localazure.origins import own_machine
 from localazure.part import HOST, Config
-from localazure.servicebus import EMULATOR_KEY, KEY_NAME
+from localazure.servicebus import EMULATOR_KEY, KEY_NAME, bearer
 from localazure.servicebus.administration import Administration
-from localazure.servicebus.certificate import CERTIFICATE, server_context
+from localazure.servicebus.bearer import Bearers
 from localazure.servicebus.connection import Connection
 from localazure.servicebus.engine import Broker
 from localazure.servicebus.entities import Namespace, read
@@ -25,6 +27,7 @@ from localazure.servicebus.errors import EntityNotFound
 from localazure.servicebus.listener import Listener
 from localazure.servicebus.tokens import Tokens
 from localazure.servicebus.websocket import PATHS, serve
+from localazure.verifier import Verifier
 
 log = logging.getLogger("localazure.servicebus")
 
@@ -39,6 +42,9 @@ class ServiceBusServer:
         self._key = config.options.get("key") or EMULATOR_KEY
         self.broker = Broker(namespace, config.file("servicebus.db"), config.clock)
         self.tokens = Tokens(KEY_NAME, self._key, config.clock, self.broker.entities.authorization)
+        self._identities = bearer.read(config.options.get("identities", ""))
+        self._bearers: Bearers | None = None
+        self._session: aiohttp.ClientSession | None = None
         self.connections: set[Connection] = set()
         self._listeners: list[Listener] = []
         self._runners: list[web.AppRunner] = []
@@ -68,6 +74,9 @@ class ServiceBusServer:
         return f"SharedAccessKeyName={KEY_NAME};SharedAccessKey={self._key}"
 
     async def start(self) -> None:
+        if discovery := self._config.options.get("entra"):
+            self._session = aiohttp.ClientSession()
+            self._bearers = Bearers(Verifier(self._session, self._config.clock), discovery, self._identities)
         directory = self._config.state
         if directory is None:
             self._temporary = tempfile.TemporaryDirectory(prefix="localazure-servicebus-")
@@ -137,11 +146,13 @@ class ServiceBusServer:
                     # an idle client need not answer a TLS farewell for half a minute
                     handler.transport.abort()
             await runner.cleanup()
+        if self._session is not None:
+            await self._session.close()
         if self._temporary is not None:
             self._temporary.cleanup()
 
     def _connect(self) -> Connection:
-        connection = Connection(self.broker, self.tokens, self._config.clock, self.connections.discard)
+        connection = Connection(self.broker, self.tokens, self._config.clock, self.connections.discard, self._bearers)
         self.connections.add(connection)
         return connection
 

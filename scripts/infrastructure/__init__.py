@@ -6,8 +6,8 @@
 Containers, topics and subscriptions, what a deployment makes for each service and reads of apim/, who is granted which
 scope (infra/); the API's document, the gateway's backends and where they are, what its policies repeat of the
 operations (apim/); the events' schemas (shared/contracts/schemas); the sample of the app settings; what ships each
-service (.github/, azure.yaml); the crash points (shared/faultpoints); the table of access and that of the services
-(docs/).
+service (.github/, azure.yaml); the crash points (shared/faultpoints); the tables of access, of role assignments and of
+the services (docs/).
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ from scripts.infrastructure import (
     emulators,
     entra,
     gateway,
+    identities,
     pipelines,
     policies,
     tables,
@@ -50,6 +51,7 @@ def files(services: list[Service], operations: Sequence[Operation]) -> dict[str,
         "infra/servicebus.emulator.json": emulators.for_microsoft(emulators.service_bus(services)),
         "infra/services.json": azure.document(services),
         entra.FILE: entra.document(ROOT, services),
+        identities.FILE: identities.document(services),
         "local.settings.sample.json": app_settings.sample(services),
         crashes.FILE: crashes.document(services),
         openapi.SPECIFICATION: openapi.document(services, operations),
@@ -61,6 +63,7 @@ def files(services: list[Service], operations: Sequence[Operation]) -> dict[str,
         **pipelines.files(services),
         **policies.files(ROOT, operations),
         openapi.ACCESS: openapi.access(operations),
+        identities.SECURITY: tables.within(ROOT / identities.SECURITY, identities.table(services)),
         tables.ARCHITECTURE: tables.within(ROOT / tables.ARCHITECTURE, tables.of_services(services)),
         tables.README: tables.within(ROOT / tables.README, tables.of_operations(operations)),
     }

@@ -14,7 +14,7 @@ from azure.servicebus.exceptions import MessageSizeExceededError, ServiceBusErro
 from shared.contracts.event import Event
 from shared.errors import Rejected, Transient
 from shared.faultpoints import crash_point
-from shared.identity import own_credential
+from shared.identity import own_credential, service_bus_options
 from shared.settings import SERVICEBUS_CONNECTION, settings
 from shared.telemetry import trace
 from shared.telemetry.span import SERVICE_BUS, Span, dependency
@@ -130,5 +130,6 @@ def _bus() -> ServiceBusClient:
         if connection.string:
             _client = ServiceBusClient.from_connection_string(connection.string)
         else:
-            _client = ServiceBusClient(connection.address, own_credential(connection.client_id))
+            address = connection.address
+            _client = ServiceBusClient(address, own_credential(connection.client_id), **service_bus_options(address))
     return _client

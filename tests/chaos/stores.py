@@ -15,6 +15,7 @@ from typing import Any
 import aiohttp
 from azure.cosmos.aio import CosmosClient
 
+from localazure.functions.connecting import Connection
 from localazure.functions.cosmos_account import RANGE, Account, FeedError, physical_ranges
 
 Document = dict[str, Any]
@@ -138,7 +139,7 @@ class Stores:
         """Whether the change feed of every physical range has nothing behind its token."""
         path = f"dbs/{key[0]}/colls/{key[1]}"
         async with aiohttp.ClientSession() as session:
-            account = Account(self._connection, session)
+            account = Account(Connection(self._connection), session)
             names = [each["id"] for each in await physical_ranges(account, path)]
             if not tokens.keys() >= set(names):
                 return False

@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable
 from localazure.apim.context import Context
 from localazure.apim.document import Element
 from localazure.apim.policies.base import Builder, Run, policy
-from localazure.apim.tokens import InvalidToken
+from localazure.verifier import InvalidToken
 
 
 @policy("authentication-managed-identity")

@@ -13,7 +13,7 @@ from localazure.apim.errors import ArtifactError, Unsupported
 from localazure.apim.expressions import Expression
 from localazure.apim.expressions.members import claim_lists
 from localazure.apim.policies.base import Builder, Run, policy
-from localazure.apim.tokens import InvalidToken, Secret, rsa_key, shared_secret
+from localazure.verifier import InvalidToken, Secret, rsa_key, shared_secret
 
 AUTHORITY = "https://login.microsoftonline.com"
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from azure.core.credentials_async import AsyncTokenCredential
 from azure.cosmos import PartitionKey
 from azure.cosmos.aio import ContainerProxy, CosmosClient
 from azure.cosmos.exceptions import CosmosResourceNotFoundError
@@ -16,9 +17,9 @@ from azure.functions.meta import Datum
 
 from localazure.functions.bindings.expressions import BindingData, BindingError
 from localazure.functions.bindings.values import elements
+from localazure.functions.connecting import COSMOS, Connection, connection
 from localazure.functions.dates import dates_rewritten
 from localazure.functions.indexing import Binding
-from localazure.functions.settings import connection
 
 _ALL = "SELECT * FROM c"
 
@@ -27,7 +28,8 @@ class Documents:
     """One client a connection, which stays open."""
 
     def __init__(self) -> None:
-        self._clients: dict[str, CosmosClient] = {}
+        self._clients: dict[Connection, CosmosClient] = {}
+        self._credentials: list[AsyncTokenCredential] = []
 
     async def read(self, binding: Binding, given: BindingData) -> Datum | None:
         """One document by `id`, `None` where it is not there; without an id the list that `sqlQuery` finds.
@@ -68,12 +70,18 @@ class Documents:
     async def close(self) -> None:
         for client in self._clients.values():
             await client.close()
+        for credential in self._credentials:
+            await credential.close()
 
     def _client(self, binding: Binding) -> CosmosClient:
-        text = connection(binding.options["connection"])
-        if text not in self._clients:
-            self._clients[text] = CosmosClient.from_connection_string(text)
-        return self._clients[text]
+        found = connection(binding.options["connection"], COSMOS)
+        if found not in self._clients:
+            if found.text:
+                self._clients[found] = CosmosClient.from_connection_string(found.text)
+            else:
+                self._credentials.append(found.credential())
+                self._clients[found] = CosmosClient(found.address, self._credentials[-1])
+        return self._clients[found]
 
     def _container(self, binding: Binding, given: BindingData) -> ContainerProxy:
         database = self._client(binding).get_database_client(given.text(binding.options["databaseName"]))

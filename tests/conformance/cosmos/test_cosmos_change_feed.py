@@ -21,6 +21,7 @@ from localazure.cosmos import EMULATOR_KEY, PART
 from localazure.cosmos.items import NONE_KEY, canonical
 from localazure.cosmos.ranges import effective
 from localazure.cosmos.wire import CosmosServer
+from localazure.functions.connecting import Connection
 from localazure.functions.cosmos_account import Account
 from localazure.part import Config
 
@@ -197,7 +198,7 @@ def test_the_effective_partition_key_of_items_without_one() -> None:
 async def test_a_feed_that_is_asked_to_wait_answers_when_something_changes(server: Any, athings: Any) -> None:
     await athings.create_item(item("1"))
     async with aiohttp.ClientSession() as session:
-        account = Account(f"AccountEndpoint={server.url}/;AccountKey={EMULATOR_KEY};", session)
+        account = Account(Connection(f"AccountEndpoint={server.url}/;AccountKey={EMULATOR_KEY};"), session)
         link = "dbs/shop/colls/things"
         now = {"A-IM": "Incremental Feed", "If-None-Match": "*"}
         status, place, _ = await account.call("GET", "docs", link, f"{link}/docs", now)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import json
 import time
 from collections.abc import AsyncIterator
@@ -13,12 +12,9 @@ from azure.cosmos import CosmosClient, PartitionKey, exceptions
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from localazure import cosmos
 from localazure.cosmos import EMULATOR_KEY, strict_json
 from localazure.cosmos.errors import BadRequest
 from localazure.cosmos.wire import CosmosServer
-from localazure.part import Config
-from localazure.testing import serving
 from tests.conformance.cosmos.raw import Wire, key_header, wire
 
 DOCS = "/dbs/shop/colls/things/docs"
@@ -222,37 +218,6 @@ async def test_an_indexing_policy_is_kept_whole(wired: Wire) -> None:
         "includedPaths": [{"path": "/*"}],
         "excludedPaths": [{"path": '/"_etag"/?'}],
     }
-
-
-async def test_a_services_key_makes_no_databases_and_containers() -> None:
-    key = base64.b64encode(b"the key of one database").decode()
-    with serving(cosmos.PART, Config(options={"database_keys": json.dumps({"mine": key})})) as server:
-        async with wire(server.url) as master:
-            for name in ("mine", "theirs"):
-                await master.call("POST", "/dbs", {"id": name})
-                spec = {"id": "things", "partitionKey": {"paths": ["/kind"], "kind": "Hash", "version": 2}}
-                made = await master.call("POST", f"/dbs/{name}/colls", spec)
-                assert made.status == 201
-        async with wire(server.url, key) as wired:
-            refused = [
-                await wired.call("POST", "/dbs", {"id": "new"}),
-                await wired.call("DELETE", "/dbs/mine"),
-                await wired.call("POST", "/dbs/mine/colls", {**spec, "id": "new"}),
-                await wired.call("PUT", "/dbs/mine/colls/things", spec),
-                await wired.call("DELETE", "/dbs/mine/colls/things"),
-                await wired.query("/offers", "SELECT * FROM root"),
-            ]
-            assert [(reply.status, reply.substatus) for reply in refused] == [(403, "5300")] * len(refused)
-            assert "cannot be authorized by AAD token in data plane" in refused[0].json["message"]
-            allowed = "/dbs/mine/colls/things"
-            assert (await wired.call("GET", allowed)).status == 200
-            assert (
-                await wired.call("POST", f"{allowed}/docs", {"id": "1", "kind": "a"}, key_header("a"))
-            ).status == 201
-            assert (await wired.query(f"{allowed}/docs", "SELECT * FROM c", key_header("a"))).status == 200
-            by_rid = "/dbs/AAAAAg==/colls/AAAAAoAAAAI="
-            for path, signed in (("/dbs/theirs/colls/things", None), (by_rid, ("colls", "aaaaaoaaaai="))):
-                assert (await wired.call("GET", path, signed=signed)).status == 403
 
 
 JSON_VALUES = st.recursive(

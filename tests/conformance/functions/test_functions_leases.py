@@ -13,6 +13,7 @@ from azure.cosmos.aio import CosmosClient
 
 from localazure.clock import ManualClock
 from localazure.cosmos import EMULATOR_KEY, PART
+from localazure.functions.connecting import Connection
 from localazure.functions.cosmos_account import Account
 from localazure.functions.cosmos_leases import LOCK, Lease, LeaseLost, Leases, to_take
 from localazure.part import Config
@@ -51,7 +52,7 @@ async def feed(tmp_path: Path) -> AsyncIterator[Feed]:
     async with CosmosClient.from_connection_string(connection) as client:
         await (await client.create_database("shop")).create_container("things", PartitionKey("/id"))
     async with aiohttp.ClientSession() as session:
-        yield Feed(Account(connection, session), server.url, clock)
+        yield Feed(Account(Connection(connection), session), server.url, clock)
     await server.stop()
 
 

@@ -17,7 +17,7 @@ from azure.core.exceptions import (
 )
 from azure.servicebus import ServiceBusMessage
 
-from localazure.servicebus.certificate import CERTIFICATE, server_context
+from localazure.certificate import CERTIFICATE, server_context
 from localazure.servicebus.durations import FOREVER, duration, seconds
 
 from .bench import Bus, both, take, texts
@@ -331,7 +331,7 @@ def test_the_certificate_is_made_once_and_is_this_machines_alone(tmp_path: Path)
     assert key.stat().st_mode & 0o077 == 0
     context = ssl.create_default_context(cafile=state / CERTIFICATE)
     context.verify_flags |= ssl.VERIFY_X509_STRICT
-    assert context.get_ca_certs()[0]["subject"] == ((("commonName", "localazure Service Bus"),),)
+    assert context.get_ca_certs()[0]["subject"] == ((("commonName", "localazure"),),)
     (state / CERTIFICATE).unlink()
     server_context(state)
     assert (state / CERTIFICATE).read_bytes() != first

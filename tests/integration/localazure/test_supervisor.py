@@ -16,6 +16,8 @@ import pytest
 
 from localazure import launch, parts
 from localazure.entra import TENANT
+from localazure.identities import load
+from localazure.parts import IDENTITIES, PartError
 from localazure.scaler import with_counters
 from localazure.supervisor import Launch, StartFailed, Supervisor
 
@@ -275,8 +277,14 @@ class TestPlan:
 
     def test_the_stores_are_given_the_apps_own_files(self) -> None:
         planned = self.planned("cosmos", "servicebus")
-        assert planned["cosmos"].options == {"containers": str(APP / "infra/cosmos.json")}
-        assert planned["servicebus"].options == {"entities": str(APP / "infra/servicebus.json")}
+        assert planned["cosmos"].options == {
+            "containers": str(APP / "infra/cosmos.json"),
+            "identities": str(APP / IDENTITIES),
+        }
+        assert planned["servicebus"].options == {
+            "entities": str(APP / "infra/servicebus.json"),
+            "identities": str(APP / IDENTITIES),
+        }
 
     def test_the_provider_notifies_the_functions_host(self) -> None:
         planned = self.planned("stripe", "functions")
@@ -287,7 +295,10 @@ class TestPlan:
         assert self.planned("stripe")["stripe"].options == {"endpoint": str(APP / "infra/stripe.json")}
 
     def test_the_tenant_has_the_apps_own_accounts(self) -> None:
-        assert self.planned("entra")["entra"].options == {"accounts": str(APP / "infra/entra.json")}
+        assert self.planned("entra")["entra"].options == {
+            "accounts": str(APP / "infra/entra.json"),
+            "identities": str(APP / IDENTITIES),
+        }
 
     def test_a_broken_endpoint_file_is_named(self, tmp_path: Path) -> None:
         (tmp_path / "infra").mkdir()
@@ -320,6 +331,11 @@ class TestPlan:
         assert told == {"servicebus": address.rpartition(":")[2], "entra": None}
         assert address.startswith("http://localhost:")
 
+    def test_a_service_without_an_identity_is_not_split_off(self) -> None:
+        settings = {"functions": {"settings": str(APP / "local.settings.sample.json")}}
+        with pytest.raises(PartError, match="letters has no identity"):
+            launch.plan([], {"all": 0}, settings, {}, APP, ["orders", "letters"])
+
     def test_split_gives_each_service_a_host_of_its_own(self) -> None:
         settings = {"functions": {"settings": str(APP / "local.settings.sample.json")}}
         launches = launch.plan([], {"all": 0}, settings, {}, APP, ["orders", "carts"])
@@ -329,10 +345,14 @@ class TestPlan:
             "functions-orders": "orders",
             "functions-carts": "carts",
         }
+        client_ids = {each.name: each.client_id for each in load(str(APP / IDENTITIES)).identities}
         for name, service in (("functions-orders", "orders"), ("functions-carts", "carts")):
-            assert launch.database_key(service) in hosts[name].environment["COSMOS_CONNECTION"]
-        database = next(launched for launched in launches if launched.name == "cosmos")
-        assert set(json.loads(database.options["database_keys"])) == {"orders", "carts"}
+            told = hosts[name].environment
+            assert not {"COSMOS_CONNECTION", "SERVICEBUS_CONNECTION"} & told.keys(), "a connection string has a key"
+            assert told["COSMOS_CONNECTION__clientId"] == told["SERVICEBUS_CONNECTION__clientId"] == client_ids[service]
+            assert told["COSMOS_CONNECTION__credential"] == "managedidentity"
+            assert told["STRIPE_API_KEY"] == told["STRIPE_WEBHOOK_SECRET"] == "", "payments alone may read them"
+        assert len({host.environment["IDENTITY_HEADER"] for host in hosts.values()}) == 2
         assert len({host.folder for host in hosts.values()} | {""}) == 3, "each has its own files"
         gateway = next(launched for launched in launches if launched.name == "apim")
         addresses = json.loads(gateway.options["addresses"])

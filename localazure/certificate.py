@@ -1,8 +1,12 @@
-"""The certificate that the administration client is shown: self-signed, for this machine alone, made at first start."""
+"""The certificate of the parts that speak TLS: self-signed, for this machine alone, made at first start.
+
+Parts that share a state directory share it, so that a client has one file to trust.
+"""
 
 from __future__ import annotations
 
 import datetime
+import fcntl
 import ipaddress
 import os
 import ssl
@@ -13,7 +17,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
-CERTIFICATE, _KEY = "servicebus-certificate.pem", "servicebus-key.pem"
+CERTIFICATE, _KEY = "certificate.pem", "certificate-key.pem"
 _DAYS = 825
 """What the strictest clients accept."""
 _LEFT = 30
@@ -23,8 +27,11 @@ _LEFT = 30
 def server_context(directory: Path) -> ssl.SSLContext:
     """For a server on localhost, with the certificate that is in `directory`, or is put there."""
     certificate, key = directory / CERTIFICATE, directory / _KEY
-    if not (certificate.exists() and key.exists() and _lasts(certificate)):
-        _make(certificate, key)
+    directory.mkdir(parents=True, exist_ok=True)
+    with (directory / "certificate.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # parts start side by side
+        if not (certificate.exists() and key.exists() and _lasts(certificate)):
+            _make(certificate, key)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     context.load_cert_chain(certificate, key)
@@ -38,7 +45,7 @@ def _lasts(path: Path) -> bool:
 
 def _make(certificate: Path, key_file: Path) -> None:
     key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localazure Service Bus")])
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localazure")])
     addresses = [ipaddress.ip_address("127.0.0.1"), ipaddress.ip_address("::1")]
     names = [x509.DNSName("localhost"), *map(x509.IPAddress, addresses)]
     now = datetime.datetime.now(datetime.UTC)
@@ -64,7 +71,6 @@ def _make(certificate: Path, key_file: Path) -> None:
         .add_extension(x509.AuthorityKeyIdentifier.from_issuer_subject_key_identifier(identifier), critical=False)
         .sign(key, hashes.SHA256())
     )
-    certificate.parent.mkdir(parents=True, exist_ok=True)
     private = key.private_bytes(
         serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
     )
