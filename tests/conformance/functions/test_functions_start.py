@@ -146,8 +146,8 @@ async def test_a_broken_app_does_not_start_and_says_what_is_wrong(app: App, what
         await app.start()
 
 
-async def test_a_connection_by_identity_is_refused_by_name(app: App) -> None:
-    app.settings["BUS__fullyQualifiedNamespace"] = "shop.servicebus.windows.net"
+async def test_a_connection_by_identity_without_its_address_is_refused_by_name(app: App) -> None:
+    app.settings["BUS__clientId"] = "7b0a1c55-1f5e-4a43-9c1d-0f2f6a1b9e01"
     app.write(f"{QUEUE}\ndef bad(msg: func.ServiceBusMessage): ...\n")
     with pytest.raises(HostError, match=r"'bad'.*BUS uses an identity"):
         await app.start()
