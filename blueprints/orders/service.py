@@ -134,7 +134,7 @@ async def place(caller: Principal, key: str, request: PlaceOrder) -> OrderView:
     try:
         wanted = await _wanted(caller, request)
         async with at_the_door(caller) as admission:
-            await admission.check(len(wanted))
+            await admission.check(order_id, len(wanted))
             order = await admission.admit(await _price(caller, request, wanted, order_id, request_hash))
         await store.add(order, _placed(order, request.payment_method))
     except (NotFound, Conflict, Unprocessable, LimitReached):

@@ -305,7 +305,7 @@ def signed(method: str, kind: str, link: str, key: str = EMULATOR_KEY) -> dict[s
     [
         ({}, "missing"),
         ({"authorization": quote("type=aad&ver=1.0&sig=e30.e30.e30")}, "Microsoft Entra tokens"),
-        ({"authorization": quote("type=resource&ver=1&sig=abc")}, "no master-key signature"),
+        ({"authorization": quote("type=resource&ver=1&sig=abc")}, "neither a master-key signature nor an Entra token"),
         (signed("GET", "docs", "dbs/shop/colls/things/docs/1"), "not the same"),
     ],
 )

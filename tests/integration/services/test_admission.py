@@ -215,6 +215,8 @@ async def test_a_repeat_after_a_crash_before_the_order_was_written_is_the_same_a
     async def dies(*_: Any) -> None:
         raise ConnectionError
 
+    monkeypatch.setenv("ORDER_MOST_OPEN", "1")
+    monkeypatch.setenv("ORDER_LINES_PER_MINUTE", "1")
     caller, key = someone(), secrets.token_hex(8)
     with monkeypatch.context() as crash:
         crash.setattr(store, "add", dies)
