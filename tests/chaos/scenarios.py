@@ -123,9 +123,12 @@ async def _second_thoughts(stage: Stage, slow: str) -> None:
 
 
 async def dear(stage: Stage) -> None:
-    """An order that is worth more than is held on trust: its money comes first."""
-    sku = await stage.stocked(price=CREDIT + 10_000_000)
-    await stage.place(order_of({sku: 1}), _key(), CONFIRMED)
+    """An order that is worth more than is held on trust: its money comes first, and there is less than it wants.
+
+    One that was paid would be trusted with as much the next time, and this is told again and again.
+    """
+    sku = await stage.stocked(pieces=1, price=CREDIT // 2 + 10_000_000)
+    await stage.place(order_of({sku: 2}), _key(), ("cancelled", "out_of_stock"))
 
 
 async def scarce(stage: Stage) -> None:
