@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
+from localazure import faults
 from localazure.cosmos.errors import BadRequest
 
 OPERATIONS = frozenset(
@@ -36,23 +37,22 @@ class Fault:
     operation: str = ""
     method: str = ""
 
-    def fits(self, database: str, container: str, operation: str, method: str) -> bool:
-        return (
+    def befalls(self, database: str, container: str, operation: str, method: str) -> bool:
+        """Whether it is this request's turn; one that fits and is not yet meant is counted."""
+        fits = (
             self.database in ("", database)
             and self.container in ("", container)
             and self.operation in ("", operation)
             and self.method.upper() in ("", method)
         )
+        if fits and self.skip:
+            self.skip -= 1
+            return False
+        return fits
 
 
-class Faults:
-    """The faults that are still to come, first in, first out."""
-
-    def __init__(self) -> None:
-        self._faults: list[Fault] = []
-
-    def __bool__(self) -> bool:
-        return bool(self._faults)
+class Faults(faults.Faults[Fault]):
+    """Those of requests."""
 
     def add(self, document: Any) -> None:
         """Raises BadRequest for an unknown field or a value that means nothing."""
@@ -65,26 +65,9 @@ class Faults:
         _check(fault)
         self._faults.append(fault)
 
-    def clear(self) -> None:
-        self._faults.clear()
-
-    def listed(self) -> list[dict[str, Any]]:
-        return [asdict(fault) for fault in self._faults]
-
     def take(self, database: str, container: str, operation: str, method: str) -> Fault | None:
         """The fault that befalls this request, if any."""
-        for fault in self._faults:
-            if not fault.fits(database, container, operation, method):
-                continue
-            if fault.skip:
-                fault.skip -= 1
-                continue
-            if fault.count is not None:
-                fault.count -= 1
-                if fault.count == 0:
-                    self._faults.remove(fault)
-            return fault
-        return None
+        return self.strike(lambda fault: fault.befalls(database, container, operation, method))
 
 
 def _check(fault: Fault) -> None:

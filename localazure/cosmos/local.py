@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import Any
 
 from aiohttp import web
@@ -11,6 +12,7 @@ from localazure.cosmos.answers import error_response, headers
 from localazure.cosmos.errors import BadRequest, CosmosError
 from localazure.cosmos.faults import Fault
 from localazure.cosmos.service import Handler, Routes, Service
+from localazure.faults import dropped
 
 _SPLIT = {"database", "container", "range"}
 
@@ -46,9 +48,7 @@ class Local:
             answer = await handler(request)
             if not fails:
                 return answer
-        if fault.disconnect and request.transport is not None:
-            request.transport.abort()
-        return _injected(fault)
+        return dropped(request) if fault.disconnect else _injected(fault)
 
     async def _charges(self, request: web.Request) -> web.Response:
         return web.json_response(self._service.account.ledger.report())
@@ -58,7 +58,7 @@ class Local:
         return web.Response(status=204)
 
     async def _list_faults(self, request: web.Request) -> web.Response:
-        return web.json_response(self._faults.listed())
+        return web.json_response([asdict(fault) for fault in self._faults.listed()])
 
     async def _add_fault(self, request: web.Request) -> web.Response:
         try:

@@ -6,6 +6,7 @@ from typing import Literal
 
 import msgspec
 
+from localazure import faults
 from localazure.insights.errors import BadArgument
 from localazure.json_text import read_as
 
@@ -29,11 +30,8 @@ class Fault(msgspec.Struct, forbid_unknown_fields=True):
     count: int | None = 1
 
 
-class Faults:
-    """The faults in force, the oldest first. They live as long as the process."""
-
-    def __init__(self) -> None:
-        self._faults: list[Fault] = []
+class Faults(faults.Faults[Fault]):
+    """Those of the ingestion."""
 
     def order(self, text: bytes) -> Fault:
         """Raises BadArgument for an order that cannot be understood, naming what is wrong."""
@@ -46,19 +44,6 @@ class Faults:
         self._faults.append(fault)
         return fault
 
-    def listed(self) -> list[Fault]:
-        return list(self._faults)
-
-    def clear(self) -> None:
-        self._faults.clear()
-
     def take(self) -> Fault | None:
         """The fault that strikes this call, used up once."""
-        if not self._faults:
-            return None
-        fault = self._faults[0]
-        if fault.count is not None:
-            fault.count -= 1
-            if fault.count == 0:
-                self._faults.remove(fault)
-        return fault
+        return self.strike(lambda _: True)

@@ -13,6 +13,7 @@ from aiohttp.typedefs import Handler
 
 from localazure import json_text
 from localazure.connections import Runner
+from localazure.faults import Desk, dropped
 from localazure.insights import representation
 from localazure.insights.engine import Engine
 from localazure.insights.errors import (
@@ -66,7 +67,7 @@ class InsightsServer:
         )
         self._faults = Faults()
         self._clock = config.clock
-        self._released = asyncio.Event()
+        self._desk = Desk(self._faults)
         self._runner = Runner(self._application(), config.timeouts, handler_cancellation=True, shutdown_timeout=1)
         self._bound = config.port
         self.port = 0
@@ -80,7 +81,7 @@ class InsightsServer:
         self.port = (await listen(self._runner, bound(self._bound))).port
 
     async def stop(self) -> None:
-        self._released.set()
+        self._desk.stop()
         await self._runner.cleanup()
         await self._engine.stop()
 
@@ -92,9 +93,7 @@ class InsightsServer:
         for path in _QUERIES:
             router.add_get(path, self._ask_by_get)
             router.add_post(path, self._ask_by_post)
-        router.add_post("/_local/faults", self._order_fault)
-        router.add_get("/_local/faults", self._list_faults)
-        router.add_delete("/_local/faults", self._clear_faults)
+        router.add_routes(self._desk.routes())
         router.add_get("/_local/counts", self._counts)
         return application
 
@@ -106,12 +105,11 @@ class InsightsServer:
         if fault is not None and fault.kind == "latency":
             await self._clock.sleep(fault.seconds)
         if fault is not None and fault.kind in {"drop", "status"}:
-            return _drop(request) if fault.kind == "drop" else _struck(fault)
+            return dropped(request) if fault.kind == "drop" else _struck(fault)
         items = await asyncio.to_thread(_items, body)
         verdict = await self._engine.track(items, _refused(fault, len(items)))
         if fault is not None and fault.kind == "hang":
-            await self._released.wait()
-            return _drop(request)
+            return await self._desk.hang(request)
         status = 200 if not verdict.refused else 206 if verdict.accepted else 400
         return _json(representation.verdict(verdict), status)
 
@@ -143,18 +141,6 @@ class InsightsServer:
         return _json(await asyncio.to_thread(representation.answer, table))
 
     # What only exists here
-
-    async def _order_fault(self, request: web.Request) -> web.Response:
-        return _json(msgspec.json.encode(self._faults.order(await request.read())))
-
-    async def _list_faults(self, _request: web.Request) -> web.Response:
-        return _json(msgspec.json.encode(self._faults.listed()))
-
-    async def _clear_faults(self, _request: web.Request) -> web.Response:
-        self._faults.clear()
-        self._released.set()
-        self._released = asyncio.Event()
-        return _json(b"[]")
 
     async def _counts(self, _request: web.Request) -> web.Response:
         return _json(msgspec.json.encode(await asyncio.to_thread(self._engine.counts)))
@@ -211,13 +197,6 @@ def _struck(fault: Fault) -> web.Response:
     if fault.seconds:
         answer.headers["Retry-After"] = f"{fault.seconds:g}"
     return answer
-
-
-def _drop(request: web.Request) -> web.Response:
-    """Close the connection; the response returned is never sent."""
-    if request.transport is not None:
-        request.transport.abort()
-    return web.Response()
 
 
 def _json(content: bytes, status: int = 200) -> web.Response:

@@ -7,6 +7,7 @@ from typing import Literal
 
 import msgspec
 
+from localazure import faults
 from localazure.json_text import read_as
 from localazure.stripe.errors import InvalidRequest
 
@@ -43,11 +44,8 @@ class Fault(msgspec.Struct, forbid_unknown_fields=True):
         return all(known.get(name.removeprefix("metadata.")) == value for name, value in self.match.items())
 
 
-class Faults:
-    """The faults in force, the oldest first. They live as long as the process."""
-
-    def __init__(self) -> None:
-        self._faults: list[Fault] = []
+class Faults(faults.Faults[Fault]):
+    """Those of payments."""
 
     def order(self, text: bytes) -> Fault:
         """Raises InvalidRequest for an order that cannot be understood, naming what is wrong."""
@@ -62,19 +60,6 @@ class Faults:
         self._faults.append(fault)
         return fault
 
-    def listed(self) -> list[Fault]:
-        return list(self._faults)
-
-    def clear(self) -> None:
-        self._faults.clear()
-
     def take(self, operations: Collection[Operation], metadata: Callable[[], Mapping[str, str]]) -> Fault | None:
         """The fault that strikes this call, used up once."""
-        for fault in self._faults:
-            if fault.strikes(operations, metadata):
-                if fault.count is not None:
-                    fault.count -= 1
-                    if fault.count == 0:
-                        self._faults.remove(fault)
-                return fault
-        return None
+        return self.strike(lambda fault: fault.strikes(operations, metadata))

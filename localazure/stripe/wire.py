@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import hmac
 import json
 from functools import partial
@@ -12,6 +11,7 @@ from aiohttp import web
 from aiohttp.typedefs import Handler
 
 from localazure.connections import Runner
+from localazure.faults import Desk, dropped
 from localazure.listening import bound, listen
 from localazure.origins import own_machine
 from localazure.part import Config, Server
@@ -65,7 +65,7 @@ class StripeServer:
         self._faults = Faults()
         self._execution = Execution(self._store, self._faults, config.clock, self._webhooks.notice)
         self._api = Api(self._store, Engine(self._store, config.clock, self._webhooks.on_event))
-        self._released = asyncio.Event()
+        self._desk = Desk(self._faults)
         # With cancellation, a caller that hangs up frees its handler; what it asked for goes on where it must.
         self._runner = Runner(self._application(), config.timeouts, handler_cancellation=True, shutdown_timeout=1)
         self._bound = config.port
@@ -82,7 +82,7 @@ class StripeServer:
 
     async def stop(self) -> None:
         self._execution.stop()
-        self._released.set()
+        self._desk.stop()
         await self._runner.cleanup()
         await self._webhooks.stop()
         self._store.close()
@@ -91,9 +91,7 @@ class StripeServer:
         application = web.Application(middlewares=[own_machine, _errors])
         for route in self._api.routes():
             application.router.add_route(route.method, route.path, partial(self._call, route))
-        application.router.add_post("/_local/faults", self._order_fault)
-        application.router.add_get("/_local/faults", self._list_faults)
-        application.router.add_delete("/_local/faults", self._clear_faults)
+        application.router.add_routes(self._desk.routes())
         application.router.add_get("/_local/ledger", self._ledger)
         return application
 
@@ -107,9 +105,9 @@ class StripeServer:
         call = route.prepare(request.path, request.match_info, decode(text), key)
         outcome = await self._execution.run(call)
         if outcome.fate == "hang":
-            await self._released.wait()
+            return await self._desk.hang(request)
         if outcome.fate != "answer":
-            return _drop(request)
+            return dropped(request)
         return _answer(outcome, key)
 
     def _check_key(self, request: web.Request) -> None:
@@ -126,18 +124,6 @@ class StripeServer:
             )
 
     # What only exists here
-
-    async def _order_fault(self, request: web.Request) -> web.Response:
-        return _json(self._faults.order(await request.read()))
-
-    async def _list_faults(self, _request: web.Request) -> web.Response:
-        return _json(self._faults.listed())
-
-    async def _clear_faults(self, _request: web.Request) -> web.Response:
-        self._faults.clear()
-        self._released.set()
-        self._released = asyncio.Event()
-        return _json([])
 
     async def _ledger(self, _request: web.Request) -> web.Response:
         return _json(ledger(self._store, self._execution.calls))
@@ -179,13 +165,6 @@ def _answer(outcome: Outcome, key: str | None) -> web.Response:
     return web.Response(
         status=outcome.answer.status, body=outcome.answer.body, headers=headers, content_type="application/json"
     )
-
-
-def _drop(request: web.Request) -> web.Response:
-    """Close the connection; the response returned is never sent."""
-    if request.transport is not None:
-        request.transport.abort()
-    return web.Response()
 
 
 def _json(content: object) -> web.Response:
