@@ -10,6 +10,7 @@ import fcntl
 import ipaddress
 import os
 import ssl
+import tempfile
 from pathlib import Path
 
 from cryptography import x509
@@ -22,6 +23,23 @@ _DAYS = 825
 """What the strictest clients accept."""
 _LEFT = 30
 """A certificate with fewer days left is made anew."""
+
+
+class ServerCertificate:
+    """The certificate of one server. Without a state directory it lies in a temporary one until `close`."""
+
+    def __init__(self, directory: Path | None) -> None:
+        self._temporary = None
+        if directory is None:
+            self._temporary = tempfile.TemporaryDirectory(prefix="localazure-")
+            directory = Path(self._temporary.name)
+        self.context = server_context(directory)
+        self.file = directory / CERTIFICATE
+        """What a client has to trust."""
+
+    def close(self) -> None:
+        if self._temporary is not None:
+            self._temporary.cleanup()
 
 
 def server_context(directory: Path) -> ssl.SSLContext:

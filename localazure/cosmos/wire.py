@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import tempfile
 import time
 from functools import partial
 from pathlib import Path
@@ -15,7 +14,7 @@ from pathlib import Path
 import aiohttp
 from aiohttp import web
 
-from localazure.certificate import CERTIFICATE, server_context
+from localazure.certificate import ServerCertificate
 from localazure.connections import Connection, Runner
 from localazure.cosmos import EMULATOR_KEY, requests
 from localazure.cosmos.access import Access, Entra
@@ -82,7 +81,7 @@ class CosmosServer:
         self._session: aiohttp.ClientSession | None = None
         self._purging: asyncio.Task[None] | None = None
         self._runner: web.AppRunner | None = None
-        self._temporary: tempfile.TemporaryDirectory[str] | None = None
+        self._certificate: ServerCertificate | None = None
         self.port = 0
         self.tls_port = 0
         self.certificate = Path()
@@ -118,13 +117,9 @@ class CosmosServer:
         self._purging = asyncio.get_running_loop().create_task(self._purge())
 
     async def _listen_over_tls(self, runner: web.AppRunner, port: int) -> None:
-        directory = self._config.state
-        if directory is None:
-            self._temporary = tempfile.TemporaryDirectory(prefix="localazure-cosmos-")
-            directory = Path(self._temporary.name)
-        context = server_context(directory)
-        self.certificate = directory / CERTIFICATE
-        self.tls_port = (await listen(runner, bound(port), context)).port
+        self._certificate = ServerCertificate(self._config.state)
+        self.certificate = self._certificate.file
+        self.tls_port = (await listen(runner, bound(port), self._certificate.context)).port
 
     async def stop(self) -> None:
         if self._purging is not None:
@@ -136,8 +131,8 @@ class CosmosServer:
             await self._runner.cleanup()
         if self._session is not None:
             await self._session.close()
-        if self._temporary is not None:
-            self._temporary.cleanup()
+        if self._certificate is not None:
+            self._certificate.close()
         self._account.close()
 
     def _abort_idle_over_tls(self, runner: web.AppRunner) -> None:

@@ -5,14 +5,13 @@ from __future__ import annotations
 import asyncio
 import logging
 import socket
-import tempfile
 from pathlib import Path
 from typing import cast
 
 import aiohttp
 from aiohttp import web
 
-from localazure.certificate import CERTIFICATE, server_context
+from localazure.certificate import ServerCertificate
 from localazure.connections import Runner
 from localazure.listening import bound, listen
 from localazure.origins import own_machine
@@ -48,7 +47,7 @@ class ServiceBusServer:
         self.connections: set[Connection] = set()
         self._listeners: list[Listener] = []
         self._runners: list[web.AppRunner] = []
-        self._temporary: tempfile.TemporaryDirectory[str] | None = None
+        self._certificate: ServerCertificate | None = None
         self.port = 0
         self.admin_port = 0
         self.tls_port = 0
@@ -77,17 +76,13 @@ class ServiceBusServer:
         if discovery := self._config.options.get("entra"):
             self._session = aiohttp.ClientSession()
             self._bearers = Bearers(Verifier(self._session, self._config.clock), discovery, self._identities)
-        directory = self._config.state
-        if directory is None:
-            self._temporary = tempfile.TemporaryDirectory(prefix="localazure-servicebus-")
-            directory = Path(self._temporary.name)
-        context = server_context(directory)
-        self.certificate = directory / CERTIFICATE
+        self._certificate = ServerCertificate(self._config.state)
+        self.certificate = self._certificate.file
         http = await self._http_protocols()
         for name in ("port", "tls_port", "management_port"):
             port = self._config.port if name == "port" else self._option_port(name)
             listening = socket.create_server((HOST, port), backlog=256)
-            listener = Listener(listening, context, self._connect, http, self._config.clock)
+            listener = Listener(listening, self._certificate.context, self._connect, http, self._config.clock)
             setattr(self, name, listener.port)
             listener.start()
             self._listeners.append(listener)
@@ -148,8 +143,8 @@ class ServiceBusServer:
             await runner.cleanup()
         if self._session is not None:
             await self._session.close()
-        if self._temporary is not None:
-            self._temporary.cleanup()
+        if self._certificate is not None:
+            self._certificate.close()
 
     def _connect(self) -> Connection:
         connection = Connection(self.broker, self.tokens, self._config.clock, self.connections.discard, self._bearers)
