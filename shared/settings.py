@@ -177,6 +177,11 @@ class Settings:
             raise SettingError(f"the app setting {setting.name} must be a number, not {text!r}") from None
 
 
+def connection_parts(text: str) -> dict[str, str]:
+    """Names and values of a connection string, `Name=value;Name=value`; what has another form is left out."""
+    return dict(part.split("=", 1) for part in text.split(";") if "=" in part)
+
+
 def _names(text: str) -> Iterator[str]:
     return (name for part in text.split(",") if (name := part.strip()))
 

@@ -30,6 +30,11 @@ class Connection:
     managed: bool = False
     client_id: str | None = None
 
+    @property
+    def parts(self) -> dict[str, str]:
+        """Names and values of the connection string."""
+        return dict(part.split("=", 1) for part in self.text.split(";") if "=" in part)
+
     def credential(self) -> AsyncTokenCredential:
         """What its tokens are got with, which somebody has to close."""
         return ManagedIdentityCredential(client_id=self.client_id) if self.managed else DefaultAzureCredential()

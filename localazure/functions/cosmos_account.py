@@ -32,7 +32,7 @@ class Account:
     """A Cosmos DB account by its connection string, signed with its key, or by its address and an identity."""
 
     def __init__(self, connection: Connection, session: aiohttp.ClientSession) -> None:
-        parts = dict(part.split("=", 1) for part in connection.text.split(";") if "=" in part)
+        parts = connection.parts
         self._credential = None if connection.text else connection.credential()
         self._endpoint = (parts.get("AccountEndpoint") or connection.address).rstrip("/")
         self._key = base64.b64decode(parts.get("AccountKey", ""))

@@ -232,8 +232,7 @@ def _one_of(function: Function, option: str, known: tuple[str, ...], default: st
 
 def _client(connection: Connection) -> Datum:
     """What is left of .NET's client in the metadata."""
-    parts = dict(part.split("=", 1) for part in connection.text.split(";") if "=" in part)
-    name = urlsplit(parts.get("Endpoint", "")).hostname or connection.address
+    name = urlsplit(connection.parts.get("Endpoint", "")).hostname or connection.address
     return Datum(
         json.dumps(
             {

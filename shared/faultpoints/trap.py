@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from shared.settings import SettingError
+from shared.settings import SettingError, connection_parts
 
 CRASH_AT = "CRASH_AT"
 CRASH_MARKS = "CRASH_MARKS"
@@ -46,8 +46,8 @@ def _elsewhere(environment: Mapping[str, str]) -> str:
     for name, key in (("COSMOS_CONNECTION", "AccountEndpoint"), ("SERVICEBUS_CONNECTION", "Endpoint")):
         if any(other.startswith(f"{name}__") for other in environment):
             return f"{name} uses an identity"
-        parts = dict(part.split("=", 1) for part in environment.get(name, "").split(";") if "=" in part)
-        if urlsplit(parts.get(key, "")).hostname not in _LOCAL:
+        address = connection_parts(environment.get(name, "")).get(key, "")
+        if urlsplit(address).hostname not in _LOCAL:
             return f"{name} does not name this machine"
     if urlsplit(environment.get("STRIPE_API_BASE", "")).hostname not in _LOCAL:
         return "STRIPE_API_BASE does not name this machine"

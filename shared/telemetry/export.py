@@ -21,6 +21,7 @@ from shared.settings import (
     APPLICATIONINSIGHTS_CONNECTION_STRING,
     TELEMETRY_SAMPLING,
     SettingError,
+    connection_parts,
     settings,
 )
 from shared.telemetry import trace
@@ -47,7 +48,7 @@ class Sink:
     """The process's one way out."""
 
     def __init__(self, connection_string: str, share: float) -> None:
-        parts = dict(part.split("=", 1) for part in connection_string.split(";") if "=" in part)
+        parts = connection_parts(connection_string)
         self._connection_string = connection_string
         self._key = parts.get("InstrumentationKey", "")
         self._transport = Transport(
@@ -164,7 +165,7 @@ def _token_source() -> Any:
     text = settings().text(APPLICATIONINSIGHTS_AUTHENTICATION_STRING)
     if not text:
         return None
-    parts = dict(part.split("=", 1) for part in text.split(";") if "=" in part)
+    parts = connection_parts(text)
 
     @cache
     def credential() -> Any:
