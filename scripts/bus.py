@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 
 from azure.servicebus import ServiceBusMessage, ServiceBusSubQueue
 from azure.servicebus.aio import ServiceBusClient
@@ -18,18 +16,16 @@ _CREDENTIAL = "SharedAccessKeyName=RootManageSharedAccessKey;SharedAccessKey=SAS
 """Of every Service Bus emulator; it is no secret."""
 
 
-@asynccontextmanager
-async def _client() -> AsyncIterator[ServiceBusClient]:
-    endpoint = "sb://" + addresses()["servicebus"].partition("://")[2]
-    async with ServiceBusClient.from_connection_string(f"Endpoint={endpoint};{_CREDENTIAL}") as client:
-        yield client
+def connected(address: str) -> ServiceBusClient:
+    """A client of the broker at `sb://HOST:PORT`."""
+    return ServiceBusClient.from_connection_string(f"Endpoint={address};{_CREDENTIAL}")
 
 
 async def send(topic: str, label: str, body: bytes) -> str:
     """Send a message to the topic under a new message id, which is returned."""
     message_id = f"triggered-{secrets.token_hex(6)}"
     message = ServiceBusMessage(body, message_id=message_id, subject=label, content_type="application/json")
-    async with _client() as client, client.get_topic_sender(topic) as sender:
+    async with connected(addresses()["servicebus"]) as client, client.get_topic_sender(topic) as sender:
         await sender.send_messages(message)
     return message_id
 
@@ -40,7 +36,7 @@ async def dead_letter(topic: str, subscription: str, message_id: str) -> str:
     Raises ApiError if it does not become one.
     """
     async with (
-        _client() as client,
+        connected(addresses()["servicebus"]) as client,
         client.get_subscription_receiver(topic, subscription, sub_queue=ServiceBusSubQueue.DEAD_LETTER) as receiver,
     ):
         deadline = asyncio.get_running_loop().time() + PATIENCE

@@ -9,8 +9,8 @@ from collections.abc import Iterator
 
 import pytest
 from azure.servicebus import ServiceBusMessage, ServiceBusSubQueue
-from azure.servicebus.aio import ServiceBusClient
 
+from scripts.bus import connected
 from tests.e2e.conftest import ADDRESS, PATIENCE, ROOT, Client, Login, Provider, Stocked, System, started
 
 DEADLINE = 4
@@ -23,14 +23,6 @@ def system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
         patch.setenv("RECONCILE_AFTER_SECONDS", "1")
         with started(tmp_path_factory.mktemp("stuck"), deadline=DEADLINE) as running:
             yield running
-
-
-def _bus(system: System) -> ServiceBusClient:
-    host = system.addresses["servicebus"].removeprefix("sb://")
-    return ServiceBusClient.from_connection_string(
-        f"Endpoint=sb://{host};SharedAccessKeyName=RootManageSharedAccessKey;SharedAccessKey=SAS_KEY_VALUE;"
-        "UseDevelopmentEmulator=true"
-    )
 
 
 def _subscriptions() -> list[tuple[str, str, str]]:
@@ -47,7 +39,7 @@ async def test_a_poison_event_in_every_subscription_stops_nobody(
     system: System, shopper: Client, stocked: Stocked
 ) -> None:
     poison = f"poison-{secrets.token_hex(4)}"
-    async with _bus(system) as bus:
+    async with connected(system.addresses["servicebus"]) as bus:
         for topic, _, label in _subscriptions():
             async with bus.get_topic_sender(topic) as sender:
                 await sender.send_messages(
@@ -114,7 +106,7 @@ async def test_a_body_cannot_speak_for_its_message(system: System) -> None:
         f"{{'messageId': '{victim}'}}",
         json.dumps(unreadable),
     )
-    async with _bus(system) as bus:
+    async with connected(system.addresses["servicebus"]) as bus:
         async with bus.get_topic_sender("payments") as sender:
             for body in bodies:
                 await sender.send_messages(ServiceBusMessage(body, subject="commerce.payment.authorized.v1"))
