@@ -131,18 +131,22 @@ def reported(
     """
     began = _now(context)
     result = yield from work
-    given = context.get_input()
-    own = trace.parse(given.get("traceparent"))
-    if own is not None and "started_by" in given and not context.is_replaying:
-        span.report(service, name, own, given["started_by"], began, _now(context), source="durable")
+    if (own := _own_span(context)) is not None:
+        span.report(service, name, own, context.get_input()["started_by"], began, _now(context), source="durable")
     return result
+
+
+def _own_span(context: df.DurableOrchestrationContext) -> trace.TraceContext | None:
+    """The span of an instance that `start` has started; `None` in a replay, which reports nothing."""
+    given = context.get_input()
+    if "started_by" not in given or context.is_replaying:
+        return None
+    return trace.parse(given.get("traceparent"))
 
 
 def step(context: df.DurableOrchestrationContext, service: str, name: str) -> None:
     """Something that the orchestrator waited for has come: a span without length, reported once."""
-    given = context.get_input()
-    own = trace.parse(given.get("traceparent"))
-    if own is not None and "started_by" in given and not context.is_replaying:
+    if (own := _own_span(context)) is not None:
         moment = _now(context)
         child = own.child(f"step/{name}/{moment.isoformat()}")
         span.report(service, name, child, own.span_id, moment, moment, type=span.IN_PROCESS)

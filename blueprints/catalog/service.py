@@ -88,18 +88,19 @@ async def put(sku: str, request: PutProduct, etag: str | None) -> tuple[ProductV
         present = await store.get(sku)
         if etag is not None and (present is None or present["_etag"] != etag):
             raise PreconditionFailed("the product has changed since you read it; read it again")
-        if etag is None and present is not None and store.product_of(present).price != wanted.price:
+        known = None if present is None else store.product_of(present)
+        if etag is None and known is not None and known.price != wanted.price:
             raise PreconditionRequired("another price needs the product's ETag as If-Match; read the product first")
         try:
-            document = await _write(present, wanted)
+            document = await _write(present, domain.revised(known, wanted))
         except (AlreadyExists, Changed):
             continue
         return _view(store.product_of(document)), document["_etag"], present is None
     raise Contention(f"product {sku} keeps changing", retry_after=1)
 
 
-async def _write(present: Document | None, wanted: Product) -> Document:
-    product = domain.revised(None if present is None else store.product_of(present), wanted)
+async def _write(present: Document | None, product: Product | None) -> Document:
+    """Write the next version of the product at `present`; `None`: nothing changes. Raises AlreadyExists, Changed."""
     if product is None:
         assert present is not None, "a product that is not there cannot be unchanged"
         return present

@@ -141,8 +141,8 @@ _HASHES: dict[str, Callable[[], hashes.HashAlgorithm]] = {
     "SHA1": hashes.SHA1,
     "SHA256": hashes.SHA256,
     "SHA384": hashes.SHA384,
+    "SHA512": hashes.SHA512,
 }
-_HASHES["SHA512"] = hashes.SHA512
 for _algorithm in _HASHES:
     declare("HashAlgorithmName", {f"static HashAlgorithmName {_algorithm}": lambda name=_algorithm: name})
 declare("HashAlgorithmName", {"string Name": lambda held: held})
