@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 import json
 from collections import Counter
+from collections.abc import Iterator
 from typing import Any
 
 import aiohttp
+import pytest
 
 from localazure.insights.wire import DEFAULT_KEY
-from tests.e2e.conftest import Client, Stocked, System, basket
+from tests.e2e.conftest import Client, Stocked, System, basket, started
 
 PATIENCE = 90.0
 """Records are sent every five seconds, by each worker process for itself."""
@@ -18,6 +20,15 @@ EVERYTHING = (
     "union requests, dependencies | where operation_Id == '{trace}' "
     "| project itemType, role = cloud_RoleName, name, id, parent = operation_ParentId, success, resultCode, type"
 )
+
+
+@pytest.fixture(scope="module")
+def system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
+    """One where everybody has credit: stock and money are asked for at once, whoever has paid before."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("ORDER_CREDIT", "1000000")
+        with started(tmp_path_factory.mktemp("trace")) as running:
+            yield running
 
 
 class Trace:
