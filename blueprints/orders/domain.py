@@ -112,6 +112,8 @@ class Order:
     request_hash: str
     stock_asked: bool = True
     """Whether inventory has been asked for the goods: at once, or after the money."""
+    traceparent: str = ""
+    """What placed it: whatever comes later without its trace, such as its cancellation, goes on from there."""
 
     @property
     def reason(self) -> CancelReason | None:

@@ -6,6 +6,8 @@ import asyncio
 import base64
 import hashlib
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Annotated
 
 import msgspec
@@ -28,6 +30,7 @@ from shared.patterns import Country, whole
 from shared.persistence.cosmos import Changed
 from shared.settings import RECONCILE_AFTER_SECONDS, settings
 from shared.telemetry.log import Log
+from shared.telemetry.span import request
 from shared.web.auth import Principal
 from shared.web.body import Quantity, Sku, fingerprint
 from shared.web.paging import Page, decode_cursor, encode_cursor
@@ -177,9 +180,11 @@ async def timeline(caller: Principal, order_id: str) -> Page[TimelineEntry]:
 
 async def cancel(caller: Principal, order_id: str) -> OrderView:
     """Cancel at the shopper's wish. Raises Conflict once the order is confirmed or was cancelled for another reason."""
-    owner = (await _visible(caller, order_id)).customer_id
-    order = await settle(order_id, "cancel", "customer_request")
-    if owner != caller.subject:
+    order = await _visible(caller, order_id)
+    if (order.status, "cancel") in domain.MOVES:
+        with _for(order, "orders_cancel"):
+            order = await settle(order_id, "cancel", "customer_request", order=order)
+    if order.customer_id != caller.subject:
         log.info("act.privileged", order_id=order_id, subject=caller.subject, status=order.status)
     if order.status != "cancelled" or order.reason != "customer_request":
         raise Conflict(f"the order is already {order.status}", code="order-not-cancellable")
@@ -260,8 +265,9 @@ async def reconcile() -> None:
     patience = settings().seconds(ORDER_DEADLINE_SECONDS) + settings().seconds(RECONCILE_AFTER_SECONDS)
 
     async def one(order_id: str) -> None:
-        order = await decide(order_id, timed_out=True)
-        log.warning("order.reconciled", order_id=order_id, status=order.status)
+        with _for(await _existing(order_id), "orders_reconcile"):
+            order = await decide(order_id, timed_out=True)
+            log.warning("order.reconciled", order_id=order_id, status=order.status)
 
     await each_apart(store.ORDERS, unfinished(store.ORDERS, "order", "placed", patience), one)
 
@@ -272,6 +278,14 @@ async def keep_product(event: Event, data: ProductChanged) -> None:
 
 async def keep_cart(event: Event, data: CartChanged) -> None:
     await store.keep_cart(event.version, msgspec.to_builtins(data))
+
+
+@contextmanager
+def _for(order: Order, name: str) -> Iterator[None]:
+    """What a later call or a timer does for an order belongs to the order's trace, with a link to its own."""
+    with request("orders", name, order.traceparent, key=f"{name}/{order.id}") as span:
+        span.note("order_id", order.id)
+        yield
 
 
 async def _replies(order_id: str) -> dict[domain.Subject, domain.Said]:

@@ -11,6 +11,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import time
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
@@ -27,6 +28,7 @@ from shared.persistence.cosmos import AlreadyExists, Container, Document, create
 from shared.persistence.documents import document_of, read_as, readable
 from shared.persistence.outbox import inbox_document, tell
 from shared.settings import settings
+from shared.telemetry import trace
 
 ORDERS = Container.of(SERVICE, "orders")
 ANSWERS = Container.of(SERVICE, "answers")
@@ -40,6 +42,7 @@ CART_RETENTION = 7 * 24 * 3600
 
 async def add(order: Order, placed: EventData) -> None:
     """Write a new order and the event that tells of it. Raises AlreadyExists."""
+    order = dataclasses.replace(order, traceparent=trace.current().traceparent)
     document = document_of(order, order_id=order.id, kind="order")
     await ORDERS.batch(order.id, [create(document), tell(ORDERS, order.id, placed, version=1, time=order.placed_at)])
 

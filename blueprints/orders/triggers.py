@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Generator
+from contextvars import Context, copy_context
 from typing import Any
 
 import azure.durable_functions as df
@@ -133,17 +134,18 @@ async def cancel(call: Call[Any]) -> Answer:
 @bp.durable_client_input(client_name="client")
 async def feed(documents: func.DocumentList, client: df.DurableOrchestrationClient) -> None:
     """Relay the outbox, start and stop sagas ahead of it, and enter new orders into their customers' lists."""
-    new: list[tuple[Event, OrderPlaced]] = []
+    new: list[tuple[Context, Event, OrderPlaced]] = []
 
     async def before(event: Event, data: EventData) -> None:
         if isinstance(data, OrderPlaced):
             await saga.start(client, event, data)
-            new.append((event, data))
+            new.append((copy_context(), event, data))
         elif isinstance(data, OrderCancelled):
             await saga.tell(client, event.subject, data)
 
     await relay(store.ORDERS, as_written(documents), before)
-    await asyncio.gather(*(store.enlist(placed.customer_id, placed.order_id, event.time) for event, placed in new))
+    entries = ((store.enlist(placed.customer_id, placed.order_id, event.time), span) for span, event, placed in new)
+    await asyncio.gather(*(asyncio.create_task(entry, context=span) for entry, span in entries))
 
 
 async def decisive(event: Event, data: EventData, client: df.DurableOrchestrationClient) -> None:

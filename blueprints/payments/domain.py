@@ -39,6 +39,8 @@ class Payment:
     amount: Money | None
     intent_id: str | None
     decline_code: str | None = None
+    traceparent: str = ""
+    """What asked for it: whatever comes later without a trace of its order, such as a webhook, goes on from there."""
 
 
 def next_status(payment: Payment, command: Command) -> Status:

@@ -6,6 +6,8 @@ event finds the payment in our store, asks the provider what became of it, and g
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 
 import msgspec
@@ -27,6 +29,7 @@ from shared.messaging.again import ask_again
 from shared.money import Money
 from shared.persistence.cosmos import AlreadyExists, Changed
 from shared.telemetry.log import Log
+from shared.telemetry.span import request
 from shared.web.auth import Principal
 
 log = Log("payments")
@@ -126,10 +129,20 @@ async def hear(notice: provider.Notice) -> None:
         if notice.intent.fate == "held":
             await _void_stray(notice.order_id, notice.intent.id)
     elif payment.status == "authorizing":
-        await _learn(payment, notice.intent)
+        with _heard(payment, notice.kind):
+            await _learn(payment, notice.intent)
     elif payment.status == "voided" and notice.intent.fate == "held":
-        await provider.void(notice.order_id, notice.intent.id)
-        log.warning("payment.late_hold_voided", order_id=notice.order_id)
+        with _heard(payment, notice.kind):
+            await provider.void(notice.order_id, notice.intent.id)
+            log.warning("payment.late_hold_voided", order_id=notice.order_id)
+
+
+@contextmanager
+def _heard(payment: Payment, kind: str) -> Iterator[None]:
+    """What a webhook brings about belongs to the order's trace; the provider's call has one of its own."""
+    with request("payments", "payments_hear", payment.traceparent, key=f"{payment.intent_id}/{kind}") as span:
+        span.note("order_id", payment.order_id)
+        yield
 
 
 async def reconcile() -> None:

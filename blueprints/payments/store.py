@@ -12,6 +12,7 @@ from shared.money import Money
 from shared.persistence.cosmos import Container, create, patch
 from shared.persistence.documents import document_of, read_as
 from shared.persistence.outbox import tell
+from shared.telemetry import trace
 
 PAYMENTS = Container.of(SERVICE, "payments")
 
@@ -24,6 +25,7 @@ async def get(order_id: str) -> Payment | None:
 async def add(payment: Payment, told: EventData | None = None) -> None:
     """Write a new payment, and the event that tells of it, if anyone is to hear. Raises AlreadyExists."""
     order_id = payment.order_id
+    payment = replace(payment, traceparent=trace.current().traceparent)
     document = document_of(payment, id=order_id, kind="payment")
     outbox = [] if told is None else [tell(PAYMENTS, order_id, told, version=payment.version)]
     await PAYMENTS.batch(order_id, [create(document), *outbox])

@@ -17,6 +17,7 @@ from shared.persistence.cosmos import Container, Document
 from shared.persistence.outbox import event_of
 from shared.settings import RECONCILE_AFTER_SECONDS, settings
 from shared.telemetry.log import Log
+from shared.telemetry.span import request
 
 AT_MOST = 100
 """Items that one round looks at; the rest waits for the next."""
@@ -53,6 +54,8 @@ async def tell_again(container: Container, key: str) -> None:
     told: list[Document] = [document async for document in container.query(query, {}, key=key)]
     if not told:
         return
-    event = max(map(event_of, told), key=lambda event: event.version)
-    await publish(container.database, [event], repeat=timestamp())
-    Log(container.database).warning("event.told_again", event_id=event.id, subject=event.subject)
+    event, service = max(map(event_of, told), key=lambda event: event.version), container.database
+    with request(service, f"{service}_tell_again", event.traceparent, key=f"again/{event.id}") as span:
+        span.note("event_id", event.id)
+        await publish(service, [event], repeat=timestamp(), spans={event.id: span})
+        Log(service).warning("event.told_again", event_id=event.id, subject=event.subject)

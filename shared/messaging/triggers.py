@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
+from functools import wraps
 from typing import Any
 
 import azure.functions as func
@@ -13,6 +14,7 @@ from shared.declaration import Service, Undeclared
 from shared.messaging.consumer import Handlers, consume
 from shared.persistence.cosmos import Container
 from shared.settings import COSMOS_CONNECTION, RECONCILE_SCHEDULE, RECONCILIATION, SERVICEBUS_CONNECTION
+from shared.telemetry.span import request
 
 Decorator = Callable[[Any], Any]
 
@@ -91,10 +93,26 @@ def listening(bp: Any, service: Service, topic: str, handled: Collection[type[Ev
 def reconciliation(bp: Any, service: Service) -> Decorator:
     """Trigger `<service>_reconcile`: now and then, to look for what has been waiting too long. Raises Undeclared."""
     service.require(*RECONCILIATION)
+    name = f"{service.name}_reconcile"
     return _chain(
-        bp.function_name(f"{service.name}_reconcile"),
+        bp.function_name(name),
         bp.timer_trigger(arg_name="timer", schedule=f"%{RECONCILE_SCHEDULE.name}%", run_on_startup=False),
+        _traced(service.name, name),
     )
+
+
+def _traced(service: str, name: str) -> Decorator:
+    """A timer's round begins a trace; what it does for an order continues that order's."""
+
+    def decorate(function: Any) -> Any:
+        @wraps(function)
+        async def trigger(timer: func.TimerRequest) -> None:
+            with request(service, name, None, source="timer"):
+                await function(timer)
+
+        return trigger
+
+    return decorate
 
 
 def _chain(*decorators: Decorator) -> Decorator:

@@ -17,8 +17,7 @@ Property = Literal[
     "delivery_count",
     "queue_ms",
     "feed_ms",
-    "error",
-    "messages",
+    "_MS.links",
 ]
 """What a span may say beside its name: ids, numbers and names of ours."""
 Value = str | int | float | bool | None

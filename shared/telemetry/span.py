@@ -37,6 +37,8 @@ class Span:
     result: str = ""
     success: bool = True
     properties: dict[str, Value] = field(default_factory=dict)
+    calls: dict[str, int] = field(default_factory=dict)
+    """Calls begun within it, by name."""
 
     def note(self, name: Property, value: Value) -> None:
         self.properties[name] = value
@@ -59,15 +61,19 @@ def request(
     url: str = "",
     trusted: bool = True,
 ) -> Iterator[Span]:
-    """Work of `service` that was asked for from outside: continues `traceparent`, or starts a trace.
+    """Work of `service` that was asked for from outside: continues `traceparent`, or what is under way, or a new trace.
 
-    Whether a trace is kept is said by our own services alone (`trusted`). `key` makes the span's id follow from it
-    (`TraceContext.child`): for work that a crash repeats. An exception that leaves the block makes it a failure.
+    Where it continues another trace than the one under way, a link names that one: a webhook's call, or a timer's
+    round. Whether a trace is kept is said by our own services alone (`trusted`). `key` makes the span's id follow from
+    it (`TraceContext.child`): for work that a crash repeats. An exception that leaves the block makes it a failure.
     """
-    parent = trace.parse(traceparent)
+    outer = _under_way.get()
+    parent = trace.parse(traceparent) or (outer.context if outer else None)
     context = parent.child(key) if parent else trace.new_trace()
     context = export.entering(context, trusted=trusted and parent is not None)
     span = Span(service, name, context, parent.span_id if parent else "", name)
+    if outer is not None and outer.context.trace_id != context.trace_id:
+        span.note("_MS.links", f'[{{"operation_Id":"{outer.context.trace_id}","id":"{outer.context.span_id}"}}]')
     yield from _run("request", span, source=source, url=url)
 
 
@@ -83,12 +89,16 @@ def dependency(
 ) -> Iterator[Span]:
     """A call to something else, by the span under way. Where none is, it belongs to no trace and is not reported.
 
-    `within` names another span of ours that the call belongs to; for `key` see `request`.
+    `within` names another span of ours that the call belongs to; for `key` see `request`: without one, the id follows
+    from what the call belongs to, and how many of its name came before.
     """
     outer = within or _under_way.get()
     if outer is None:
         yield Span("", name, trace.current(), "", "")
         return
+    if not key:
+        outer.calls[name] = number = outer.calls.get(name, 0) + 1
+        key = f"{outer.context.span_id}/{name}/{number}"
     span = Span(outer.role, name, outer.context.child(key), outer.context.span_id, outer.operation)
     yield from _run("dependency", span, type=type_, target=target, data=data)
 

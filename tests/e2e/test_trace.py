@@ -24,10 +24,13 @@ EVERYTHING = (
 
 @pytest.fixture(scope="module")
 def system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
-    """One where everybody has credit: stock and money are asked for at once, whoever has paid before."""
+    """One where everybody has credit: stock and money are asked for at once, whoever has paid before.
+
+    The provider sends no webhooks of authorisations: who hears first, its caller or its listener, would be chance.
+    """
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("ORDER_CREDIT", "1000000")
-        with started(tmp_path_factory.mktemp("trace")) as running:
+        with started(tmp_path_factory.mktemp("trace"), "--set", "stripe.webhook_events=charge.refunded") as running:
             yield running
 
 
@@ -129,8 +132,7 @@ DECLINED = (
     + hop("inventory", "inventory: inventory_on_orders", "orders")
 )
 EITHER = {*STEPS, *answered("payments", "payment")}
-"""The order of arrival decides how many steps the saga has. A decline is told by whoever hears of it first: the call of
-the provider, or its webhook, which begins a trace of its own."""
+"""The order of arrival decides how many steps the saga has."""
 
 
 async def placed(shopper: Client, body: Any) -> tuple[str, str]:

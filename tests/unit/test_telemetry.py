@@ -77,6 +77,31 @@ def test_work_that_is_done_again_has_the_same_id(told: list[SpanRecord]) -> None
     assert told[0].span_id == told[1].span_id != told[2].span_id
 
 
+def test_calls_of_work_that_is_done_again_have_the_same_ids_each_its_own(told: list[SpanRecord]) -> None:
+    for _ in range(2):
+        with request("orders", "hear", PARENT, key="event-1"):
+            for name in ("read", "read", "write"):
+                with dependency(HTTP, name, "host"):
+                    pass
+    first, again = ([record.span_id for record in told[start : start + 4]] for start in (0, 4))
+    assert first == again
+    assert len(set(first)) == 4
+
+
+def test_work_for_an_order_continues_its_trace_and_links_what_asked_for_it(told: list[SpanRecord]) -> None:
+    with request("payments", "webhook", None) as webhook:
+        with request("payments", "hear", PARENT), request("payments", "further", PARENT):
+            pass
+        with request("payments", "older", ""):
+            pass
+    further, hear, older, asked = told
+    assert (hear.trace_id, hear.parent_id) == (TRACE, "00f067aa0ba902b7")
+    links = [{"operation_Id": webhook.context.trace_id, "id": webhook.context.span_id}]
+    assert json.loads(str(hear.properties["_MS.links"])) == links
+    assert (older.trace_id, older.parent_id) == (webhook.context.trace_id, webhook.context.span_id)
+    assert [record.properties for record in (further, older, asked)] == [{}, {}, {}]
+
+
 async def test_tasks_at_the_same_time_have_their_own_spans(told: list[SpanRecord]) -> None:
     async def one(name: str) -> None:
         with request("orders", name, None):

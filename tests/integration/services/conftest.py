@@ -28,6 +28,7 @@ from shared.persistence.cosmos import Container
 from tests.splitting import SEVERAL, app_containers, splitting
 
 ROOT = Path(__file__).parents[3]
+TRACEPARENT = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
 
 
 @pytest.fixture(scope="session", params=[1, SEVERAL], ids=["one range", "ranges that split"])
@@ -73,8 +74,15 @@ class Story:
     def event(self, data: EventData, version: int = 1) -> Event:
         return make_event(
             data, source="orders", subject=self.order_id, version=version, time="2010-12-01T08:26:00.000Z",
-            traceparent="00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01",
+            traceparent=TRACEPARENT,
         )  # fmt: skip
+
+
+async def traceparents(container: Container, key: str) -> list[str]:
+    """Where the events in the outbox of `key` were told, in the order of their versions."""
+    query = "SELECT VALUE c.event FROM c WHERE c.kind = 'outbox'"
+    events: list[Any] = [event async for event in container.query(query, {}, key=key)]
+    return [event["traceparent"] for event in sorted(events, key=lambda event: event["version"])]
 
 
 async def told(container: Container, key: str) -> list[str]:

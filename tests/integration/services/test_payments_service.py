@@ -16,7 +16,8 @@ from blueprints.payments import provider, service, store
 from blueprints.payments.domain import Payment
 from blueprints.payments.provider import Intent, Notice
 from shared.errors import Transient
-from tests.integration.services.conftest import Story, intents, told
+from shared.telemetry.span import request
+from tests.integration.services.conftest import TRACEPARENT, Story, intents, told, traceparents
 
 
 def story(payment_method: str = "pm_card_visa") -> Story:
@@ -143,10 +144,15 @@ async def test_a_webhook_before_our_own_answer_is_as_good_as_it(addresses: dict[
     order = story()
     intent = await provider.create(order.order_id, order.placed.total)
     payment = Payment(order.order_id, "customer", "authorizing", 1, order.placed.total, intent.id)
-    await store.add(payment)
+    with request("payments", "payments_on_orders", TRACEPARENT) as asking:
+        await store.add(payment)
     held = Intent(intent.id, "held", amount=order.placed.total)
-    await service.hear(Notice("payment_intent.amount_capturable_updated", order.order_id, held))
+    with request("payments", "webhook", None):
+        await service.hear(Notice("payment_intent.amount_capturable_updated", order.order_id, held))
     assert await told(store.PAYMENTS, order.order_id) == ["payment.authorized"]
+    (traceparent,) = await traceparents(store.PAYMENTS, order.order_id)
+    heard = asking.context.child(f"{intent.id}/payment_intent.amount_capturable_updated")
+    assert traceparent == heard.traceparent, "what a webhook brings about is in the order's trace"
 
 
 async def test_a_webhook_of_nothing_we_know_changes_nothing() -> None:

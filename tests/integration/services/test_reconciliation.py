@@ -22,10 +22,9 @@ from shared.messaging import again
 from shared.money import Money
 from shared.persistence.cosmos import Container
 from shared.settings import settings
-from tests.integration.services.conftest import Story
-
-TRACE = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
-
+from shared.telemetry.span import request
+from shared.web.auth import Principal
+from tests.integration.services.conftest import TRACEPARENT, Story, traceparents
 
 EVERYTHING = 1000
 """More than all tests leave behind."""
@@ -83,7 +82,7 @@ async def placed_order() -> Order:
 async def answered(order: Order, *data: StockReserved | PaymentAuthorized) -> None:
     for item in data:
         source = "inventory" if isinstance(item, StockReserved) else "payments"
-        event = make_event(item, source=source, subject=order.id, version=1, time=timestamp(), traceparent=TRACE)
+        event = make_event(item, source=source, subject=order.id, version=1, time=timestamp(), traceparent=TRACEPARENT)
         await orders.record_answer(event)
 
 
@@ -101,6 +100,17 @@ async def test_an_order_that_nobody_decided_is_decided() -> None:
     await orders.reconcile()
     again = await store.get(whole.id)
     assert again is not None and again.version == 2, "it is decided once"
+
+
+async def test_what_a_timer_or_a_later_call_does_for_an_order_is_in_the_orders_trace() -> None:
+    shopper = Principal("customer", frozenset(), frozenset({"customer"}))
+    for name, act in (("orders_reconcile", orders.reconcile), ("orders_cancel", None)):
+        with request("orders", "place", TRACEPARENT) as placing:
+            order = await placed_order()
+        with request("orders", "another", None):
+            await (orders.cancel(shopper, order.id) if act is None else act())
+        expected = placing.context.child(f"{name}/{order.id}").traceparent
+        assert await traceparents(store.ORDERS, order.id) == [placing.context.traceparent, expected]
 
 
 async def test_what_is_held_is_told_again_under_another_message_id(addresses: dict[str, str]) -> None:
