@@ -179,28 +179,37 @@ def _time(text: str, now: datetime) -> datetime:
 
 def _check(kind: str, fields: Mapping[str, Field], value: Mapping[str, Any]) -> None:
     for name, field in fields.items():
-        _check_field(f"Field '{name}' on type '{kind}'", field, value.get(name))
+        given = value.get(name)
+        if given is None and not field.required:
+            continue
+        if (wrong := _wrong(field, given)) is not None:
+            number, words = wrong
+            raise ItemRefused(f"{number}: Field '{name}' on type '{kind}' {words}")
         if name in _INNER:
             inner, known = _INNER[name]
-            for entry in value.get(name) or ():
+            for entry in given or ():
                 if not isinstance(entry, dict):
                     raise ItemRefused(f"106: Field '{name}' on type '{kind}' holds what is not a {inner}")
                 _check(inner, known, entry)
 
 
-def _check_field(place: str, field: Field, value: Any) -> None:
-    expected = " or ".join(dict.fromkeys(_NAMES[kind] for kind in field.kinds))
+def _wrong(field: Field, value: Any) -> tuple[int, str] | None:
+    """The number and the words for a value that a field may not have; `None` where it may."""
     if value is None or (field.required and not isinstance(value, bool | int | float) and not value):
         if field.required:
-            actual = "undefined"
-            raise ItemRefused(f"109: {place} is required but missing or empty. Expected: {expected}, Actual: {actual}")
-        return
+            return 109, f"is required but missing or empty. Expected: {_expected(field)}, Actual: undefined"
+        return None
     if not isinstance(value, field.kinds) or (isinstance(value, bool) and bool not in field.kinds):
-        raise ItemRefused(f"106: {place} is of incorrect type. Expected: {expected}, Actual: {_name(value)}")
+        return 106, f"is of incorrect type. Expected: {_expected(field)}, Actual: {_name(value)}"
     if isinstance(value, int | float) and abs(value) > field.largest:
-        raise ItemRefused(f"106: {place} is out of range. Expected: at most {field.largest:g}")
+        return 106, f"is out of range. Expected: at most {field.largest:g}"
     if isinstance(value, str) and len(value) > field.longest:
-        raise ItemRefused(f"107: {place} is too long. Expected: {field.longest} characters, Actual: {len(value)}")
+        return 107, f"is too long. Expected: {field.longest} characters, Actual: {len(value)}"
+    return None
+
+
+def _expected(field: Field) -> str:
+    return " or ".join(dict.fromkeys(_NAMES[kind] for kind in field.kinds))
 
 
 def _check_properties(field: str, properties: Mapping[str, Any], kinds: tuple[type, ...]) -> None:

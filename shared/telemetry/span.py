@@ -6,11 +6,11 @@ They carry the trace context whether or not anybody records it, so a trace never
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
-from contextvars import ContextVar
+from contextlib import AbstractContextManager, nullcontext
+from contextvars import ContextVar, Token
 from dataclasses import dataclass, field
 from datetime import datetime
+from types import TracebackType
 from typing import Literal
 
 from shared.telemetry import export, trace
@@ -50,7 +50,6 @@ class Span:
 _under_way: ContextVar[Span | None] = ContextVar("span", default=None)
 
 
-@contextmanager
 def request(
     service: str,
     name: str,
@@ -60,7 +59,7 @@ def request(
     source: str = "",
     url: str = "",
     trusted: bool = True,
-) -> Iterator[Span]:
+) -> AbstractContextManager[Span]:
     """Work of `service` that was asked for from outside: continues `traceparent`, or what is under way, or a new trace.
 
     Where it continues another trace than the one under way, a link names that one: a webhook's call, or a timer's
@@ -74,10 +73,9 @@ def request(
     span = Span(service, name, context, parent.span_id if parent else "", name)
     if outer is not None and outer.context.trace_id != context.trace_id:
         span.note("_MS.links", f'[{{"operation_Id":"{outer.context.trace_id}","id":"{outer.context.span_id}"}}]')
-    yield from _run("request", span, source=source, url=url)
+    return _Running("request", span, source=source, url=url)
 
 
-@contextmanager
 def dependency(
     type_: str,
     name: str,
@@ -86,7 +84,7 @@ def dependency(
     *,
     within: Span | None = None,
     key: str = "",
-) -> Iterator[Span]:
+) -> AbstractContextManager[Span]:
     """A call to something else, by the span under way. Where none is, it belongs to no trace and is not reported.
 
     `within` names another span of ours that the call belongs to; for `key` see `request`: without one, the id follows
@@ -94,13 +92,12 @@ def dependency(
     """
     outer = within or _under_way.get()
     if outer is None:
-        yield Span("", name, trace.current(), "", "")
-        return
+        return nullcontext(Span("", name, trace.current(), "", ""))
     if not key:
         outer.calls[name] = number = outer.calls.get(name, 0) + 1
         key = f"{outer.context.span_id}/{name}/{number}"
     span = Span(outer.role, name, outer.context.child(key), outer.context.span_id, outer.operation)
-    yield from _run("dependency", span, type=type_, target=target, data=data)
+    return _Running("dependency", span, type=type_, target=target, data=data)
 
 
 def report(
@@ -136,35 +133,46 @@ def report(
     )
 
 
-def _run(kind: Literal["request", "dependency"], span: Span, **also: str) -> Iterator[Span]:
-    started, began = time.time(), time.perf_counter()
-    outer = _under_way.set(span)
-    try:
-        with trace.within(span.context):
-            yield span
-    except BaseException as exc:
-        if not span.result:
-            span.end(getattr(exc, "code", None) or type(exc).__name__, success=False)
-        raise
-    finally:
-        _under_way.reset(outer)
-        seconds = time.perf_counter() - began
-        if kind == "request" and (not span.success or seconds > SLOW_SECONDS):
+class _Running:
+    """A span's block: the span is under way within it, and is reported when it is left. Each call has one."""
+
+    __slots__ = ("_also", "_began", "_context", "_kind", "_outer", "_span", "_started")
+
+    _outer: Token[Span | None]
+    _context: Token[trace.TraceContext | None]
+
+    def __init__(self, kind: Literal["request", "dependency"], span: Span, **also: str) -> None:
+        self._kind, self._span, self._also = kind, span, also
+
+    def __enter__(self) -> Span:
+        self._started, self._began = time.time(), time.perf_counter()
+        self._outer = _under_way.set(self._span)
+        self._context = trace.enter(self._span.context)
+        return self._span
+
+    def __exit__(self, _: type[BaseException] | None, error: BaseException | None, __: TracebackType | None) -> None:
+        span = self._span
+        if error is not None and not span.result:
+            span.end(getattr(error, "code", None) or type(error).__name__, success=False)
+        trace.leave(self._context)
+        _under_way.reset(self._outer)
+        seconds = time.perf_counter() - self._began
+        if self._kind == "request" and (not span.success or seconds > SLOW_SECONDS):
             export.keep(span.context.trace_id)
         export.put(
             SpanRecord(
-                kind=kind,
+                kind=self._kind,
                 role=span.role,
                 name=span.name,
                 trace_id=span.context.trace_id,
                 span_id=span.context.span_id,
                 parent_id=span.parent_id,
-                started=started,
-                ended=started + seconds,
+                started=self._started,
+                ended=self._started + seconds,
                 success=span.success,
                 result=span.result or "OK",
                 operation=span.operation,
                 properties=span.properties,
-                **also,
+                **self._also,
             )
         )

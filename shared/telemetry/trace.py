@@ -10,7 +10,7 @@ import re
 import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
-from contextvars import ContextVar
+from contextvars import ContextVar, Token
 from dataclasses import dataclass
 
 _TRACEPARENT = re.compile(r"00-(?!0{32})([0-9a-f]{32})-(?!0{16})([0-9a-f]{16})-([0-9a-f]{2})")
@@ -80,8 +80,17 @@ def current() -> TraceContext:
 @contextmanager
 def within(context: TraceContext) -> Iterator[TraceContext]:
     """`context` is the span under way for the length of the block."""
-    token = _current.set(context)
+    token = enter(context)
     try:
         yield context
     finally:
-        _current.reset(token)
+        leave(token)
+
+
+def enter(context: TraceContext) -> Token[TraceContext | None]:
+    """`context` is the span under way until `leave` is given what this returns; `within` is both."""
+    return _current.set(context)
+
+
+def leave(token: Token[TraceContext | None]) -> None:
+    _current.reset(token)
