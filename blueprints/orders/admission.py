@@ -1,7 +1,9 @@
 """Whether an order is let in: the customer's record is read, the limits are applied, and the order is noted there.
 
 One conditional write for each order, before the order itself is written. Orders of one customer take turns within a
-process; between processes the record's ETag decides, and whoever loses looks again.
+process; between processes the record's ETag decides, and whoever loses looks again. That write also tells whether the
+record is still as this process left it, so one that it wrote lately is not read again. Nobody is refused by such a
+one: a refusal writes nothing, so it is decided on what was just read.
 """
 
 from __future__ import annotations
@@ -25,7 +27,7 @@ from blueprints.orders.declaration import (
 from blueprints.orders.domain import Order
 from shared.clock import utc_now
 from shared.errors import Contention, LimitReached
-from shared.persistence.cosmos import AlreadyExists, Changed
+from shared.persistence.cosmos import AlreadyExists, Changed, Missing
 from shared.settings import settings
 from shared.turns import Turns
 from shared.web.auth import Principal
@@ -34,6 +36,8 @@ BUDGET = 10.0
 """Seconds for which whoever loses goes on trying; orders of one customer that come at the same moment are few."""
 FIRST_PAUSE, LONGEST_PAUSE = 0.02, 0.3
 """Seconds that whoever lost waits at most before looking again; the bound doubles each time."""
+REMEMBERED = 2_000
+"""Customers whose record is kept in memory: about 4 MB."""
 SAID = {
     "order-lines": "you have ordered very many lines within a short time",
     "open-orders": "too many of your orders are still being worked on",
@@ -41,6 +45,8 @@ SAID = {
 }
 
 _turns = Turns()
+_remembered: dict[str, tuple[Customer, str]] = {}
+"""Customer → record and ETag as this process wrote them last, the latest customers at the end."""
 
 
 class Admission:
@@ -50,16 +56,19 @@ class Admission:
         self._id, self._limits = customer_id, limits
         self._customer, self._etag = Customer(customer_id), ""
         self._as_read = self._customer
+        self._fresh = False
 
     async def check(self, order_id: str, lines: int) -> None:
         """Raises LimitReached where the order, of so many lines, cannot come now; one that was let in before can."""
-        await self._read()
+        await self._recall(order_id)
         if order_id in self._customer.open:
             return
         try:
             customer.check(self._customer, lines, _now(), self._limits)
         except Exceeded:
             await self._look()
+            if order_id in self._customer.open:
+                return
             try:
                 customer.check(self._customer, lines, _now(), self._limits)
             except Exceeded as exc:
@@ -78,8 +87,8 @@ class Admission:
                 raise await self._refused(exc) from exc
             try:
                 if admitted != self._customer:
-                    await store.keep_customer(admitted, self._etag)
-            except (Changed, AlreadyExists) as exc:
+                    await self._keep(admitted)
+            except (Changed, AlreadyExists, Missing) as exc:
                 if time.monotonic() > deadline:
                     raise Contention("too many of your orders come at the same moment", retry_after=1) from exc
                 await asyncio.sleep(random.uniform(0, bound))  # noqa: S311 - jitter needs no secrecy
@@ -92,21 +101,44 @@ class Admission:
     async def _refused(self, exceeded: Exceeded) -> LimitReached:
         """The refusal. What was seen before it is written down, so that the next one need not look."""
         if self._customer != self._as_read:
-            with suppress(Changed):
-                await store.keep_customer(self._customer, self._etag)
+            with suppress(Changed, Missing):
+                await self._keep(self._customer)
         return LimitReached(
             SAID[exceeded.limit], code=f"too-many-{exceeded.limit}", retry_after=math.ceil(exceeded.wait)
         )
 
+    async def _recall(self, order_id: str) -> None:
+        """The record as this process left it; read where it did not, or where it knows the order already."""
+        known = _remembered.get(self._id)
+        if known is None or order_id in known[0].open:
+            await self._read()
+        else:
+            self._customer, self._etag = known
+            self._as_read = self._customer
+
     async def _read(self) -> None:
         self._customer, self._etag = await store.get_customer(self._id)
-        self._as_read = self._customer
+        self._as_read, self._fresh = self._customer, True
+
+    async def _keep(self, customer: Customer) -> None:
+        """Write the record. Raises Changed, AlreadyExists, Missing."""
+        _remembered.pop(self._id, None)
+        self._etag = await store.keep_customer(customer, self._etag)
+        _remember(self._id, customer, self._etag)
 
     async def _look(self) -> None:
         """See what became of the customer's open orders."""
+        if not self._fresh:
+            await self._read()
         if looked_at := customer.oldest(self._customer, self._limits):
             orders = await store.get_many(looked_at)
             self._customer = customer.after(self._customer, looked_at, orders, _now())
+
+
+def _remember(customer_id: str, record: Customer, etag: str) -> None:
+    _remembered[customer_id] = record, etag
+    while len(_remembered) > REMEMBERED:
+        del _remembered[next(iter(_remembered))]
 
 
 @asynccontextmanager

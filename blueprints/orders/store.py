@@ -155,10 +155,15 @@ async def get_customer(customer_id: str) -> tuple[Customer, str]:
     return read_as(CUSTOMERS, document, Customer), document["_etag"]
 
 
-async def keep_customer(customer: Customer, etag: str) -> None:
-    """Write what is known of a customer. Raises Changed or AlreadyExists where somebody else has, since it was read."""
+async def keep_customer(customer: Customer, etag: str) -> str:
+    """Write what is known of a customer; the record's new ETag.
+
+    Raises Changed, AlreadyExists or Missing where somebody else has written or deleted it since it was read.
+    """
     document = document_of(customer, id=customer.customer_id)
-    await CUSTOMERS.batch(customer.customer_id, [replace(document, etag) if etag else create(document)])
+    change = replace(document, etag) if etag else create(document)
+    [written] = await CUSTOMERS.batch(customer.customer_id, [change])
+    return str(written["_etag"])
 
 
 class ProductCopy:

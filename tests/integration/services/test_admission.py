@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import secrets
+from collections.abc import Iterator
 from contextlib import nullcontext
 from typing import Any
 
@@ -13,6 +15,7 @@ import pytest
 from blueprints.inventory import service as inventory
 from blueprints.inventory import store as shelves
 from blueprints.orders import admission, service, store
+from blueprints.orders.customer import Customer
 from blueprints.orders.service import OrderView, PlaceOrder
 from shared.contracts.event import Event, make_event
 from shared.contracts.orders import OrderAuthorized, OrderPlaced
@@ -228,3 +231,59 @@ async def test_a_repeat_after_a_crash_before_the_order_was_written_is_the_same_a
     assert after == before
     assert order.placed_at == order.history[0].at == before.open[order.id].placed_at
     assert Money(5 * PRICE, "GBP") == order.total
+
+
+async def test_a_record_that_another_process_has_changed_lets_nobody_in_and_refuses_nobody(
+    sku: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ORDER_MOST_OPEN", "3")
+    caller = someone()
+    memories: Iterator[dict[str, Any]] = itertools.cycle(({}, {}))
+    orders = []
+    for _ in range(3):
+        monkeypatch.setattr(admission, "_remembered", next(memories))
+        orders.append(await place(caller, sku))
+    for _ in range(2):
+        monkeypatch.setattr(admission, "_remembered", next(memories))
+        with pytest.raises(LimitReached):
+            await place(caller, sku)
+    await service.settle(orders[0].id, "cancel", "customer_request")
+    monkeypatch.setattr(admission, "_remembered", next(memories))
+    orders.append(await place(caller, sku))
+    monkeypatch.setattr(admission, "_remembered", next(memories))
+    with pytest.raises(LimitReached):
+        await place(caller, sku)
+    customer, _ = await store.get_customer(caller.subject)
+    assert customer.open.keys() == {order.id for order in orders[1:]}
+
+
+async def test_a_record_that_was_deleted_meanwhile_is_begun_anew(sku: str) -> None:
+    caller = someone()
+    await place(caller, sku)
+    await store.CUSTOMERS._proxy().delete_item(caller.subject, partition_key=caller.subject)
+    order = await place(caller, sku)
+    customer, _ = await store.get_customer(caller.subject)
+    assert customer.open.keys() == {order.id}
+
+
+async def test_a_known_customers_order_is_let_in_with_one_write_and_no_read(
+    sku: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    caller = someone()
+    await paid(caller, sku)
+    await place(caller, sku)  # sees that the first is paid
+
+    async def read(*_: Any) -> Any:
+        raise AssertionError("the customer's record is read")
+
+    monkeypatch.setenv("ORDER_CREDIT", "10000")
+    monkeypatch.setattr(store, "get_customer", read)
+    assert not await money_first(await place(caller, sku))
+
+
+def test_what_is_remembered_of_customers_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(admission, "REMEMBERED", 2)
+    monkeypatch.setattr(admission, "_remembered", {})
+    for number in range(5):
+        admission._remember(str(number), Customer(str(number)), "etag")
+    assert list(admission._remembered) == ["3", "4"]
