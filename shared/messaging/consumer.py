@@ -64,7 +64,7 @@ async def consume(service: str, message: func.ServiceBusMessage, handlers: Handl
         except Exception as exc:
             log.error("event.failed", exc_info=exc, code="internal-error")
             raise
-        log.info("event.consumed", type=event.type)
+        log.spanned("event.consumed", type=event.type)
         crash_point("message.handled", service, event.type)
 
 

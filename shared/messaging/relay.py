@@ -57,7 +57,7 @@ async def relay(container: Container, documents: Iterable[Document], before: Bef
             except UNFIT as exc:
                 await _park(container, document, f"cannot be handled: {type(exc).__name__}", log)
                 continue
-            log.info("event.relayed", event_id=event.id, event_subject=event.subject)
+            log.spanned("event.relayed", event_id=event.id, event_subject=event.subject)
         events.append(event)
     await _publish(container, events, spans, log)
     crash_point("feed.handled", container.database)

@@ -43,13 +43,25 @@ class Log:
     def info(self, event: str, **fields: Field) -> None:
         self._write(logging.INFO, event, fields)
 
+    def spanned(self, event: str, **fields: Field) -> None:
+        """A line about what the span under way reports as well: for whoever reads the log here, and not sent."""
+        self._write(logging.INFO, event, fields, sent=False)
+
     def warning(self, event: str, **fields: Field) -> None:
         self._write(logging.WARNING, event, fields)
 
     def error(self, event: str, *, exc_info: BaseException | None = None, **fields: Field) -> None:
         self._write(logging.ERROR, event, fields, exc_info)
 
-    def _write(self, level: int, event: str, fields: dict[str, Field], exc_info: BaseException | None = None) -> None:
+    def _write(
+        self,
+        level: int,
+        event: str,
+        fields: dict[str, Field],
+        exc_info: BaseException | None = None,
+        *,
+        sent: bool = True,
+    ) -> None:
         if not self._logger.isEnabledFor(level):
             return
         context = trace.current()
@@ -61,6 +73,8 @@ class Log:
             **fields,
         }
         self._logger.log(level, json.dumps(entry, ensure_ascii=False), exc_info=exc_info)
+        if not sent:
+            return
         del entry["event"], entry["service"], entry["trace_id"]
         export.put(
             LogRecord(
