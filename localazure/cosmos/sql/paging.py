@@ -131,10 +131,6 @@ def first_rid(position: Position | None) -> int:
         raise BadRequest("the continuation token is one of another query") from exc
 
 
-def _rows(query: Query, document: Any, outer: Scope) -> Iterator[Scope]:
-    return query.matching([query.scope(document, outer.given)])
-
-
 def _plain_page(
     query: Query, documents: Iterable[tuple[int, Any]], outer: Scope, position: Position, room: _Room
 ) -> Page:
@@ -144,7 +140,7 @@ def _plain_page(
         if take == 0:
             break
         used = False
-        for number, row in enumerate(_rows(query, document, outer)):
+        for number, row in enumerate(query.rows_of(document, outer.given)):
             if (rid, number) < begin or (value := query.shape(row)) is UNDEFINED:
                 continue
             if skip:
@@ -222,7 +218,7 @@ def _entries(query: Query, documents: Iterable[tuple[int, Any]], outer: Scope) -
 
 def _sortable(query: Query, documents: Iterable[tuple[int, Any]], outer: Scope) -> Iterator[_Entry]:
     for rid, document in documents:
-        for number, row in enumerate(_rows(query, document, outer)):
+        for number, row in enumerate(query.rows_of(document, outer.given)):
             values = tuple(expression(row) for expression, _ in query.sort)
             ties = (rid, number)
             keys = (*map(order_key, values), -rid if query.descends else rid, number)
@@ -232,7 +228,7 @@ def _sortable(query: Query, documents: Iterable[tuple[int, Any]], outer: Scope) 
 def _groups(query: Query, documents: Iterable[tuple[int, Any]], outer: Scope) -> Iterator[_Entry]:
     groups: dict[tuple[str, ...], tuple[set[int], list[Scope]]] = {} if query.group else {(): (set(), [])}
     for rid, document in documents:
-        for row in _rows(query, document, outer):
+        for row in query.rows_of(document, outer.given):
             rids, members = groups.setdefault(query.group_of(row), (set(), []))
             rids.add(rid)
             members.append(row)

@@ -32,6 +32,23 @@ def leaves_anything(query: s.Query, path: tuple[str, ...]) -> bool:
     )
 
 
+def pinned(query: s.Query, path: tuple[str, ...]) -> str | None:
+    """The parameter that the property has to equal, where the query's WHERE says that and nothing else of it.
+
+    Such a query needs no search for its values each time it is asked, which takes longer than to look at ten items.
+    """
+    where = query.where
+    if not isinstance(where, s.Chain) or isinstance(query.sources[0].collection, s.Query):
+        return None
+    search, found = _Search(query, path, Given({}, 0.0)), None
+    for term in (where.first, *[operand for _, operand in where.rest]) if where.rest[0][0] == "AND" else (where,):
+        parameter = search.parameter(term)
+        if (parameter is None and not search.is_silent(term)) or (parameter and found):
+            return None
+        found = found or parameter
+    return found
+
+
 def is_undefined(node: s.Expression, parameters: Mapping[str, Any]) -> bool:
     """Whether the expression is undefined, whatever the document."""
     return _Search(_NOWHERE, (), Given(parameters, 0.0)).constant(node) is UNDEFINED
@@ -77,6 +94,15 @@ class _Search:
         if folded(node) is not node or is_closed(node):
             return False
         return not any(self._is_property(part) or part == s.Constant(UNDEFINED) for part in parts)
+
+    def parameter(self, node: s.Expression) -> str | None:
+        """The parameter that the expression says the property equals."""
+        if not isinstance(node, s.Chain) or len(node.rest) != 1 or node.rest[0][0] != "=":
+            return None
+        one, other = node.first, node.rest[0][1]
+        if isinstance(one, s.Parameter):
+            one, other = other, one
+        return other.name if isinstance(other, s.Parameter) and self._is_property(one) else None
 
     def _logical(self, node: s.Chain, wanted: bool) -> Values | None:
         found = [self.values(node.first, wanted), *[self.values(operand, wanted) for _, operand in node.rest]]

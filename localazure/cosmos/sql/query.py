@@ -16,8 +16,8 @@ from localazure.cosmos.sql import syntax as s
 from localazure.cosmos.sql.binder import bound
 from localazure.cosmos.sql.expressions import Compiled, Compiler, Given, Scope
 from localazure.cosmos.sql.grouping import is_aggregated, part_of
-from localazure.cosmos.sql.pushdown import candidates, leaves_anything
-from localazure.cosmos.sql.sources import DOCUMENT, WHOLE_ROW, Rows, document_name, rows
+from localazure.cosmos.sql.pushdown import candidates, leaves_anything, pinned
+from localazure.cosmos.sql.sources import DOCUMENT, WHOLE_ROW, Rows, document_name, is_document, rows
 from localazure.cosmos.sql.values import UNDEFINED, identity, order_key
 
 _COUNTS = {
@@ -65,16 +65,22 @@ class Query:
         return select.kind == "*" or (select.kind == "VALUE" and select.items[0].value == s.Name(self.document))
 
     @cached_property
-    def _anything_at(self) -> dict[tuple[str, ...], bool]:
-        """Whether WHERE leaves any value possible at a path; known of those that were asked for."""
+    def _left_at(self) -> dict[tuple[str, ...], tuple[bool, str | None]]:
+        """Whether WHERE leaves any value possible at a path, and a parameter whose value alone it leaves, of the paths
+        that were asked for."""
         return {}
 
     def candidates(self, path: tuple[str, ...], parameters: Mapping[str, Any]) -> list[Any] | None:
         """The values at the path (property names) that WHERE leaves possible, or `None` for any."""
-        anything = self._anything_at.get(path)
-        if anything is None:
-            anything = self._anything_at[path] = leaves_anything(self.tree, path)
-        return None if anything else candidates(self.tree, path, parameters)
+        left = self._left_at.get(path)
+        if left is None:
+            left = self._left_at[path] = leaves_anything(self.tree, path), pinned(self.tree, path)
+        anything, parameter = left
+        if anything:
+            return None
+        if parameter is not None and parameter in parameters:
+            return [parameters[parameter]]
+        return candidates(self.tree, path, parameters)
 
     @property
     def streams(self) -> bool:
@@ -84,6 +90,18 @@ class Query:
     def scope(self, document: Any, given: Given) -> Scope:
         """What a document is to the query's FROM."""
         return Scope({self.document: document}, given)
+
+    def rows_of(self, document: Any, given: Given) -> Iterable[Scope]:
+        """The rows that one document becomes and that WHERE keeps."""
+        scope = self.scope(document, given)
+        if not self._document_is_row:
+            return self.matching([scope])
+        return (scope,) if self.where is None or self.where(scope) is True else ()
+
+    @cached_property
+    def _document_is_row(self) -> bool:
+        sources = self.tree.sources
+        return len(sources) == 1 and is_document(sources[0])
 
     def run(self, documents: Iterable[Any], given: Given) -> list[Any]:
         """The results, in order. Raises QueryError."""

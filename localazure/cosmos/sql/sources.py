@@ -23,17 +23,18 @@ WHOLE_ROW = "*"
 
 def document_name(sources: tuple[s.Source, ...]) -> str:
     """What a whole query's scope calls the document: the name that FROM gives it, where it gives it no other value."""
-    return sources[0].alias or DOCUMENT if sources and _is_document(sources[0]) else DOCUMENT
+    return sources[0].alias or DOCUMENT if sources and is_document(sources[0]) else DOCUMENT
 
 
-def _is_document(source: s.Source) -> bool:
+def is_document(source: s.Source) -> bool:
+    """Whether a source at the head of FROM gives each document as it is."""
     return isinstance(source.collection, s.PathSource) and not source.collection.steps and not source.iterates
 
 
 def rows(sources: tuple[s.Source, ...], whole: bool, subquery: Subquery) -> Rows:
     """How rows are made. `whole`: the first source is the container's, and no name of a query around."""
     numbered = enumerate(sources)
-    if whole and sources and _is_document(sources[0]):
+    if whole and sources and is_document(sources[0]):
         next(numbered)  # each document is a row as it is
     steps = [_step(source, whole and number == 0, subquery) for number, source in numbered]
 
