@@ -83,10 +83,12 @@ def system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
 
 
 @contextmanager
-def started(folder: Path, *more: str, deadline: int = DEADLINE, root: Path = ROOT) -> Iterator[System]:
+def started(
+    folder: Path, *more: str, deadline: int = DEADLINE, root: Path = ROOT, app: Mapping[str, str] | None = None
+) -> Iterator[System]:
     """A system of its own in a folder, with more arguments for `up`, where orders wait `deadline` seconds.
 
-    `root`: the project that is started.
+    `root`: the project that is started. `app`: more app settings.
     """
     settings = folder / "settings.json"
     shutil.copy(root / "local.settings.sample.json", settings)
@@ -96,6 +98,7 @@ def started(folder: Path, *more: str, deadline: int = DEADLINE, root: Path = ROO
         "STRIPE_TIMEOUT_SECONDS": "2",
         "PRODUCT_CACHE_SECONDS": "1",
         **MANY_ORDERS,
+        **(app or {}),
     }
     command = [sys.executable, "-m", "localazure", "up", "--state", str(state), "--port", "all=0"]
     process = subprocess.Popen(

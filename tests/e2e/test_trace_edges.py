@@ -1,0 +1,90 @@
+"""What happens for one order is one trace: its tree, down to each call of the database, is exactly this one.
+
+The provider sends no webhooks here: who hears first would be chance (`test_trace.py` has them).
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+
+import aiohttp
+import pytest
+
+from blueprints import SERVICES
+from tests.e2e.conftest import PATIENCE, Client, Login, Provider, Stocked, System, basket, started
+from tests.e2e.order_traces import CANCELLED, CONFIRMED, DECLINED, TIMED_OUT
+from tests.e2e.traces import KEY, Trace, newcomer, placed, trace_of
+
+DEADLINE = 10
+SETTINGS = {"ORDER_CREDIT": "1000000", "STRIPE_TIMEOUT_SECONDS": "60"}
+"""Everybody has credit: stock and money are asked for at once, whoever has paid before."""
+
+
+@pytest.fixture(scope="module", params=["one host", "a host for each service"])
+def system(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
+    split = [] if request.param == "one host" else ["--split", ",".join(SERVICES)]
+    quiet = ["--set", "stripe.webhook_events=charge.refunded"]
+    with started(tmp_path_factory.mktemp("edges"), *split, *quiet, deadline=DEADLINE, app=SETTINGS) as running:
+        yield running
+
+
+@pytest.fixture
+async def shopper(system: System, session: aiohttp.ClientSession) -> Client:
+    return await newcomer(system, session)
+
+
+@pytest.fixture
+async def staff(login: Login) -> Client:
+    return (await login("staff")).at_gateway(KEY)
+
+
+async def heard_of_the_stock(system: System, session: aiohttp.ClientSession, order_id: str) -> None:
+    """Return when the order's saga has taken inventory's answer in."""
+    host = system.addresses.get("functions") or system.addresses["functions-orders"]
+    url = f"{host}/runtime/webhooks/durabletask/instances/{order_id}?showHistory=true"
+    async with asyncio.timeout(PATIENCE):
+        while True:
+            async with session.get(url) as answer:
+                if "EventRaised" in await answer.text():
+                    return
+            await asyncio.sleep(0.05)
+
+
+async def told(system: System, session: aiohttp.ClientSession, trace_id: str, expected: str) -> Trace:
+    return await trace_of(system, session, trace_id, lambda found: found.tree() == expected)
+
+
+async def test_a_confirmed_order(
+    system: System, session: aiohttp.ClientSession, shopper: Client, stocked: Stocked
+) -> None:
+    _, trace_id = await placed(shopper, basket((await stocked(250, 5), 2)))
+    found = await told(system, session, trace_id, CONFIRMED)
+    assert found.tree() == CONFIRMED
+    assert {row["role"] for row in found.spans.values()} == {"orders", "inventory", "payments"}
+
+
+async def test_a_declined_order(
+    system: System, session: aiohttp.ClientSession, shopper: Client, stocked: Stocked, provider: Provider
+) -> None:
+    await provider.fault(operation="confirm", kind="latency", seconds=3)
+    _, trace_id = await placed(shopper, basket((await stocked(250, 5), 2), payment_method="pm_card_chargeDeclined"))
+    assert (await told(system, session, trace_id, DECLINED)).tree() == DECLINED
+
+
+async def test_an_order_that_times_out(
+    system: System, session: aiohttp.ClientSession, shopper: Client, stocked: Stocked, provider: Provider
+) -> None:
+    await provider.fault(operation="create", kind="latency", seconds=DEADLINE + 3)
+    _, trace_id = await placed(shopper, basket((await stocked(250, 5), 2)))
+    assert (await told(system, session, trace_id, TIMED_OUT)).tree() == TIMED_OUT
+
+
+async def test_an_order_that_its_shopper_cancels(
+    system: System, session: aiohttp.ClientSession, shopper: Client, stocked: Stocked, provider: Provider
+) -> None:
+    await provider.fault(operation="create", kind="latency", seconds=5)
+    order_id, trace_id = await placed(shopper, basket((await stocked(250, 5), 2)))
+    await heard_of_the_stock(system, session, order_id)
+    assert (await shopper.call("POST", f"/orders/{order_id}/cancel")).status == 202
+    assert (await told(system, session, trace_id, CANCELLED)).tree() == CANCELLED
