@@ -24,6 +24,7 @@ ROLES = {
 """Role → whose it is. A caller has one or more."""
 CUSTOMER = ("customer", "staff", "admin", "partner")
 STAFF = ("staff", "admin")
+ADMIN = ("admin",)
 
 
 class Undeclared(LookupError):
@@ -75,8 +76,9 @@ class Service:
     """One service: its database and its topic have its name. `summary` says what it is for.
 
     `hears`: by topic, the events that it takes from there. `scopes`: what its operations demand of a caller.
-    `settings`: those it needs beside the kit's. `durable`: it has orchestrators. `crash_points`: those in its own code,
-    and those of the kit that only it passes.
+    `settings`: those it needs beside the kit's. `durable`: it has orchestrators. `operates`: it reads the dead letters
+    of every subscription, and sends them again. `crash_points`: those in its own code, and those of the kit that only
+    it passes.
     """
 
     name: str
@@ -87,6 +89,7 @@ class Service:
     scopes: tuple[Scope, ...] = ()
     settings: tuple[Setting, ...] = ()
     durable: bool = False
+    operates: bool = False
     crash_points: tuple[CrashPoint, ...] = ()
 
     def container(self, name: str) -> Container:

@@ -42,6 +42,11 @@ def timer_towards(context: df.DurableOrchestrationContext, moment: datetime) -> 
     return context.create_timer(min(moment.astimezone(UTC), _now(context) + LONGEST_TIMER))
 
 
+def timer_in(context: df.DurableOrchestrationContext, seconds: float) -> Any:
+    """A timer for so many seconds from now, at most `LONGEST_TIMER`."""
+    return timer_towards(context, _now(context) + timedelta(seconds=seconds))
+
+
 def is_due(context: df.DurableOrchestrationContext, moment: datetime) -> bool:
     """Whether `moment` has come, by the orchestrator's own clock."""
     return _now(context) >= moment
@@ -127,11 +132,12 @@ def reported(
 ) -> Generator[Any, Any, T]:
     """`work`, whose span is reported when it ends, once: a replay reports nothing.
 
-    The orchestrator's own clock says how long it took. Instances that were not started by `start` have no span.
+    The orchestrator's own clock says how long it took. Instances that were not started by `start` have no span, and one
+    that goes on as new, whose work answers `None`, reports it at its end.
     """
     began = _now(context)
     result = yield from work
-    if (own := _own_span(context)) is not None:
+    if result is not None and (own := _own_span(context)) is not None:
         span.report(service, name, own, context.get_input()["started_by"], began, _now(context), source="durable")
     return result
 

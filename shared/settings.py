@@ -113,6 +113,14 @@ RECONCILE_AFTER_SECONDS = Setting(
 RECONCILIATION = (RECONCILE_SCHEDULE, RECONCILE_AFTER_SECONDS)
 """What a service needs that waits for others."""
 
+TASK_KEEP_SECONDS = Setting(
+    "TASK_KEEP_SECONDS",
+    "How long a long task that has ended can be read, and its history is kept.",
+    str(30 * 24 * 3600),
+)
+TASKS = (*RECONCILIATION, TASK_KEEP_SECONDS)
+"""What a service needs that has long tasks."""
+
 
 class Settings:
     """Typed, lazy access. A missing setting is an error when it is needed, not when the process starts:

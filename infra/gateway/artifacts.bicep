@@ -47,6 +47,10 @@ var namedValues NamedValue[] = [
     properties: loadJsonContent('../../apim/named values/openid-config-url/namedValueInformation.json').properties
   }
   {
+    name: 'operations-url'
+    properties: loadJsonContent('../../apim/named values/operations-url/namedValueInformation.json').properties
+  }
+  {
     name: 'orders-url'
     properties: loadJsonContent('../../apim/named values/orders-url/namedValueInformation.json').properties
   }
@@ -101,6 +105,10 @@ var backends Backend[] = [
   {
     name: 'inventory'
     properties: loadJsonContent('../../apim/backends/inventory/backendInformation.json').properties
+  }
+  {
+    name: 'operations'
+    properties: loadJsonContent('../../apim/backends/operations/backendInformation.json').properties
   }
   {
     name: 'orders'
@@ -244,6 +252,46 @@ var apis Api[] = [
       {
         name: 'carts-set-line'
         policy: loadTextContent('../../apim/apis/commerce/operations/carts-set-line/policy.xml')
+      }
+      {
+        name: 'operations-dead-letters-get'
+        policy: loadTextContent('../../apim/apis/commerce/operations/operations-dead-letters-get/policy.xml')
+      }
+      {
+        name: 'operations-dead-letters-list'
+        policy: loadTextContent('../../apim/apis/commerce/operations/operations-dead-letters-list/policy.xml')
+      }
+      {
+        name: 'operations-dead-letters-set-aside'
+        policy: loadTextContent('../../apim/apis/commerce/operations/operations-dead-letters-set-aside/policy.xml')
+      }
+      {
+        name: 'operations-queues-list'
+        policy: loadTextContent('../../apim/apis/commerce/operations/operations-queues-list/policy.xml')
+      }
+      {
+        name: 'operations-redrives-messages'
+        policy: loadTextContent('../../apim/apis/commerce/operations/operations-redrives-messages/policy.xml')
+      }
+      {
+        name: 'operations-redrives-start'
+        policy: loadTextContent('../../apim/apis/commerce/operations/operations-redrives-start/policy.xml')
+      }
+      {
+        name: 'operations-set-aside-list'
+        policy: loadTextContent('../../apim/apis/commerce/operations/operations-set-aside-list/policy.xml')
+      }
+      {
+        name: 'operations-tasks-cancel'
+        policy: loadTextContent('../../apim/apis/commerce/operations/operations-tasks-cancel/policy.xml')
+      }
+      {
+        name: 'operations-tasks-get'
+        policy: loadTextContent('../../apim/apis/commerce/operations/operations-tasks-get/policy.xml')
+      }
+      {
+        name: 'operations-tasks-list'
+        policy: loadTextContent('../../apim/apis/commerce/operations/operations-tasks-list/policy.xml')
       }
       {
         name: 'orders-cancel'

@@ -2,7 +2,8 @@
 
 type Rule = {
   name: string
-  label: string
+  label: string?
+  to: string?
 }
 
 type Subscription = {
@@ -83,7 +84,7 @@ resource rule 'Microsoft.ServiceBus/namespaces/topics/subscriptions/rules@2026-0
     name: '${namespaceName}/${name}/${rule.subscription}/${rule.name}'
     properties: {
       filterType: 'CorrelationFilter'
-      correlationFilter: { label: rule.label }
+      correlationFilter: rule.?to == null ? { label: rule.?label } : { to: rule.?to }
     }
     dependsOn: [subscription]
   }

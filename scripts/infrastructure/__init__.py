@@ -6,8 +6,8 @@
 Containers, topics and subscriptions, what a deployment makes for each service and reads of apim/, who is granted which
 scope (infra/); the API's document, the gateway's backends and where they are, what its policies repeat of the
 operations (apim/); the events' schemas (shared/contracts/schemas); the sample of the app settings; what ships each
-service (.github/, azure.yaml); the crash points (shared/faultpoints); the tables of access, of role assignments and of
-the services (docs/).
+service (.github/, azure.yaml); the subscriptions (shared/messaging) and the crash points (shared/faultpoints); the
+tables of access, of role assignments and of the services (docs/).
 """
 
 from __future__ import annotations
@@ -30,6 +30,7 @@ from scripts.infrastructure import (
     pipelines,
     policies,
     tables,
+    topology,
 )
 from shared.contracts import published
 from shared.contracts.event import type_of
@@ -60,6 +61,7 @@ def files(services: list[Service], operations: Sequence[Operation]) -> dict[str,
     }
     written = {
         **{name: json.dumps(document, indent=2, ensure_ascii=False) + "\n" for name, document in documents.items()},
+        topology.FILE: topology.module(services),
         **pipelines.files(services),
         **policies.files(ROOT, operations),
         openapi.ACCESS: openapi.access(operations),

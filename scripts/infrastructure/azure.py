@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
+from scripts.infrastructure import topology
 from scripts.infrastructure.emulators import LEASES, SUBSCRIPTION, TOPIC, indexing, subscriptions
 from shared.declaration import ROLES, Container, Service
 from shared.settings import KIT, SERVICES, Setting
@@ -62,7 +63,7 @@ def _service(service: Service, services: list[Service]) -> dict[str, Any]:
         ],
         "settings": [_setting(setting) for setting in own if not setting.resource and not setting.secret],
         "secrets": [_setting(setting) for setting in own if setting.secret],
-        "rights": list(_rights(service)),
+        "rights": list(_rights(service, services)),
         "scopes": _scopes(service),
     }
 
@@ -85,7 +86,7 @@ def _scopes(service: Service) -> list[dict[str, Any]]:
     return [{"name": scope.name, "meaning": scope.meaning, "roles": list(scope.roles)} for scope in service.scopes]
 
 
-def _rights(service: Service) -> Iterator[dict[str, Any]]:
+def _rights(service: Service, services: list[Service]) -> Iterator[dict[str, Any]]:
     """What the identity of the service's Function App may do, each on the smallest thing it can be given for."""
     yield _right("Storage Blob Data Owner", "storage", service.name)
     yield _right("Storage Table Data Contributor", "storage", service.name)
@@ -97,6 +98,11 @@ def _rights(service: Service) -> Iterator[dict[str, Any]]:
         yield _right("Azure Service Bus Data Sender", "topic", service.name)
     for topic in service.hears:
         yield _right("Azure Service Bus Data Receiver", "subscription", service.name, topic)
+    if service.operates:
+        for topic in topology.topics(services):
+            yield _right("Azure Service Bus Data Sender", "topic", topic)
+        for topic, subscription in topology.subscriptions(services):
+            yield _right("Azure Service Bus Data Receiver", "subscription", subscription, topic)
     for setting in service.settings:
         if setting.secret:
             yield _right("Key Vault Secrets User", "secret", setting.name)

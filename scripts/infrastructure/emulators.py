@@ -8,6 +8,7 @@ from typing import Any
 
 from shared.contracts.event import EventData, type_of
 from shared.declaration import Container, Service
+from shared.messaging.dead_letters import REDRIVE
 
 LEASES = Container("leases", "id")
 """Where a service's change feed notes how far it has come."""
@@ -52,7 +53,9 @@ def service_bus(services: list[Service]) -> dict[str, Any]:
                             "Name": rule["name"],
                             "Properties": {
                                 "FilterType": "Correlation",
-                                "CorrelationFilter": {"Label": rule["label"]},
+                                "CorrelationFilter": {
+                                    name.capitalize(): rule[name] for name in ("label", "to") if rule[name]
+                                },
                             },
                         }
                         for rule in rules
@@ -100,13 +103,18 @@ def indexing(container: Container) -> dict[str, Any]:
     }
 
 
-def subscriptions(publisher: Service, hearers: list[Service]) -> Iterator[tuple[str, list[dict[str, str]]]]:
-    """The subscriptions of `hearers` to a topic: name, and the rules, each of which lets one label pass."""
+def subscriptions(publisher: Service, hearers: list[Service]) -> Iterator[tuple[str, list[dict[str, str | None]]]]:
+    """The subscriptions of `hearers` to a topic: name, and the rules.
+
+    Each rule lets one label pass, and the last what is addressed to this subscription alone: a dead letter that is sent
+    again (`shared.messaging.dead_letters`).
+    """
     for hearer in hearers:
         if publisher.name in hearer.hears:
-            yield hearer.name, [_rule(event) for event in hearer.events(publisher.name)]
+            rules = [_rule(event) for event in hearer.events(publisher.name)]
+            yield hearer.name, [*rules, {"name": REDRIVE, "label": None, "to": hearer.name}]
 
 
-def _rule(event: type[EventData]) -> dict[str, str]:
+def _rule(event: type[EventData]) -> dict[str, str | None]:
     name = type_of(event)
-    return {"name": name.replace(".", "-"), "label": name}
+    return {"name": name.replace(".", "-"), "label": name, "to": None}

@@ -94,6 +94,19 @@ async def publish(
         raise Transient("the message broker does not answer at present") from exc
 
 
+async def send(topic: str, messages: Sequence[ServiceBusMessage]) -> None:
+    """Send messages as they are, in their order; returns when the broker has them all.
+
+    Raises Rejected if one alone is larger than the broker takes, Transient if the broker does not answer.
+    """
+    try:
+        await _sender(topic).send(messages)
+    except MessageSizeExceededError as exc:
+        raise Rejected("the message is larger than a message may be", code="message-too-large") from exc
+    except (ServiceBusError, OSError) as exc:
+        raise Transient("the message broker does not answer at present") from exc
+
+
 def _send(topic: str, event: Event, repeat: str, spans: Mapping[str, Span]) -> AbstractContextManager[Span]:
     """The span of one event's send, in the event's own trace."""
     within = spans.get(event.id)
@@ -117,11 +130,12 @@ async def close() -> None:
 def _sender(topic: str) -> _TopicSender:
     held = _senders.get(topic)
     if held is None:
-        held = _senders[topic] = _TopicSender(_bus().get_topic_sender(topic))
+        held = _senders[topic] = _TopicSender(bus().get_topic_sender(topic))
     return held
 
 
-def _bus() -> ServiceBusClient:
+def bus() -> ServiceBusClient:
+    """The client of the process."""
     global _client  # noqa: PLW0603 - one client a process is what the SDK asks for
     if _client is None:
         from azure.servicebus.aio import ServiceBusClient

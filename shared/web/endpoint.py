@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Generic, Literal, TypeVar
 
 import azure.functions as func
@@ -49,6 +49,8 @@ class Call(Generic[B]):
     body: B
     idempotency_key: str = ""
     parameters: tuple[Parameter, ...] = ()
+    client: Any = None
+    """Durable's client, for an operation that asks for it."""
 
     def path(self, part: PathParameter) -> str:
         """A part of the path. One that cannot be an id names nothing: raises NotFound."""
@@ -93,7 +95,6 @@ class Answer:
 
 
 Handler = Callable[[Call[Any]], Awaitable[Answer]]
-Trigger = Callable[[func.HttpRequest], Awaitable[func.HttpResponse]]
 
 
 def endpoint(
@@ -114,12 +115,14 @@ def endpoint(
     signature: Header | None = None,
     etag: bool = False,
     location: bool = False,
+    durable: bool = False,
 ) -> Callable[[Handler], Any]:
     """Register an operation `async (call) -> Answer` of `service` as the HTTP trigger `name`.
 
     `call` is its method and its path behind the version, such as `GET /carts/{cart_id}`, `parts` are those of the path;
-    `scope` is one that the service declares (`None`: no token is asked for). The rest is what `Operation` says. The
-    function's docstring describes the operation in the API's document. Raises Undeclared.
+    `scope` is one that the service declares (`None`: no token is asked for). `durable`: the call has Durable's client,
+    which needs a blueprint of Durable. The rest is what `Operation` says. The function's docstring describes the
+    operation in the API's document. Raises Undeclared.
     """
     method, _, path = call.partition(" ")
 
@@ -149,20 +152,23 @@ def endpoint(
         )
         OPERATIONS[name] = operation
         route = bp.route(f"{VERSION}{path}", methods=[method], auth_level=func.AuthLevel.ANONYMOUS)
-        return bp.function_name(name)(route(framed(operation, handler)))
+        trigger = framed(operation, handler, durable)
+        if durable:
+            trigger = bp.durable_client_input(client_name="client")(trigger)
+        return bp.function_name(name)(route(trigger))
 
     return register
 
 
-def framed(operation: Operation, handler: Handler) -> Trigger:
-    """The trigger function: `handler` within the frame."""
+def framed(operation: Operation, handler: Handler, durable: bool = False) -> Any:
+    """The trigger function: `handler` within the frame; it takes the request, and Durable's `client` if it is to."""
     log = Log(operation.service)
     path = f"/{VERSION}{operation.path}"
     title = f"{operation.method} {path}"
 
-    async def answer(req: func.HttpRequest, trace_id: str) -> func.HttpResponse:
+    async def answer(req: func.HttpRequest, trace_id: str, client: Any) -> func.HttpResponse:
         try:
-            call = await _check(req, operation)
+            call = replace(await _check(req, operation), client=client)
             response = _encode(await handler(call))
         except CommerceError as exc:
             log.info("request.refused", status=exc.status, code=exc.code)
@@ -171,7 +177,7 @@ def framed(operation: Operation, handler: Handler) -> Trigger:
             log.info("act.privileged", subject=call.caller.subject, status=response.status_code)
         return response
 
-    async def trigger(req: func.HttpRequest) -> func.HttpResponse:
+    async def run(req: func.HttpRequest, client: Any = None) -> func.HttpResponse:
         given = req.headers.get("traceparent")
         with (
             request(operation.service, title, given, url=path, trusted=False) as span,
@@ -180,7 +186,7 @@ def framed(operation: Operation, handler: Handler) -> Trigger:
             context = span.context
             try:
                 with bound(**await vouched(req.headers)):
-                    response = await answer(req, context.trace_id)
+                    response = await answer(req, context.trace_id, client)
             except Exception as exc:
                 log.error("request.failed", exc_info=exc)
                 response = internal_error(context.trace_id)
@@ -191,6 +197,14 @@ def framed(operation: Operation, handler: Handler) -> Trigger:
             span.end(response.status_code, success=response.status_code < 500)
             return response
 
+    async def plain(req: func.HttpRequest) -> func.HttpResponse:
+        return await run(req)
+
+    async def with_client(req: func.HttpRequest, client) -> func.HttpResponse:  # type: ignore[no-untyped-def]
+        """Without an annotation: the client's type is Durable's, which most services do without."""
+        return await run(req, client)
+
+    trigger: Any = with_client if durable else plain
     trigger.__name__ = trigger.__qualname__ = operation.name
     trigger.__doc__ = handler.__doc__
     trigger.__module__ = handler.__module__
@@ -207,7 +221,7 @@ async def _check(req: func.HttpRequest, operation: Operation) -> Call[Any]:
         raise InvalidRequest(f"unknown query parameter; known: {', '.join(sorted(known)) or 'none'}")
     key = req.headers.get("idempotency-key", "") if operation.idempotency_key else ""
     if operation.idempotency_key == "required" and not key:
-        raise InvalidRequest("send an Idempotency-Key header, so that a repeat cannot order twice")
+        raise InvalidRequest("send an Idempotency-Key header, so that a repeat has no further effect")
     if key and not _KEY.fullmatch(key):
         raise InvalidRequest("Idempotency-Key must be 1 to 255 visible ASCII characters")
     return Call(req, caller, read_body(req, operation.body) if operation.body else None, key, operation.query)

@@ -11,11 +11,11 @@ import pytest
 
 from blueprints import SERVICES
 from scripts import declared
-from shared.settings import KIT, RECONCILIATION, Setting
+from shared.settings import KIT, RECONCILIATION, TASKS, Setting
 from tests.architecture.test_imports import DEPLOYED, ROOT, ids
 
 OWN = {service.name: {*KIT, *service.settings} for service in declared.services()}
-KITS = {*KIT, *RECONCILIATION}
+KITS = {*KIT, *RECONCILIATION, *TASKS}
 READERS = {"text", "seconds", "ratio", "count", "connection"}
 HOME = ROOT / "shared" / "settings.py"
 

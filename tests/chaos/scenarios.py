@@ -11,6 +11,8 @@ from typing import Any
 import aiohttp
 import stripe
 from azure.cosmos.aio import CosmosClient
+from azure.servicebus import ServiceBusMessage
+from azure.servicebus.aio import ServiceBusClient
 
 from blueprints.inventory.store import SHELVES
 from shared.clock import timestamp
@@ -19,7 +21,7 @@ from shared.contracts.event import make_event
 from shared.money import Money
 from shared.persistence.cosmos import Container
 from shared.persistence.outbox import outbox_document
-from tests.chaos.shop import Caller, fault, offer, order_of
+from tests.chaos.shop import Caller, fault, offer, order_of, sign_in
 from tests.chaos.system import CREDIT, System
 from tests.e2e.conftest import ADDRESS
 
@@ -181,6 +183,41 @@ async def poison(stage: Stage) -> None:
         await products.execute_item_batch(operations, partition_key=sku)
 
 
+async def mended(stage: Stage) -> None:
+    """What carts told cannot be read: it dies, is sent again, dies again, which stops that, and is set aside."""
+    admin = await sign_in(stage.system, stage.session, "admin")
+    connection = stage.system.settings["SERVICEBUS_CONNECTION"]
+    async with (
+        ServiceBusClient.from_connection_string(connection) as bus,
+        bus.get_topic_sender("carts") as sender,
+    ):
+        await sender.send_messages(ServiceBusMessage("not an event", subject="commerce.cart.changed.v1"))
+    await _dead_letters(admin, 1)
+    asked = {"topic": "carts", "service": "orders", "why": "a test", "rate": 100, "dry_run": False, "stop_after": 1}
+    task = await admin.done("POST", "/operations/redrives", asked, key=_key())
+    async with asyncio.timeout(60):
+        while True:
+            found = await admin.done("GET", f"/operations/tasks/{task['id']}")
+            if found["status"] not in ("pending", "running"):
+                break
+            await asyncio.sleep(0.05)
+    assert found["problem"]["code"] == "came-back", found
+    assert (found["result"]["sent"], found["result"]["came_back"]) == (1, 1), found
+    for letter in await _dead_letters(admin, 1):
+        await admin.done("POST", f"/operations/dead-letters/{letter['id']}/set-aside", {"why": "a test"})
+    await _dead_letters(admin, 0)
+
+
+async def _dead_letters(admin: Caller, count: int) -> list[dict[str, Any]]:
+    """The dead letters of orders' subscription to carts, once there are so many."""
+    async with asyncio.timeout(60):
+        while True:
+            found = await admin.done("GET", "/operations/dead-letters?topic=carts&service=orders")
+            if len(found["items"]) == count:
+                return list(found["items"])
+            await asyncio.sleep(0.05)
+
+
 async def _intent(stage: Stage, order_id: str, holds: Callable[[Any], bool]) -> dict[str, Any]:
     """The order's intent at the provider, once there is one and `holds` is true of it."""
     async with asyncio.timeout(60):
@@ -204,5 +241,12 @@ BESIDES: dict[str, Story] = {
     "provider.after:refund": taken,
     "cosmos.upsert.after:catalog:products": poison,
     "publish.part.after:catalog": poison,
+    "cosmos.create.after:operations": mended,
+    "cosmos.patch.after:operations": mended,
+    "cosmos.batch.after:operations": mended,
+    "task.start.after:operations": mended,
+    "redrive.sent": mended,
+    "redrive.noted": mended,
+    "set_aside.kept": mended,
 }
 """Crash point → the story that passes it, where those that are always told do not."""

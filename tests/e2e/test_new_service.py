@@ -31,6 +31,7 @@ WRITTEN = (
     "local.settings.sample.json",
     "shared/contracts/schemas/",
     "shared/faultpoints/points.json",
+    "shared/messaging/topology.py",
 )
 BACK_OFFICE = "local-back-office-primary"
 

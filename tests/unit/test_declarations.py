@@ -78,6 +78,7 @@ def test_a_new_service_is_written_everywhere_from_its_declaration_alone() -> Non
         "infra/servicebus.json",
         "local.settings.sample.json",
         "shared/faultpoints/points.json",
+        "shared/messaging/topology.py",
     }
     assert all("accounts" in after[name].lower() for name in after if name in new or before[name] != after[name])
 
@@ -92,8 +93,13 @@ def test_an_identity_may_do_what_its_service_declares_and_nothing_else() -> None
         }
         assert by_resource.pop("storage") == by_resource.pop("database") == {("", name)}
         assert by_resource.pop("insights") == {("", "")}
-        assert by_resource.pop("topic", set()) == ({("", name)} if service.publishes else set())
-        assert by_resource.pop("subscription", set()) == {(topic, name) for topic in service.hears}
+        topics = {("", name)} if service.publishes else set()
+        heard = {(topic, name) for topic in service.hears}
+        if service.operates:
+            heard |= {(topic, other.name) for other in SERVICES.values() for topic in other.hears}
+            topics |= {("", topic) for topic, _ in heard}
+        assert by_resource.pop("topic", set()) == topics
+        assert by_resource.pop("subscription", set()) == heard
         assert by_resource.pop("secret", set()) == {("", own.name) for own in service.settings if own.secret}
         assert not by_resource
 

@@ -43,6 +43,9 @@ def _needs() -> Iterator[Right]:
     for name, trigger in triggers("serviceBusTrigger"):
         scope = f"/topics/{trigger['topicName']}/subscriptions/{trigger['subscriptionName']}"
         yield _service(name), "servicebus", scope, "Azure Service Bus Data Receiver"
+        # dead letters are looked at and taken out of their queue, and go back through the topic
+        yield "operations", "servicebus", scope, "Azure Service Bus Data Receiver"
+        yield "operations", "servicebus", f"/topics/{trigger['topicName']}", "Azure Service Bus Data Sender"
 
 
 def _service(function: str) -> str:

@@ -18,7 +18,7 @@ ADDRESS = {"name": "A. Shopper", "line1": "1 High Street", "city": "London", "po
 PLACE = {"items": [{"sku": "85123A", "quantity": 6}], "shipping_address": ADDRESS, "payment_method": "pm_card_visa"}
 PRODUCT = {"name": "HEART", "category": "home", "price": {"amount": 255, "currency": "GBP"}}
 KEYED = {"Idempotency-Key": "k1"}
-ACCOUNTS = {"customer": "shopper", "staff": "staff"}
+ACCOUNTS = {"customer": "shopper", "staff": "staff", "admin": "admin"}
 TRACE = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
 
 

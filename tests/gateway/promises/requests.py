@@ -46,6 +46,9 @@ async def each_service_has_its_backend(world: World) -> None:
 
 # bodies and parameters
 
+WITH_BODY = [name for name, operation in DECLARED.items() if operation.takes_body]
+REDRIVE = OPERATIONS["operations_redrives_start"][2]
+
 
 @case
 async def a_body_must_fit_the_schema(world: World) -> None:
@@ -55,6 +58,8 @@ async def a_body_must_fit_the_schema(world: World) -> None:
         "orders_place": {**PLACE, "surprise": 1},
         "stock_put": {"on_hand": "5"},
         "payments_webhook": ["no object"],
+        "operations_redrives_start": {**REDRIVE, "rate": 0},
+        "operations_dead_letters_set_aside": {"why": ""},
     }
     for name, body in wrong.items():
         answer = await operate(world, name, body=body)
@@ -100,7 +105,7 @@ async def no_refusal_repeats_a_value(world: World) -> None:
 
 @case
 async def a_body_must_be_json(world: World) -> None:
-    for name in ("products_put", "carts_set_line", "orders_place", "stock_put", "payments_webhook"):
+    for name in WITH_BODY:
         for data, kind, status in (
             (b'{"a": ', "application/json", 400),
             (b"\xff\xfe", "application/json", 400),
@@ -117,7 +122,7 @@ async def a_body_must_be_json(world: World) -> None:
 
 @case
 async def a_body_has_a_largest_size(world: World) -> None:
-    for name in ("products_put", "carts_set_line", "orders_place", "stock_put", "payments_webhook"):
+    for name in WITH_BODY:
         for size in (102_401, 3_000_000):
             data = b'{"a": "' + b"x" * (size - 9) + b'"}'
             answer = await operate(world, name, body=None, data=data, headers={"Content-Type": "application/json"})

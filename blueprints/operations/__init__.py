@@ -1,0 +1,1 @@
+"""Operations: what is stuck, why, and how it is mended."""

@@ -1,0 +1,90 @@
+"""A good body and a good answer of each operation, for the API's document and for tests."""
+
+from __future__ import annotations
+
+from typing import Any
+
+_AT = "2026-11-02T09:00:00.000Z"
+_LETTER = {
+    "id": "orders.payments.7",
+    "topic": "orders",
+    "service": "payments",
+    "event_id": "order.placed.v1:ord_7x3kq5n2w4m6r5t3y2u7i4o6p5:1",
+    "event_type": "commerce.order.placed.v1",
+    "subject": "ord_7x3kq5n2w4m6r5t3y2u7i4o6p5",
+    "reason": "MaxDeliveryCountExceeded",
+    "problem": "",
+    "enqueued_at": _AT,
+    "deliveries": 10,
+}
+_ASIDE = {
+    **{name: value for name, value in _LETTER.items() if name not in ("problem", "deliveries")},
+    "why": "A test order of the provider.",
+    "by": "5a1d8f0e-3c44-4a6b-9a55-0f8f3f1f0a04",
+    "at": _AT,
+}
+_TASK = {
+    "id": "tsk_4q2n5xk7d6h3w2m5r7t2y4u6i3",
+    "kind": "redrive",
+    "status": "running",
+    "progress": {"done": 120, "total": 300},
+    "created_at": _AT,
+    "updated_at": _AT,
+}
+
+BODIES: dict[str, Any] = {
+    "operations_dead_letters_set_aside": {"why": "A test order of the provider."},
+    "operations_redrives_start": {
+        "topic": "orders",
+        "service": "payments",
+        "why": "The provider was away; it is back.",
+        "rate": 20,
+        "dry_run": True,
+        "filter": {"event_type": "commerce.order.placed.v1"},
+    },
+}
+ANSWERS: dict[str, Any] = {
+    "operations_queues_list": {
+        "items": [
+            {
+                "topic": "orders",
+                "service": "payments",
+                "waiting": 3,
+                "scheduled": 0,
+                "dead_lettered": 300,
+                "counted_all": True,
+                "oldest_waiting_seconds": 0.4,
+                "oldest_dead_letter_seconds": 5400.0,
+            }
+        ],
+        "next_cursor": None,
+    },
+    "operations_dead_letters_list": {"items": [_LETTER], "next_cursor": None},
+    "operations_dead_letters_get": {
+        **_LETTER,
+        "description": "",
+        "bytes": 412,
+        "sha256": "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
+        "trace_id": "4bf92f3577b34da6a3ce929d0e0e4736",
+        "redriven_by": "",
+        "data": {"order_id": "ord_7x3kq5n2w4m6r5t3y2u7i4o6p5", "customer_id": "[redacted]"},
+    },
+    "operations_dead_letters_set_aside": _ASIDE,
+    "operations_set_aside_list": {"items": [_ASIDE], "next_cursor": None},
+    "operations_redrives_start": {**_TASK, "status": "pending", "progress": {"done": 0, "total": None}},
+    "operations_redrives_messages": {
+        "items": [
+            {
+                "dead_letter_id": _LETTER["id"],
+                "event_id": _LETTER["event_id"],
+                "event_type": _LETTER["event_type"],
+                "subject": _LETTER["subject"],
+                "fate": "handled",
+            }
+        ],
+        "next_cursor": None,
+    },
+    "operations_tasks_list": {"items": [_TASK], "next_cursor": None},
+    "operations_tasks_get": _TASK,
+    "operations_tasks_cancel": {**_TASK, "status": "cancelling"},
+}

@@ -1,0 +1,163 @@
+"""Everything that can set operations in motion: its HTTP operations, and its long tasks."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import azure.durable_functions as df
+
+from blueprints.operations import redrive, service, store
+from blueprints.operations.declaration import SERVICE
+from blueprints.operations.service import DEAD_LETTER_ID
+from blueprints.operations.shapes import (
+    DeadLetterSummary,
+    DeadLetterView,
+    PutAside,
+    QueueView,
+    SentView,
+    SetAsideView,
+    StartRedrive,
+)
+from shared.tasks.task import TaskView, task_id
+from shared.tasks.triggers import TASK, long_tasks
+from shared.web.endpoint import Answer, Call, endpoint
+from shared.web.operation import Parameter, PathParameter
+from shared.web.paging import CURSOR, LIMIT, Page, read_limit
+
+bp = df.Blueprint()
+
+DEAD_LETTER = PathParameter("dead_letter_id", "The dead letter's id.", DEAD_LETTER_ID, "orders.payments.7")
+_TEXT = {"type": "string", "minLength": 1, "maxLength": 200}
+FILTERS = (
+    Parameter("topic", "Only those of this topic.", _TEXT),
+    Parameter("service", "Only those that this service did not handle.", _TEXT),
+    Parameter("event_type", "Only events of this type.", _TEXT),
+    Parameter("reason", "Only those with this reason of the broker.", _TEXT),
+    Parameter("subject", "Only events about this subject, such as an order's id.", _TEXT),
+    Parameter("min_age_seconds", "Only those that old.", {"type": "integer", "minimum": 0, "maximum": 1_209_600}),
+)
+
+tasks = long_tasks(
+    bp, SERVICE, "/operations/tasks", "operations.read", "operations.write", {redrive.KIND: redrive.step}
+)
+
+
+@endpoint(
+    bp, SERVICE, "operations_queues_list", "GET /operations/queues", scope="operations.read", returns=Page[QueueView]
+)
+async def queues(call: Call[Any]) -> Answer:
+    """See every subscription: what waits, what is dead, and since when."""
+    return Answer(await service.queues())
+
+
+@endpoint(
+    bp,
+    SERVICE,
+    "operations_dead_letters_list",
+    "GET /operations/dead-letters",
+    scope="operations.read",
+    returns=Page[DeadLetterSummary],
+    query=(*FILTERS, LIMIT, CURSOR),
+)
+async def dead_letters(call: Call[Any]) -> Answer:
+    """List dead letters.
+
+    A page may be shorter than `limit`, or empty, while there is a `next_cursor`: a page looks at 5,000 of them.
+    """
+    query = call.query
+    asked = {name: query[name] for name in (filtered.name for filtered in FILTERS) if name in query}
+    return Answer(await service.dead_letters_page(asked, query.get("cursor"), read_limit(query)))
+
+
+@endpoint(
+    bp,
+    SERVICE,
+    "operations_dead_letters_get",
+    "GET /operations/dead-letters/{dead_letter_id}",
+    DEAD_LETTER,
+    scope="operations.read",
+    returns=DeadLetterView,
+    problems=(404,),
+)
+async def dead_letter(call: Call[Any]) -> Answer:
+    """Read one dead letter, without what may be personal."""
+    return Answer(await service.dead_letter(call.path(DEAD_LETTER)))
+
+
+@endpoint(
+    bp,
+    SERVICE,
+    "operations_dead_letters_set_aside",
+    "POST /operations/dead-letters/{dead_letter_id}/set-aside",
+    DEAD_LETTER,
+    scope="operations.write",
+    body=PutAside,
+    returns=SetAsideView,
+    problems=(404, 409),
+)
+async def set_aside(call: Call[PutAside]) -> Answer:
+    """Set a dead letter aside: it is kept with the reason, out of its queue.
+
+    Sent again, it has the same answer.
+    """
+    return Answer(await service.put_aside(call.caller, call.path(DEAD_LETTER), call.body.why))
+
+
+@endpoint(
+    bp,
+    SERVICE,
+    "operations_set_aside_list",
+    "GET /operations/set-aside",
+    scope="operations.read",
+    returns=Page[SetAsideView],
+    query=(LIMIT, CURSOR),
+)
+async def list_set_aside(call: Call[Any]) -> Answer:
+    """List what was set aside, the latest first."""
+    query = call.query
+    return Answer(await service.set_aside_page(query.get("cursor"), read_limit(query)))
+
+
+@endpoint(
+    bp,
+    SERVICE,
+    "operations_redrives_start",
+    "POST /operations/redrives",
+    scope="operations.write",
+    body=StartRedrive,
+    idempotency_key="required",
+    returns=TaskView,
+    status=202,
+    problems=(404, 409, 422),
+    location=True,
+    durable=True,
+)
+async def start_redrive(call: Call[StartRedrive]) -> Answer:
+    """Send dead letters again, to the one subscription that failed.
+
+    A long task; without `dry_run`: false it only counts. It sends at the rate, and stops where those that it has sent
+    die again. One at a time for each subscription: 409.
+    """
+    given = service.redrive_given(call.body)
+    wanted = task_id(redrive.KIND, call.caller.subject, call.idempotency_key)
+    if await store.TASKS.read(wanted) is None:
+        await service.claim(call.body, wanted)
+    return await tasks.start(call.client, redrive.KIND, call.caller, call.idempotency_key, given)
+
+
+@endpoint(
+    bp,
+    SERVICE,
+    "operations_redrives_messages",
+    "GET /operations/redrives/{task_id}/messages",
+    TASK,
+    scope="operations.read",
+    returns=Page[SentView],
+    problems=(404,),
+    query=(LIMIT, CURSOR),
+)
+async def redriven(call: Call[Any]) -> Answer:
+    """Read what a redrive has sent again, and what became of each."""
+    task = await tasks.owned(call.caller, call.path(TASK))
+    query = call.query
+    return Answer(await service.redriven(task, query.get("cursor"), read_limit(query)))

@@ -1,0 +1,13 @@
+"""The subscriptions that are declared. Written by scripts.infrastructure."""
+
+from __future__ import annotations
+
+SUBSCRIPTIONS: tuple[tuple[str, str], ...] = (
+    ("carts", "orders"),
+    ("catalog", "orders"),
+    ("inventory", "orders"),
+    ("orders", "inventory"),
+    ("orders", "payments"),
+    ("payments", "orders"),
+)
+"""Topic and name of each. The name is that of the service that hears."""

@@ -1,0 +1,207 @@
+"""What is stuck is seen, understood and mended: each subscription once, over the API and by the command line."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import secrets
+import sys
+from collections.abc import AsyncIterator, Iterator
+from typing import Any
+
+import pytest
+
+from shared.messaging.topology import SUBSCRIPTIONS
+from tests.e2e.conftest import PATIENCE, ROOT, Client, Login, Stocked, System, basket, started
+
+DEADLINE = 150
+"""Seconds that orders wait here: what they wait for is dead until somebody has mended it."""
+BACK_OFFICE = "local-back-office-primary"
+ENDED = ("completed", "failed", "cancelled")
+
+
+@pytest.fixture(scope="module")
+def system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
+    with pytest.MonkeyPatch.context() as patch:
+        # nobody asks again by itself: what dies stays dead
+        patch.setenv("RECONCILE_AFTER_SECONDS", "600")
+        with started(tmp_path_factory.mktemp("operate"), deadline=DEADLINE) as running:
+            yield running
+
+
+@pytest.fixture
+async def admin(login: Login) -> Client:
+    return (await login("admin")).at_gateway(BACK_OFFICE)
+
+
+class Database:
+    """The database, and what it refuses."""
+
+    def __init__(self, system: System, client: Client) -> None:
+        self._url, self._session = f"{system.addresses['cosmos']}/_local/faults", client.session
+
+    async def refuses(self, database: str, operation: str, container: str = "") -> None:
+        fault = {"status": 403, "count": None, "database": database, "container": container, "operation": operation}
+        async with self._session.post(self._url, json=fault) as answer:
+            assert answer.status == 204, await answer.text()
+
+    async def recovers(self) -> None:
+        async with self._session.delete(self._url) as answer:
+            assert answer.status == 204
+
+
+@pytest.fixture
+async def database(system: System, admin: Client) -> AsyncIterator[Database]:
+    made = Database(system, admin)
+    yield made
+    await made.recovers()
+
+
+async def dead(admin: Client, *queues: tuple[str, str]) -> dict[tuple[str, str], int]:
+    """How many dead letters there are in each subscription, once there are some in these."""
+    async with asyncio.timeout(PATIENCE):
+        while True:
+            answer = await admin.call("GET", "/operations/queues")
+            assert answer.status == 200, answer
+            found = {(queue["topic"], queue["service"]): queue["dead_lettered"] for queue in answer.json["items"]}
+            if all(found[queue] for queue in queues):
+                return found
+            await asyncio.sleep(0.1)
+
+
+async def redriven(admin: Client, topic: str, service: str, **more: Any) -> Any:
+    """The task once it has ended."""
+    asked = {"topic": topic, "service": service, "why": "a test", "rate": 100, "dry_run": False, **more}
+    started_ = await admin.call("POST", "/operations/redrives", asked, {"Idempotency-Key": secrets.token_hex(8)})
+    assert started_.status == 202, started_
+    assert started_.headers["Retry-After"] and started_.headers["Location"].startswith("/v1/operations/tasks/tsk_")
+    return await admin.until(f"/operations/tasks/{started_.json['id']}", lambda task: task["status"] in ENDED)
+
+
+async def command(system: System, *words: str) -> tuple[int, str, str]:
+    """The command line: exit code, what it says, what it complains of."""
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "scripts.operate", "--state", str(system.state), *words),
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+        cwd=ROOT,
+    )
+    said, complained = await process.communicate()
+    return process.returncode or 0, said.decode(), complained.decode()
+
+
+async def test_what_died_in_every_subscription_is_mended_and_every_order_ends_as_it_should(
+    system: System, shopper: Client, staff: Client, admin: Client, stocked: Stocked, database: Database
+) -> None:
+    sku = await stocked(300, 50)
+    assert (await shopper.settled((await shopper.placed(basket((sku, 1))))["id"]))["status"] == "confirmed"
+
+    # what orders hears dies in it
+    for container in ("products", "carts", "answers"):
+        await database.refuses("orders", "create", container)
+    new = await stocked(200, 5)
+    cart = (await shopper.call("POST", "/carts")).json
+    cart = (await shopper.call("PUT", f"/carts/{cart['id']}/items/{sku}", {"quantity": 2})).json
+    first = await shopper.placed(basket((sku, 1)))
+    to_orders = [(topic, name) for topic, name in SUBSCRIPTIONS if name == "orders" and topic != "orders"]
+    await dead(admin, *to_orders)
+    await database.recovers()
+
+    # what orders tells dies in those who hear it
+    for name in ("inventory", "payments"):
+        await database.refuses(name, "batch")
+    second = await shopper.placed(basket((sku, 1)))
+    from_orders = [("orders", "inventory"), ("orders", "payments")]
+    found = await dead(admin, *from_orders)
+    assert {queue for queue, count in found.items() if count} >= {*to_orders, *from_orders}
+
+    # why
+    (letter,) = (await admin.call("GET", f"/operations/dead-letters?service=payments&subject={second['id']}")).json[
+        "items"
+    ]
+    shown = (await admin.call("GET", f"/operations/dead-letters/{letter['id']}")).json
+    assert (shown["reason"], shown["problem"]) == ("MaxDeliveryCountExceeded", "")
+    assert shown["data"]["order_id"] == second["id"] and shown["data"]["payment_method"] == "[redacted]"
+    log = (system.state / "logs" / "functions.log").read_text()
+    failed = [line for line in log.splitlines() if '"event.failed"' in line and shown["event_id"] in line]
+    assert failed and shown["trace_id"] in failed[0]
+
+    # while the cause is there it stops by itself, and says so
+    task = await redriven(admin, "orders", "payments", dead_letter_ids=[letter["id"]])
+    assert (task["status"], task["problem"]["code"]) == ("failed", "came-back")
+    code, _, complained = await command(system, "dead-letters", "redrive", "orders", "payments", "--why", "x", "--yes")
+    assert code == 1 and "died again" in complained
+    assert (await admin.call("GET", f"/orders/{second['id']}")).json["status"] == "placed"
+    await database.recovers()
+
+    # some by the API, the others by the command line
+    for topic, name in to_orders[:2]:
+        task = await redriven(admin, topic, name)
+        assert (task["status"], task["result"]["waiting"]) == ("completed", 0), task
+    for topic, name in (*to_orders[2:], *from_orders):
+        code, said, complained = await command(
+            system, "--json", "dead-letters", "redrive", topic, name, "--why", "mended", "--yes", "--rate", "50"
+        )
+        assert code == 0, complained
+        assert json.loads(said)["result"]["handled"] >= 1
+
+    for order in (first, second):
+        assert (await shopper.settled(order["id"]))["status"] == "confirmed"
+    assert (await shopper.settled((await shopper.placed(basket((new, 1))))["id"]))["status"] == "confirmed"
+    body = {key: value for key, value in basket().items() if key != "items"}
+    body |= {"cart_id": cart["id"], "cart_version": cart["version"]}
+    body |= {"expected_total": {"amount": 600, "currency": "GBP"}}
+    assert (await shopper.settled((await shopper.placed(body))["id"]))["status"] == "confirmed"
+    assert not any((await dead(admin)).values())
+
+
+async def test_a_dead_letter_is_set_aside_by_the_command_line(
+    system: System, shopper: Client, admin: Client, stocked: Stocked, database: Database
+) -> None:
+    await database.refuses("orders", "create", "carts")
+    cart = (await shopper.call("POST", "/carts")).json
+    await dead(admin, ("carts", "orders"))
+    _, said, _ = await command(system, "--json", "dead-letters", "list", "--subject", cart["id"])
+    letters = json.loads(said)
+    assert [letter["subject"] for letter in letters] == [cart["id"]]
+    code, said, complained = await command(system, "dead-letters", "show", letters[0]["id"])
+    assert code == 0 and "MaxDeliveryCountExceeded" in said, complained
+    code, _, complained = await command(system, "dead-letters", "set-aside", letters[0]["id"], "--why", "a test cart")
+    assert code == 0, complained
+    code, said, _ = await command(system, "dead-letters", "kept")
+    assert cart["id"] in said and "a test cart" in said
+    assert (await dead(admin))["carts", "orders"] == 0
+    code, _, complained = await command(system, "dead-letters", "show", letters[0]["id"])
+    assert code == 1 and "there is no such dead letter" in complained
+
+
+async def test_reading_is_for_staff_and_mending_for_administrators(
+    shopper: Client, staff: Client, admin: Client
+) -> None:
+    asked = {"topic": "orders", "service": "payments", "why": "a test"}
+    key = {"Idempotency-Key": secrets.token_hex(8)}
+    assert (await staff.call("GET", "/operations/queues")).status == 200
+    assert (await shopper.call("GET", "/operations/queues")).problem == "insufficient-role"
+    assert (await staff.call("POST", "/operations/redrives", asked, key)).problem == "insufficient-role"
+    task = (await admin.call("POST", "/operations/redrives", asked, key)).json
+    assert (await admin.call("POST", "/operations/redrives", asked, key)).json["id"] == task["id"]
+    again = await admin.call("POST", "/operations/redrives", {**asked, "rate": 11}, key)
+    assert (again.status, again.problem) == (422, "idempotency-key-reused")
+    assert (await staff.call("GET", f"/operations/tasks/{task['id']}")).json["kind"] == "redrive"
+    assert (await staff.call("POST", f"/operations/tasks/{task['id']}/cancel")).problem == "insufficient-role"
+    ended = await admin.until(f"/operations/tasks/{task['id']}", lambda found: found["status"] in ENDED)
+    assert ended["result"]["dry_run"] is True
+    assert (await admin.call("POST", f"/operations/tasks/{task['id']}/cancel")).problem == "task-ended"
+    nowhere = await admin.call("POST", "/operations/redrives", {**asked, "service": "carts"}, {"Idempotency-Key": "n"})
+    assert (nowhere.status, nowhere.problem) == (404, "not-found")
+
+
+async def test_the_command_line_says_what_is_wrong(system: System) -> None:
+    code, _, complained = await command(system, "tasks", "show", "tsk_" + "a" * 26)
+    assert code == 1 and complained.startswith("Error: Not found: there is no such task (not-found); trace ")
+    code, _, complained = await command(system, "--account", "shopper", "queues")
+    assert code == 1 and "insufficient-role" in complained
+    code, _, complained = await command(system, "--url", "http://localhost:1/v1", "queues")
+    assert code == 1 and "OPERATE_TOKEN" in complained
+    code, said, _ = await command(system, "queues")
+    assert code == 0 and all(f"{topic} " in said for topic, _ in SUBSCRIPTIONS)
