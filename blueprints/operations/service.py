@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import re
 from collections.abc import Mapping
@@ -9,7 +10,6 @@ from datetime import timedelta
 from typing import Any
 
 import msgspec
-from shared.messaging.topology import SUBSCRIPTIONS
 
 from blueprints.operations import redrive, store
 from blueprints.operations.domain import Chosen, redacted
@@ -27,6 +27,7 @@ from shared.errors import Conflict, InvalidRequest, NotFound, Transient
 from shared.faultpoints import crash_point
 from shared.messaging import dead_letters
 from shared.messaging.dead_letters import Letter
+from shared.messaging.topology import SUBSCRIPTIONS
 from shared.persistence.cosmos import AlreadyExists
 from shared.tasks.task import Task
 from shared.telemetry import trace
@@ -45,13 +46,14 @@ log = Log("operations")
 
 async def queues() -> Page[QueueView]:
     """Every subscription. Raises Transient."""
-    return Page([await _queue(topic, name) for topic, name in SUBSCRIPTIONS], None)
+    return Page(list(await asyncio.gather(*(_queue(topic, name) for topic, name in SUBSCRIPTIONS))), None)
 
 
 async def _queue(topic: str, name: str) -> QueueView:
     now = utc_now().timestamp()
-    waiting = await dead_letters.measure(topic, name, dead=False)
-    dead = await dead_letters.measure(topic, name)
+    waiting, dead = await asyncio.gather(
+        dead_letters.measure(topic, name, dead=False), dead_letters.measure(topic, name)
+    )
     return QueueView(
         topic=topic,
         service=name,
@@ -127,7 +129,7 @@ async def dead_letter(dead_letter_id: str) -> DeadLetterView:
     return DeadLetterView(
         **msgspec.structs.asdict(_summary(letter)),
         description=letter.description,
-        bytes=letter.bytes,
+        bytes=letter.size,
         sha256=hashlib.sha256(letter.body).hexdigest(),
         trace_id=told.trace_id if told else "",
         redriven_by=letter.task,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
+import sys
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -100,7 +101,7 @@ def dead_letters() -> None:
 @filters
 @MOST
 @pass_operator
-def list_dead_letters(operator: Operator, most: int, **asked: Any) -> None:
+def list_dead_letters(operator: Operator, /, most: int, **asked: Any) -> None:
     """List dead letters."""
     operator.list("/operations/dead-letters", asked, LETTERS, most)
 
@@ -146,6 +147,7 @@ def kept(operator: Operator, most: int) -> None:
 @pass_operator
 def redrive(
     operator: Operator,
+    /,
     topic: str,
     service: str,
     why: str,
@@ -187,7 +189,8 @@ async def _redrive(operator: Operator, api: Api, asked: dict[str, Any]) -> Any:
 
 async def _followed(api: Api, task: Any, silent: bool) -> Any:
     """The task once it has ended, with a progress bar meanwhile."""
-    path, bar = f"/operations/tasks/{task['id']}", None
+    path = f"/operations/tasks/{task['id']}"
+    bar: Any = None
     click.echo(f"task {task['id']}; end it with: tasks cancel {task['id']}", err=True)
     try:
         while task["status"] not in ENDED:
@@ -195,9 +198,7 @@ async def _followed(api: Api, task: Any, silent: bool) -> Any:
             task = await api.call("GET", path)
             done, total = task["progress"]["done"], task["progress"]["total"]
             if bar is None and total and not silent:
-                bar = click.progressbar(
-                    length=total, label=task["kind"], show_pos=True, file=click.get_text_stream("stderr")
-                )
+                bar = click.progressbar(length=total, label=task["kind"], show_pos=True, file=sys.stderr)
             if bar is not None:
                 bar.update(done - bar.pos)
     finally:

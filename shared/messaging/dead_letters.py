@@ -21,14 +21,13 @@ from azure.servicebus import (
     ServiceBusMessage,
     ServiceBusMessageState,
     ServiceBusReceivedMessage,
-    ServiceBusSubQueue,
 )
 from azure.servicebus.exceptions import MessageLockLostError, ServiceBusError
 
 from shared.clock import timestamp
 from shared.contracts.event import Event
 from shared.errors import Transient
-from shared.messaging import publisher
+from shared.messaging import client
 
 if TYPE_CHECKING:
     from azure.servicebus.aio import ServiceBusReceiver
@@ -62,7 +61,7 @@ class Letter(msgspec.Struct, frozen=True, kw_only=True):
     description: str
     enqueued_at: str
     deliveries: int
-    bytes: int
+    size: int
     traceparent: str
     task: str
     origin: int
@@ -92,7 +91,7 @@ def letter_of(topic: str, subscription: str, message: ServiceBusReceivedMessage)
         description=_text(message.dead_letter_error_description),
         enqueued_at=_time(message.enqueued_time_utc),
         deliveries=message.delivery_count or 0,
-        bytes=len(body),
+        size=len(body),
         traceparent=event.traceparent if event else _text(properties.get("traceparent")),
         task=_text(properties.get(TASK)),
         origin=_number(properties.get(FROM)),
@@ -108,8 +107,8 @@ def again(letter: Letter, message: ServiceBusReceivedMessage, task: str) -> Serv
     not send it twice inside the duplicate-detection window. Reason and description stay behind.
     """
     kept = {name: value for name, value in _properties(message).items() if name not in _REASONS}
-    told: dict[str | bytes, Any] = {**kept, TASK: task, FROM: letter.number}
-    told.setdefault(LABEL, _text(message.subject))
+    told: dict[str | bytes, Any] = {LABEL: _text(message.subject), TASK: task, FROM: letter.number}
+    told.update((name, value) for name, value in kept.items() if name not in (TASK, FROM))
     return ServiceBusMessage(
         letter.body,
         message_id=message_id(letter, task),
@@ -173,28 +172,21 @@ async def browse(
 async def _peeked(
     topic: str, subscription: str, dead: bool, first: int, most: int
 ) -> AsyncIterator[ServiceBusReceivedMessage]:
-    async with receiver(topic, subscription, dead=dead) as peeking:
-        while most > 0:
-            try:
-                found = await peeking.peek_messages(min(PAGE, most), sequence_number=max(1, first))
-            except (ServiceBusError, OSError) as exc:
-                raise _silent() from exc
-            if not found:
-                return
-            for message in found:
-                yield message
-            most -= len(found)
-            first = (found[-1].sequence_number or 0) + 1
+    while most > 0:
+        found = await client.peek((topic, subscription, dead), max(1, first), min(PAGE, most))
+        if not found:
+            return
+        for message in found:
+            yield message
+        most -= len(found)
+        first = (found[-1].sequence_number or 0) + 1
 
 
 @asynccontextmanager
 async def receiver(topic: str, subscription: str, *, dead: bool = True) -> AsyncIterator[ServiceBusReceiver]:
     """A receiver of the subscription, or of its dead letters, in peek-lock mode."""
-    made = publisher.bus().get_subscription_receiver(
-        topic, subscription, sub_queue=ServiceBusSubQueue.DEAD_LETTER if dead else None
-    )
     try:
-        async with made:
+        async with client.receiver_of((topic, subscription, dead)) as made:
             yield made
     except (ServiceBusError, OSError) as exc:
         raise _silent() from exc

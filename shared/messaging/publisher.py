@@ -1,4 +1,4 @@
-"""One Service Bus client a process, created on first use, and a sender per topic."""
+"""Sending: a sender per topic, created on first use."""
 
 from __future__ import annotations
 
@@ -14,16 +14,14 @@ from azure.servicebus.exceptions import MessageSizeExceededError, ServiceBusErro
 from shared.contracts.event import Event
 from shared.errors import Rejected, Transient
 from shared.faultpoints import crash_point
-from shared.identity import own_credential, service_bus_options
-from shared.settings import SERVICEBUS_CONNECTION, settings
+from shared.messaging import client
 from shared.telemetry import trace
 from shared.telemetry.span import SERVICE_BUS, Span, dependency
 
 if TYPE_CHECKING:
-    from azure.servicebus.aio import ServiceBusClient, ServiceBusSender
+    from azure.servicebus.aio import ServiceBusSender
 
 _CONTENT_TYPE = "application/cloudevents+json; charset=UTF-8"
-_client: ServiceBusClient | None = None
 _senders: dict[str, _TopicSender] = {}
 
 
@@ -117,33 +115,15 @@ def _send(topic: str, event: Event, repeat: str, spans: Mapping[str, Span]) -> A
 
 async def close() -> None:
     """Close every sender and the connection; the next publication opens new ones."""
-    global _client
-    client, _client = _client, None
     senders = [held.sender for held in _senders.values()]
     _senders.clear()
     for sender in senders:
         await sender.close()
-    if client is not None:
-        await client.close()
+    await client.close()
 
 
 def _sender(topic: str) -> _TopicSender:
     held = _senders.get(topic)
     if held is None:
-        held = _senders[topic] = _TopicSender(bus().get_topic_sender(topic))
+        held = _senders[topic] = _TopicSender(client.bus().get_topic_sender(topic))
     return held
-
-
-def bus() -> ServiceBusClient:
-    """The client of the process."""
-    global _client  # noqa: PLW0603 - one client a process is what the SDK asks for
-    if _client is None:
-        from azure.servicebus.aio import ServiceBusClient
-
-        connection = settings().connection(SERVICEBUS_CONNECTION)
-        if connection.string:
-            _client = ServiceBusClient.from_connection_string(connection.string)
-        else:
-            address = connection.address
-            _client = ServiceBusClient(address, own_credential(connection.client_id), **service_bus_options(address))
-    return _client

@@ -188,7 +188,8 @@ async def answered(
         return Answer({"done": True})
 
     trigger = framed(replace(NOTHING, method=method, **declared), nothing)
-    return await trigger(func.HttpRequest(method, "http://localhost/", headers=headers, body=body))
+    answer: func.HttpResponse = await trigger(func.HttpRequest(method, "http://localhost/", headers=headers, body=body))
+    return answer
 
 
 @pytest.mark.parametrize("header", [gateway.PROOF, "authorization", "traceparent", "x-client-application"])

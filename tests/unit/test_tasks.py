@@ -69,7 +69,7 @@ class Context:
 
 def test_steps_are_taken_until_the_task_has_ended() -> None:
     context = Context()
-    running = steps(context, "x_step")  # type: ignore[arg-type]
+    running = steps(context, "x_step")
     assert next(running) == ("x_step", {"task_id": "tsk_x", "traceparent": "t"})
     assert running.send({"ended": False, "status": "running", "pause": 0})[0] == "x_step"
     with pytest.raises(StopIteration) as stopped:
@@ -79,7 +79,7 @@ def test_steps_are_taken_until_the_task_has_ended() -> None:
 
 def test_a_history_stays_short() -> None:
     context = Context()
-    running = steps(context, "x_step")  # type: ignore[arg-type]
+    running = steps(context, "x_step")
     next(running)
     with pytest.raises(StopIteration) as stopped:
         for _ in range(STEPS + 1):
@@ -89,7 +89,7 @@ def test_a_history_stays_short() -> None:
 
 
 def test_an_activity_that_fails_for_good_fails_the_orchestrator_without_its_stack() -> None:
-    running = steps(Context(), "x_step")  # type: ignore[arg-type]
+    running = steps(Context(), "x_step")
     next(running)
     with pytest.raises(RuntimeError, match=r"^Activity function 'x_step' failed: X: y$"):
         running.throw(Exception('Activity function \'x_step\' failed: X: y \n {"$type": "..."}'))

@@ -149,9 +149,9 @@ async def test_a_task_whose_start_was_lost_is_started_by_the_timer(monkeypatch: 
     lost = await BOUND.start(Durable(fails=True), "count", SHOPPER, secrets.token_hex(4), {"to": 3})
     _later(monkeypatch, hours=1)
     silent, durable = Durable(fails=True), Durable(None)
-    await revive(BOUND, silent)  # type: ignore[arg-type]
+    await revive(BOUND, silent)
     assert (await TASKS.read(lost.body.id)).status == "pending", "nobody knows what Durable does not tell"  # type: ignore[union-attr]
-    await revive(BOUND, durable)  # type: ignore[arg-type]
+    await revive(BOUND, durable)
     assert lost.body.id in durable.started
 
 
@@ -161,7 +161,7 @@ async def test_a_task_whose_orchestrator_was_ended_by_hand_has_failed(
 ) -> None:
     task = await added()
     _later(monkeypatch, hours=1)
-    await revive(BOUND, Durable(status))  # type: ignore[arg-type]
+    await revive(BOUND, Durable(status))
     found = await present(task)
     assert found.status == "failed" and found.problem is not None and found.problem.code == "orchestrator-ended"
 
@@ -171,10 +171,10 @@ async def test_what_has_been_kept_long_enough_goes_after_its_history(monkeypatch
     await take_step(TASKS, {"count": count}, over.id)
     durable = Durable()
     _later(monkeypatch, hours=29 * 24)
-    await purge(BOUND, durable)  # type: ignore[arg-type]
+    await purge(BOUND, durable)
     assert over.id not in durable.purged
     _later(monkeypatch, hours=31 * 24)
-    await purge(BOUND, durable)  # type: ignore[arg-type]
+    await purge(BOUND, durable)
     assert over.id in durable.purged and still.id not in durable.purged
     async with asyncio.timeout(10):
         while True:
