@@ -39,11 +39,13 @@ class Operator:
 
         return asyncio.run(asking())
 
-    def list(self, path: str, asked: dict[str, Any], names: tuple[str, ...], most: int) -> None:
+    def pages(self, path: str, asked: dict[str, Any], names: tuple[str, ...], most: int) -> None:
         async def all_of(api: Api) -> list[Any]:
             return [item async for item in api.each(path, asked, most)]
 
-        items = self.ask(all_of)
+        self.print(self.ask(all_of), names)
+
+    def print(self, items: list[Any], names: tuple[str, ...]) -> None:
         show.as_json(items) if self.json else show.table(names, items)
 
     def one(self, item: Any) -> None:
@@ -87,7 +89,8 @@ def queues(operator: Operator) -> None:
     """Every subscription: what waits, what is dead, and since when."""
     names = ("topic", "service", "waiting", "scheduled", "dead_lettered")
     ages = ("oldest_waiting_seconds", "oldest_dead_letter_seconds")
-    operator.list("/operations/queues", {}, (*names, *ages), 1_000)
+    items = operator.ask(lambda api: api.call("GET", "/operations/queues"))["items"]
+    operator.print(items, (*names, *ages))
 
 
 @main.group("dead-letters")
@@ -103,7 +106,7 @@ def dead_letters() -> None:
 @pass_operator
 def list_dead_letters(operator: Operator, /, most: int, **asked: Any) -> None:
     """List dead letters."""
-    operator.list("/operations/dead-letters", asked, LETTERS, most)
+    operator.pages("/operations/dead-letters", asked, LETTERS, most)
 
 
 @dead_letters.command("show")
@@ -129,7 +132,7 @@ def set_aside(operator: Operator, dead_letter_id: str, why: str) -> None:
 @pass_operator
 def kept(operator: Operator, most: int) -> None:
     """List what was set aside."""
-    operator.list("/operations/set-aside", {}, ("id", "event_type", "subject", "why", "by", "at"), most)
+    operator.pages("/operations/set-aside", {}, ("id", "event_type", "subject", "why", "by", "at"), most)
 
 
 @dead_letters.command()
@@ -218,7 +221,7 @@ def tasks() -> None:
 @pass_operator
 def list_tasks(operator: Operator, status: str | None, most: int) -> None:
     """List long tasks, the newest first."""
-    operator.list("/operations/tasks", {"status": status}, TASK, most)
+    operator.pages("/operations/tasks", {"status": status}, TASK, most)
 
 
 @tasks.command("show")
@@ -256,4 +259,4 @@ def cancel(operator: Operator, task_id: str) -> None:
 def messages(operator: Operator, task_id: str, most: int) -> None:
     """What a redrive has sent again, and what became of each."""
     names = ("dead_letter_id", "event_type", "subject", "fate")
-    operator.list(f"/operations/redrives/{task_id}/messages", {}, names, most)
+    operator.pages(f"/operations/redrives/{task_id}/messages", {}, names, most)
