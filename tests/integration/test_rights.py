@@ -168,4 +168,6 @@ def test_without_one_role_on_messages_that_roles_work_alone_is_refused(
 
 @pytest.mark.parametrize("name", sorted({name for name, _, _ in MESSAGES}))
 def test_a_service_passes_no_messages_but_by_its_roles(namespace: tuple[Tenant, ServiceBusServer], name: str) -> None:
-    assert able(*namespace, name, MESSAGES) == {row for row in MESSAGES if row[0] == name}
+    # operations may do what others may: a row of theirs is its own work, too
+    own = {row[1:] for row in MESSAGES if row[0] == name}
+    assert able(*namespace, name, MESSAGES) == {row for row in MESSAGES if row[1:] in own}
