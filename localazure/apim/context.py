@@ -64,20 +64,34 @@ class Body:
         self._content = content
         self._reader = reader
         self._consumed = False
+        self._broken: GatewayError | None = None
 
     @property
     def pending(self) -> bool:
-        """Nobody has read it from the wire yet."""
+        """Nobody has read it from the wire yet, nor tried to."""
         return self._reader is not None
 
     async def load(self, limit: int = LARGEST_BUFFERED) -> bytes:
-        """Everything. Raises GatewayError (413) for a body of more than `limit` bytes, which is then not read on."""
+        """Everything. Raises GatewayError (413) for a body of more than `limit` bytes, which is then not read on.
+
+        What could not be read once cannot be later: the same is raised again, and an expression that looks at it gets
+        an exception that it can catch.
+        """
+        if self._broken is not None:
+            raise self._broken
         if self._reader is not None:
-            self._content, self._reader = await self._reader(limit), None
+            reader, self._reader = self._reader, None
+            try:
+                self._content = await reader(limit)
+            except GatewayError as exc:
+                self._broken = exc
+                raise
         return self._content
 
     def look(self, preserve: bool) -> bytes:
         """The loaded content, as `Body.As<T>(preserveContent)` sees it."""
+        if self._broken is not None:
+            raise ValueError("the message body cannot be read")
         if self._consumed:
             raise ValueError("the message body has been read before; pass preserveContent: true to the first reading")
         assert not self.pending, "a policy that reads the body loads it first"

@@ -26,7 +26,9 @@ def problem(error: CommerceError, trace_id: str) -> func.HttpResponse:
     if error.retry_after is not None:
         headers["Retry-After"] = str(max(1, round(error.retry_after)))
     if error.status == 401:
-        headers["WWW-Authenticate"] = f'Bearer error="invalid_token", error_description="{error.code}"'
+        # RFC 6750, section 3: whoever sent no token is told of no error
+        known = f' error="invalid_token", error_description="{error.code}"' if error.code != "unauthenticated" else ""
+        headers["WWW-Authenticate"] = f"Bearer{known}"
     return func.HttpResponse(
         json.dumps(document, ensure_ascii=False), status_code=error.status, mimetype=CONTENT_TYPE, headers=headers
     )

@@ -14,7 +14,10 @@ from tests.gateway.world import World
 async def _unauthenticated(world: World, token: str | None, code: str, **more: Any) -> None:
     answer = await operate(world, "orders_list", token=token, **more)
     assert (answer.status, answer.problem) == (401, code), answer
-    assert answer.headers["www-authenticate"] == f'Bearer error="invalid_token", error_description="{code}"'
+    sent = code != "unauthenticated"
+    challenge = f'Bearer error="invalid_token", error_description="{code}"' if sent else "Bearer"
+    assert answer.headers["www-authenticate"] == challenge
+    assert sent or answer.json["detail"] == "send an access token: Authorization: Bearer …"
     assert not world.seen
 
 

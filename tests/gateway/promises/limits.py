@@ -16,6 +16,11 @@ async def a_key_must_be_valid(world: World) -> None:
     for key in ("nonsense", "cancelled"):
         answer = await operate(world, "products_list", key=key)
         assert (answer.status, answer.problem) == (401, "invalid-subscription-key")
+        assert answer.headers["www-authenticate"] == "Bearer"
+        assert answer.headers["cache-control"] == "no-store"
+        assert answer.headers["x-content-type-options"] == "nosniff"
+        assert answer.headers["traceparent"][3:35] == answer.json["trace_id"]
+        assert not [name for name in answer.headers if name.lower().startswith("ratelimit")]
     assert not world.seen
 
 

@@ -74,7 +74,8 @@ async def json_that_no_reader_takes_is_refused_with_a_problem(world: World) -> N
             token = {"orders_place": "shopper", "products_put": "staff"}.get(name)
             headers = {"Content-Type": "application/json", **KEYED}
             answer = await operate(world, name, token=token, body=None, data=data, headers=headers)
-            assert (answer.status, answer.problem) == (400, "invalid-request"), (name, data[:40], answer)
+            assert answer.status == 400, (name, data[:40], answer)
+            assert answer.problem in {"malformed-json", "invalid-request"}, (name, data[:40], answer)
         await world.reset()
     assert not world.seen
 

@@ -76,6 +76,10 @@ async def what_is_no_operation_is_a_problem(world: World) -> None:
     for method, path in (("GET", "/v1/nothing"), ("GET", "/other"), ("PATCH", "/v1/nothing")):
         answer = await world.call(method, path)
         assert (answer.status, answer.problem) == (404, "no-such-operation")
+        assert answer.headers["cache-control"] == "no-store"
+        assert answer.headers["x-content-type-options"] == "nosniff"
+        assert answer.headers["traceparent"][3:35] == answer.json["trace_id"]
+        assert not [name for name in answer.headers if name.lower().startswith("ratelimit")]
     assert not world.seen
 
 
