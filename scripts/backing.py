@@ -2,8 +2,9 @@
 
     python -m scripts.backing [--gateway] [--only PART,…] [--port PART=N]
 
-`func start` is then the host: Cosmos DB, Service Bus, Entra and Stripe are the local ones, storage is Azurite. With
---gateway API Management stands in front of that host. --only starts some, where Microsoft's emulators are the others.
+`func start` is then the host: Cosmos DB, Service Bus, Entra, Stripe and EasyPost are the local ones, storage is
+Azurite. With --gateway API Management stands in front of that host. --only starts some, where Microsoft's emulators are
+the others.
 """
 
 from __future__ import annotations
@@ -27,9 +28,9 @@ from scripts.infrastructure import ROOT
 from scripts.shop import STATE
 
 SAMPLE, SETTINGS = ROOT / "local.settings.sample.json", ROOT / "local.settings.json"
-ENDPOINT = ROOT / "infra" / "stripe.json"
-"""What the provider is told of the app's webhook."""
-PARTS = ("cosmos", "servicebus", "entra", "stripe")
+PARTS = ("cosmos", "servicebus", "entra", "stripe", "easypost")
+ENDPOINTS = {name: ROOT / TABLE[name].files["endpoint"] for name in PARTS if "endpoint" in TABLE[name].files}
+"""Provider → what it is told of the app's webhook."""
 GATEWAY = "apim"
 
 
@@ -49,8 +50,9 @@ def command(only: Sequence[str], gateway: bool, given: Sequence[str], host: int)
     """The arguments of `python -m localazure up`; `given`: ports as `PART=N`, `host`: the port of `func start`."""
     words = ["--only", ",".join([*only, *([GATEWAY] if gateway else [])])]
     words += [word for port in given for word in ("--port", port)]
-    if "stripe" in only and not gateway:
-        words += ["--set", f"stripe.webhook_url=http://localhost:{host}/api{_document(ENDPOINT)['url']}"]
+    for name, endpoint in ENDPOINTS.items():
+        if name in only and not gateway:
+            words += ["--set", f"{name}.webhook_url=http://localhost:{host}/api{_document(endpoint)['url']}"]
     return words
 
 

@@ -21,7 +21,7 @@ PART = Part(
         "endpoint": "JSON file of the webhook endpoint, whose enabled_events are the types sent to it",
         "webhook_events": "event types sent to the webhook endpoint, separated by commas, or * for all (default: "
         "payment_intent.amount_capturable_updated, .succeeded, .payment_failed, .canceled, charge.captured, "
-        "charge.refunded)",
+        "charge.refunded, charge.dispute.created, .closed)",
         "webhook_secret": "signs webhooks (default whsec_local)",
         "webhook_url": "where webhooks are posted (default: nowhere)",
     },

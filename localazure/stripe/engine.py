@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from msgspec.structs import replace
 
@@ -24,7 +24,7 @@ from localazure.stripe.errors import (
     NotRefundable,
     UnexpectedState,
 )
-from localazure.stripe.model import MOVES, Charge, Event, Intent, Move, PaymentMethod, Refund, allowing, new_id
+from localazure.stripe.model import MOVES, Charge, Dispute, Event, Intent, Move, PaymentMethod, Refund, allowing, new_id
 from localazure.stripe.store import Store
 
 _VERBS: dict[Move, tuple[str, str]] = {
@@ -152,6 +152,31 @@ class Engine:
         self._emit("charge.refunded", representation.charge(refunded), origin, before)
         return refund
 
+    def dispute(self, identity: str, origin: Origin) -> Dispute:
+        """The card's owner asks the bank for what was taken and not paid back. Raises NotRefundable for nothing."""
+        intent = self.intent(identity)
+        charge = self._latest_charge(intent) if intent.status == "succeeded" else None
+        left = 0 if charge is None else charge.amount_captured - charge.amount_refunded
+        if charge is None or charge.disputed or not left:
+            raise NotRefundable(f"PaymentIntent {identity} has nothing that could be disputed.", intent=intent)
+        dispute = Dispute(new_id("dp"), charge.id, intent.id, self._now(), left, charge.currency)
+        self._store.add(dispute, parent=intent.id)
+        self._store.replace(replace(charge, disputed=True))
+        self._emit("charge.dispute.created", representation.dispute(dispute), origin)
+        return dispute
+
+    def close_dispute(self, identity: str, status: Literal["won", "lost"], origin: Origin) -> Dispute:
+        """The bank decides. Raises NotRefundable where it has already."""
+        dispute = self._store.get(Dispute, identity)
+        if dispute.status != "needs_response":
+            raise NotRefundable(f"Dispute {identity} is {dispute.status} already.")
+        closed = replace(dispute, status=status)
+        charge = self._store.get(Charge, dispute.charge)
+        self._store.replace(closed)
+        self._store.replace(replace(charge, disputed=status == "lost"))
+        self._emit("charge.dispute.closed", representation.dispute(closed), origin)
+        return closed
+
     def intent(self, identity: str) -> Intent:
         """Raises ResourceMissing."""
         return self._store.get(Intent, identity, param="intent")
@@ -231,6 +256,8 @@ class Engine:
                     intent=intent,
                 )
             charge = self._latest_charge(intent)
+        if charge.disputed:
+            raise NotRefundable(f"Charge {charge.id} has been charged back; it cannot be refunded.", "charge_disputed")
         if not charge.captured:
             raise NotRefundable(f"Charge {charge.id} has not been captured, so there is nothing to refund.")
         return charge

@@ -99,6 +99,7 @@ class Charge(msgspec.Struct, frozen=True):
     amount_captured: int = 0
     amount_refunded: int = 0
     captured: bool = False
+    disputed: bool = False
 
 
 class Refund(msgspec.Struct, frozen=True):
@@ -112,6 +113,18 @@ class Refund(msgspec.Struct, frozen=True):
     currency: str
     reason: str | None
     metadata: dict[str, str]
+
+
+class Dispute(msgspec.Struct, frozen=True):
+    """The card's owner asks the bank for a charge's money."""
+
+    id: str
+    charge: str
+    payment_intent: str
+    created: int
+    amount: int
+    currency: str
+    status: Literal["needs_response", "won", "lost"] = "needs_response"
 
 
 class Event(msgspec.Struct, frozen=True):

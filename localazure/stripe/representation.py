@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from localazure.stripe.errors import DOCUMENTATION, ApiError
-from localazure.stripe.model import Charge, Event, Intent, PaymentMethod, Refund
+from localazure.stripe.model import Charge, Dispute, Event, Intent, PaymentMethod, Refund
 
 API_VERSION = "2026-10-28.endive"
 """The version the `stripe` package 16.1 pins, and the shape of everything below."""
@@ -80,7 +80,7 @@ def charge(charge: Charge) -> dict[str, Any]:
         "currency": charge.currency,
         "customer": None,
         "description": charge.description,
-        "disputed": False,
+        "disputed": charge.disputed,
         "failure_code": "card_declined" if charge.declined else None,
         "failure_message": card.message,
         "livemode": False,
@@ -113,6 +113,24 @@ def refund(refund: Refund) -> dict[str, Any]:
         "reason": refund.reason,
         "receipt_number": None,
         "status": "succeeded",
+    }
+
+
+def dispute(dispute: Dispute) -> dict[str, Any]:
+    return {
+        "id": dispute.id,
+        "object": "dispute",
+        "amount": dispute.amount,
+        "balance_transactions": [],
+        "charge": dispute.charge,
+        "created": dispute.created,
+        "currency": dispute.currency,
+        "is_charge_refundable": False,
+        "livemode": False,
+        "metadata": {},
+        "payment_intent": dispute.payment_intent,
+        "reason": "general",
+        "status": dispute.status,
     }
 
 

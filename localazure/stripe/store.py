@@ -6,7 +6,6 @@ exist together or not at all.
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -14,12 +13,13 @@ from typing import Any, TypeVar
 
 import msgspec
 
+from localazure import webhooks
 from localazure.storage import transaction
 from localazure.stripe.commands import Page
 from localazure.stripe.errors import ResourceMissing
-from localazure.stripe.model import Charge, Event, Intent, Refund
+from localazure.stripe.model import Charge, Dispute, Event, Intent, Refund
 
-SCHEMA = """
+SCHEMA = f"""{webhooks.SCHEMA}
 CREATE TABLE IF NOT EXISTS objects (
     seq INTEGER PRIMARY KEY,
     kind TEXT NOT NULL,
@@ -43,15 +43,17 @@ CREATE TABLE IF NOT EXISTS idempotency_keys (
     created REAL NOT NULL
 ) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS idempotency_keys_by_age ON idempotency_keys (created);
-CREATE TABLE IF NOT EXISTS deliveries (
-    event TEXT PRIMARY KEY, attempts INTEGER NOT NULL, due REAL NOT NULL
-) WITHOUT ROWID;
-CREATE INDEX IF NOT EXISTS deliveries_by_due ON deliveries (due);
 """
 
-Object = TypeVar("Object", Intent, Charge, Refund, Event)
+Object = TypeVar("Object", Intent, Charge, Refund, Dispute, Event)
 
-_NAMES: dict[type, str] = {Intent: "payment_intent", Charge: "charge", Refund: "refund", Event: "event"}
+_NAMES: dict[type, str] = {
+    Intent: "payment_intent",
+    Charge: "charge",
+    Refund: "refund",
+    Dispute: "dispute",
+    Event: "event",
+}
 _BOUNDS = {"eq": "=", "gt": ">", "gte": ">=", "lt": "<", "lte": "<="}
 _encoder = msgspec.json.Encoder()
 _decoders: dict[type, msgspec.json.Decoder[Any]] = {kind: msgspec.json.Decoder(kind) for kind in _NAMES}
@@ -75,11 +77,8 @@ class Remembered:
     answer: Answer
 
 
-class Store:
+class Store(webhooks.Deliveries):
     """One SQLite connection, used from one thread."""
-
-    def __init__(self, database: sqlite3.Connection) -> None:
-        self._database = database
 
     def close(self) -> None:
         self._database.close()
@@ -90,7 +89,7 @@ class Store:
 
     # Objects
 
-    def add(self, thing: Intent | Charge | Refund | Event, parent: str = "") -> None:
+    def add(self, thing: Intent | Charge | Refund | Dispute | Event, parent: str = "") -> None:
         self._database.execute(
             "INSERT INTO objects (kind, id, parent, created, body) VALUES (?, ?, ?, ?, ?)",
             (_NAMES[type(thing)], thing.id, parent, thing.created, _encoder.encode(thing)),
@@ -98,7 +97,7 @@ class Store:
         if isinstance(thing, Intent):
             self._index_metadata(thing)
 
-    def replace(self, thing: Intent | Charge) -> None:
+    def replace(self, thing: Intent | Charge | Dispute) -> None:
         self._database.execute("UPDATE objects SET body = ? WHERE id = ?", (_encoder.encode(thing), thing.id))
 
     def replace_metadata(self, before: Intent, after: Intent) -> None:
@@ -196,20 +195,3 @@ class Store:
 
     def forget(self, until: float) -> None:
         self._database.execute("DELETE FROM idempotency_keys WHERE created <= ?", (until,))
-
-    # Webhooks
-
-    def schedule(self, event: str, due: float, attempts: int = 0) -> None:
-        self._database.execute("INSERT OR REPLACE INTO deliveries VALUES (?, ?, ?)", (event, attempts, due))
-
-    def delivered(self, event: str) -> None:
-        self._database.execute("DELETE FROM deliveries WHERE event = ?", (event,))
-
-    def deliveries(self, most: int) -> list[tuple[str, int, float]]:
-        """Event, attempts so far and due time, the most urgent first."""
-        return self._database.execute(
-            "SELECT event, attempts, due FROM deliveries ORDER BY due, event LIMIT ?", (most,)
-        ).fetchall()
-
-    def pending(self, event: str) -> bool:
-        return bool(self._database.execute("SELECT 1 FROM deliveries WHERE event = ?", (event,)).fetchone())

@@ -6,19 +6,22 @@ import hmac
 import json
 from functools import partial
 from pathlib import Path
+from typing import Literal, TypeVar
 
+import msgspec
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
 from localazure.connections import Runner
 from localazure.faults import Desk, dropped
+from localazure.json_text import read_as
 from localazure.listening import bound, listen
 from localazure.origins import own_machine
 from localazure.part import Config, Server
 from localazure.storage import open_database
 from localazure.stripe import representation, webhooks
 from localazure.stripe.api import Api, Route
-from localazure.stripe.engine import Engine
+from localazure.stripe.engine import Engine, Origin
 from localazure.stripe.errors import ApiError, InvalidRequest, Unauthenticated, UnknownAddress, UnsupportedFeature
 from localazure.stripe.execution import Execution, Outcome, encode
 from localazure.stripe.faults import Faults
@@ -31,7 +34,7 @@ RELEASE = representation.API_VERSION.partition(".")[2]  # versions of one releas
 LONGEST_KEY = 255
 WEBHOOK_EVENTS = (
     "payment_intent.amount_capturable_updated,payment_intent.succeeded,payment_intent.payment_failed,"
-    "payment_intent.canceled,charge.captured,charge.refunded"
+    "payment_intent.canceled,charge.captured,charge.refunded,charge.dispute.created,charge.dispute.closed"
 )
 
 
@@ -46,6 +49,25 @@ def _event_types(config: Config) -> frozenset[str]:
         return frozenset(map(str, json.loads(Path(file).read_bytes())["enabled_events"]))
     except (OSError, ValueError, LookupError, TypeError) as exc:
         raise ValueError(f"the option endpoint of stripe must name a file with enabled_events: {exc!r}") from exc
+
+
+class _Disputed(msgspec.Struct, forbid_unknown_fields=True):
+    payment_intent: str
+
+
+class _Decided(msgspec.Struct, forbid_unknown_fields=True):
+    status: Literal["won", "lost"]
+
+
+T = TypeVar("T")
+
+
+def _read(body: bytes, kind: type[T]) -> T:
+    """Raises InvalidRequest, which names what is wrong."""
+    try:
+        return read_as(body, kind)
+    except ValueError as exc:
+        raise InvalidRequest(f"The request could not be understood: {exc}") from exc
 
 
 class StripeServer:
@@ -64,7 +86,8 @@ class StripeServer:
         )
         self._faults = Faults()
         self._execution = Execution(self._store, self._faults, config.clock, self._webhooks.notice)
-        self._api = Api(self._store, Engine(self._store, config.clock, self._webhooks.on_event))
+        self._engine = Engine(self._store, config.clock, self._webhooks.on_event)
+        self._api = Api(self._store, self._engine)
         self._desk = Desk(self._faults)
         # With cancellation, a caller that hangs up frees its handler; what it asked for goes on where it must.
         self._runner = Runner(self._application(), config.timeouts, handler_cancellation=True, shutdown_timeout=1)
@@ -93,6 +116,8 @@ class StripeServer:
             application.router.add_route(route.method, route.path, partial(self._call, route))
         application.router.add_routes(self._desk.routes())
         application.router.add_get("/_local/ledger", self._ledger)
+        application.router.add_post("/_local/disputes", self._dispute)
+        application.router.add_post("/_local/disputes/{id}", self._close_dispute)
         return application
 
     async def _call(self, route: Route, request: web.Request) -> web.StreamResponse:
@@ -127,6 +152,25 @@ class StripeServer:
 
     async def _ledger(self, _request: web.Request) -> web.Response:
         return _json(ledger(self._store, self._execution.calls))
+
+    async def _dispute(self, request: web.Request) -> web.Response:
+        asked = _read(await request.read(), _Disputed)
+        with self._store.transaction():
+            dispute = self._engine.dispute(asked.payment_intent, _here())
+        self._webhooks.notice()
+        return _json(representation.dispute(dispute))
+
+    async def _close_dispute(self, request: web.Request) -> web.Response:
+        asked = _read(await request.read(), _Decided)
+        with self._store.transaction():
+            dispute = self._engine.close_dispute(request.match_info["id"], asked.status, _here())
+        self._webhooks.notice()
+        return _json(representation.dispute(dispute))
+
+
+def _here() -> Origin:
+    """What happens at the provider itself, and is asked for by no call of the API."""
+    return Origin(new_id("req"), None)
 
 
 async def start(config: Config) -> Server:

@@ -18,7 +18,17 @@ DEPLOYED = [
 ]
 LOCAL = sorted((ROOT / "localazure").rglob("*.py"))
 SAME_FILES = {"__init__.py", "declaration.py", "triggers.py", "domain.py", "service.py", "store.py"}
-HEAVY = {"stripe", "jwt", "opencensus", "azure.identity", "azure.cosmos.aio", "azure.servicebus.aio", "aiohttp"}
+HEAVY = {
+    "stripe",
+    "easypost",
+    "requests",
+    "jwt",
+    "opencensus",
+    "azure.identity",
+    "azure.cosmos.aio",
+    "azure.servicebus.aio",
+    "aiohttp",
+}
 
 
 def imports(path: Path, top_level_only: bool = False) -> Iterator[str]:

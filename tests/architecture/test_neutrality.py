@@ -16,9 +16,9 @@ from shared.contracts.event import declared_events
 from shared.web.endpoint import VERSION
 from tests.architecture.test_imports import LOCAL, ROOT, ids
 
-AZURES_OWN = {"accounts", "operations"}
-"""Words that Entra and API Management have for something of their own."""
-WHOLE = set(SERVICES) - AZURES_OWN
+OTHERS = {"accounts", "operations", "shipping"}
+"""Words that Entra, API Management and Stripe have for something of their own."""
+WHOLE = set(SERVICES) - OTHERS
 PARTS = {
     *(scope.name for service in declared.services() for scope in service.scopes),
     *declared_events(),

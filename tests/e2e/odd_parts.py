@@ -95,6 +95,16 @@ PARTS: dict[str, tuple[str, tuple[Kind, ...]]] = {
             Kind("POST", "/_local/faults", {"operation": "none_such"}),
         ),
     ),
+    "easypost": (
+        "easypost",
+        (
+            Kind("POST", "/v2/trackers", {"tracker": {"tracking_code": "EZ2000000002", "carrier": "USPS"}}),
+            Kind("GET", "/v2/trackers?page_size=3&carrier=USPS"),
+            Kind("GET", "/v2/trackers/trk_1"),
+            Kind("POST", "/_local/trackers/EZ2000000002", {"status": "in_transit"}),
+            Kind("POST", "/_local/faults", {"operation": "none_such"}),
+        ),
+    ),
 }
 """Which requests go to which part, and whose address it is at."""
 
@@ -113,6 +123,8 @@ def of_a_part(name: str) -> Callable[[random.Random], Request]:
                 (b"Authorization", b"Bearer sk_test_local"),
                 (b"Idempotency-Key", str(chance.random()).encode()),
             ]
+        if name == "easypost":
+            headers.append((b"Authorization", b"Bearer EZTK_local"))
         if kind.body is not None:
             headers.append((b"Content-Type", (_FORM if isinstance(kind.body, str) else "application/json").encode()))
         content = kind.body if isinstance(kind.body, str) else "" if kind.body is None else json.dumps(kind.body)

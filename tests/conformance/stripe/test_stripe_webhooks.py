@@ -13,8 +13,8 @@ import pytest
 import stripe
 from aiohttp import web
 
+from localazure import webhooks
 from localazure.clock import ManualClock
-from localazure.stripe import webhooks
 from tests.conformance.stripe.conftest import ORDER, START, AsyncClient, Provider, asking, held, running, until
 
 SECRET = "whsec_of_the_test"

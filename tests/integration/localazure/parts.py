@@ -8,7 +8,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from localazure import apim, cosmos, entra, functions, insights, servicebus, stripe
+from localazure import apim, cosmos, easypost, entra, functions, insights, servicebus, stripe
 from localazure.functions.wire import Host
 from localazure.part import Config, Timeouts
 from localazure.servicebus.wire import ServiceBusServer
@@ -46,6 +46,7 @@ def running(folder: Path, timeouts: Timeouts | None = None) -> Iterator[Mapping[
         for name, part, options in (
             ("functions", functions.PART, {"app": str(folder)}),
             ("stripe", stripe.PART, {}),
+            ("easypost", easypost.PART, {}),
             ("cosmos", cosmos.PART, {}),
             ("entra", entra.PART, {"accounts": str(ROOT / "infra" / "entra.json")}),
             ("servicebus", servicebus.PART, {}),

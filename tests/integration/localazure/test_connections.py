@@ -22,7 +22,7 @@ from localazure.part import Timeouts
 from .parts import LARGE, ROOT, running
 
 PATIENCE = 20.0
-PARTS = ("functions", "durable", "apim", "stripe", "cosmos", "entra", "servicebus", "insights")
+PARTS = ("functions", "durable", "apim", "stripe", "easypost", "cosmos", "entra", "servicebus", "insights")
 BODIES = {
     "functions": "/api/hello",
     "functions, admin": "/admin/functions/hello",
@@ -31,6 +31,8 @@ BODIES = {
     "apim": "/v1/payments/webhooks/stripe",
     "stripe": "/v1/payment_intents",
     "stripe, local": "/_local/faults",
+    "easypost": "/v2/trackers",
+    "easypost, local": "/_local/faults",
     "cosmos": "/_local/faults",
     "entra": "/durable-commerce.local/oauth2/v2.0/token",
     "entra, local": "/_local/tokens",
@@ -39,7 +41,7 @@ BODIES = {
     "insights, local": "/_local/faults",
 }
 """Part → what reads a body there."""
-JSON = [where for where in BODIES if where not in ("functions", "apim", "stripe", "entra")]
+JSON = [where for where in BODIES if where not in ("functions", "apim", "stripe", "easypost", "entra")]
 FORMS = ("stripe", "entra")
 SHORT = Timeouts(idle=3.0, header=0.4, grace=0.8)
 
@@ -227,7 +229,7 @@ def test_json_that_is_too_deep_is_refused(ports: Mapping[str, int], where: str, 
         assert re.match(rb"HTTP/1\.1 4(00|13) ", until_closed(connection))
 
 
-@pytest.mark.parametrize("part", ["apim", "stripe", "cosmos", "entra", "servicebus", "insights"])
+@pytest.mark.parametrize("part", ["apim", "stripe", "easypost", "cosmos", "entra", "servicebus", "insights"])
 @pytest.mark.parametrize(("version", "status"), [("HTTP/2.0", b"505"), ("HTTP/0.9", b"400")])
 def test_another_version_of_http_is_refused_in_one_that_is_spoken(
     ports: Mapping[str, int], part: str, version: str, status: bytes
@@ -241,6 +243,7 @@ PLAIN = {
     "functions": "/api/hello",
     "apim": "/v1/products",
     "stripe": "/v1/payment_intents/pi_1",
+    "easypost": "/v2/trackers/trk_1",
     "cosmos": "/dbs",
     "entra": "/durable-commerce.local/v2.0/.well-known/openid-configuration",
     "bus": "/$Resources/Queues",

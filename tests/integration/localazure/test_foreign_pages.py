@@ -21,6 +21,7 @@ PRIVATE = {
     "functions, invoking": ("POST", "/admin/functions/hello"),
     "apim": ("GET", "/_local/metrics"),
     "stripe": ("GET", "/_local/ledger"),
+    "easypost": ("GET", "/_local/trackers"),
     "cosmos": ("GET", "/_local/charges"),
     "servicebus": ("GET", "/_local/counters"),
     "entra": ("POST", "/_local/tokens"),

@@ -34,7 +34,7 @@ async def test_what_is_received_goes_into_memory_that_the_process_has() -> None:
 
 
 @pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="page faults are read from /proc, which Linux has")
-@pytest.mark.parametrize("part", ["cosmos", "servicebus", "stripe"])
+@pytest.mark.parametrize("part", ["cosmos", "servicebus", "stripe", "easypost"])
 async def test_every_part_receives_so(tmp_path: Path, part: str) -> None:
     async with command(part, "--port", "0", state=tmp_path) as running:
         line = await running.until(lambda line: line.startswith(f"{part} ("))
