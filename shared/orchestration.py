@@ -20,11 +20,15 @@ import msgspec
 
 from shared.contracts.event import Event, EventData
 from shared.declaration import Service
+from shared.errors import Transient
 from shared.messaging.consumer import Handler, consume
 from shared.messaging.triggers import listening
 from shared.telemetry import span, trace
 
 T = TypeVar("T")
+ENDED = frozenset({"Completed", "Failed", "Terminated"})
+"""The runtime statuses of instances that hear nothing any more."""
+
 DurableHandler = Callable[[Event, Any, df.DurableOrchestrationClient], Awaitable[None]]
 
 LONGEST_TIMER = timedelta(days=2)
@@ -39,22 +43,23 @@ def timer_towards(context: df.DurableOrchestrationContext, moment: datetime) -> 
     """
     if moment.tzinfo is None:
         raise ValueError(f"the moment {moment.isoformat()} has no UTC offset")
-    return context.create_timer(min(moment.astimezone(UTC), _now(context) + LONGEST_TIMER))
+    return context.create_timer(min(moment.astimezone(UTC), current(context) + LONGEST_TIMER))
 
 
 def timer_in(context: df.DurableOrchestrationContext, seconds: float) -> Any:
     """A timer for so many seconds from now, at most `LONGEST_TIMER`."""
-    return timer_towards(context, _now(context) + timedelta(seconds=seconds))
+    return timer_towards(context, current(context) + timedelta(seconds=seconds))
 
 
 def is_due(context: df.DurableOrchestrationContext, moment: datetime) -> bool:
     """Whether `moment` has come, by the orchestrator's own clock."""
-    return _now(context) >= moment
+    return current(context) >= moment
 
 
-def _now(context: df.DurableOrchestrationContext) -> datetime:
-    now: datetime = context.current_utc_datetime
-    return now.replace(tzinfo=UTC)
+def current(context: df.DurableOrchestrationContext) -> datetime:
+    """The orchestrator's own clock."""
+    moment: datetime = context.current_utc_datetime
+    return moment.replace(tzinfo=UTC)
 
 
 class UnreadableEvent(ValueError):
@@ -122,6 +127,47 @@ async def start(client: df.DurableOrchestrationClient, name: str, instance_id: s
         await client.start_new(name, instance_id, {**given, **traced})
 
 
+async def ensure_started(
+    client: df.DurableOrchestrationClient, name: str, instance_id: str, given: Mapping[str, Any]
+) -> None:
+    """Start an instance, unless there is one of that id. Raises Transient if Durable does not answer."""
+    try:
+        await start(client, name, instance_id, given)
+    except Exception as exc:  # the client raises bare exceptions
+        if await status_of(client, instance_id) is None:
+            raise Transient(f"{name} could not be started") from exc
+
+
+async def wake(
+    client: df.DurableOrchestrationClient,
+    instance_id: str,
+    event: ExternalEvent[T],
+    value: T,
+    *,
+    may_be_gone: bool = False,
+) -> None:
+    """Raise the event. An instance that has ended needs to know nothing, nor has one that `may_be_gone`: histories of
+    ended ones are purged in time.
+
+    Raises Transient if Durable does not answer, or does not know the instance yet.
+    """
+    try:
+        await event.send(client, instance_id, value)
+    except Exception as exc:  # the client raises bare exceptions
+        status = await status_of(client, instance_id)
+        if status not in ENDED and not (status is None and may_be_gone):
+            raise Transient(f"the instance {instance_id} could not be told (it is {status})") from exc
+
+
+async def status_of(client: df.DurableOrchestrationClient, instance_id: str) -> str | None:
+    """The instance's runtime status; `None` where there is no such instance. Raises Transient without an answer."""
+    try:
+        found = await client.get_status(instance_id)
+    except Exception as exc:  # the client raises bare exceptions
+        raise Transient("Durable does not answer at present") from exc
+    return found.runtime_status.name if found else None
+
+
 def activity(service: str, name: str, traceparent: str | None, key: str = "") -> AbstractContextManager[span.Span]:
     """The span of an activity, in the trace that its input names. `key`: one that is only ever done once."""
     return span.request(service, name, traceparent, key=f"{name}/{key}" if key else "", source="durable")
@@ -135,10 +181,10 @@ def reported(
     The orchestrator's own clock says how long it took. Instances that were not started by `start` have no span, and one
     that goes on as new, whose work answers `None`, reports it at its end.
     """
-    began = _now(context)
+    began = current(context)
     result = yield from work
     if result is not None and (own := _own_span(context)) is not None:
-        span.report(service, name, own, context.get_input()["started_by"], began, _now(context), source="durable")
+        span.report(service, name, own, context.get_input()["started_by"], began, current(context), source="durable")
     return result
 
 
@@ -153,7 +199,7 @@ def _own_span(context: df.DurableOrchestrationContext) -> trace.TraceContext | N
 def step(context: df.DurableOrchestrationContext, service: str, name: str) -> None:
     """Something that the orchestrator waited for has come: a span without length, reported once."""
     if (own := _own_span(context)) is not None:
-        moment = _now(context)
+        moment = current(context)
         child = own.child(f"step/{name}/{moment.isoformat()}")
         span.report(service, name, child, own.span_id, moment, moment, type=span.IN_PROCESS)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any, Literal
 
 END = r"$(?!\n)"
@@ -22,6 +23,8 @@ def published(schema: Any) -> Any:
         }
     return [published(item) for item in schema] if isinstance(schema, list | tuple) else schema
 
+
+ORDER_ID = re.compile(r"ord_[a-z2-7]{26}")
 
 Country = Literal[
     "AD", "AE", "AF", "AG", "AI", "AL", "AM", "AO", "AQ", "AR", "AS", "AT", "AU", "AW", "AX", "AZ",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from shared.contracts.inventory import StockRejected, StockReleased, StockReserved
-from shared.contracts.orders import OrderAuthorized, OrderCancelled, OrderConfirmed, OrderPlaced
+from shared.contracts.orders import OrderAuthorized, OrderCancelled, OrderConfirmed, OrderPlaced, ReturnReceived
 from shared.declaration import STAFF, Container, Scope, Service
 from shared.settings import RECONCILIATION
 
@@ -11,13 +11,13 @@ SERVICE = Service(
     "inventory",
     "How many pieces there are. For staff.",
     containers=(
-        Container("stock", "shelf", writes=("batch", "create", "patch")),
+        Container("stock", "shelf", expires=True, writes=("batch", "create", "patch")),
         Container(
             "reservations", "order_id", indexed=("kind", "status"), expires=True, outbox=True, writes=("batch", "patch")
         ),
     ),
     publishes=(StockReserved, StockRejected, StockReleased),
-    hears={"orders": (OrderPlaced, OrderAuthorized, OrderConfirmed, OrderCancelled)},
+    hears={"orders": (OrderPlaced, OrderAuthorized, OrderConfirmed, OrderCancelled, ReturnReceived)},
     scopes=(Scope("stock.read", "Read stock", STAFF), Scope("stock.write", "Count stock", STAFF)),
     settings=RECONCILIATION,
 )

@@ -14,13 +14,14 @@ Command = Literal["confirm", "cancel"]
 MOVES: dict[tuple[Status, Command], Status] = {
     ("reserved", "confirm"): "committed",
     ("reserved", "cancel"): "released",
+    ("committed", "cancel"): "released",  # sold, and taken back before anything was shipped
 }
 
 SETTLED: dict[Command, frozenset[Status]] = {
-    "confirm": frozenset({"committed"}),
+    "confirm": frozenset({"committed", "released"}),
     "cancel": frozenset({"released", "rejected"}),
 }
-"""Where a repeated command finds its work done."""
+"""Where a repeated command finds its work done, and a late confirmation an order that was cancelled after it."""
 
 
 HOLDING: frozenset[Status] = frozenset({"reserved", "committed"})

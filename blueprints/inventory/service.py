@@ -21,7 +21,14 @@ from blueprints.inventory import domain, store
 from blueprints.inventory.domain import Hold, Reservation, Stock
 from shared.contracts.event import Event
 from shared.contracts.inventory import StockRejected, StockReleased, StockReserved
-from shared.contracts.orders import Line, OrderAuthorized, OrderCancelled, OrderConfirmed, OrderPlaced
+from shared.contracts.orders import (
+    Line,
+    OrderAuthorized,
+    OrderCancelled,
+    OrderConfirmed,
+    OrderPlaced,
+    ReturnReceived,
+)
 from shared.errors import Conflict, NotFound, PreconditionFailed, Transient
 from shared.messaging.again import ask_again
 from shared.persistence.cosmos import AlreadyExists, Changed, Document, Missing
@@ -125,7 +132,8 @@ async def commit(event: Event, confirmed: OrderConfirmed) -> None:
 
 
 async def release(event: Event, cancelled: OrderCancelled) -> None:
-    """The order does not go through: what it holds is available again, and it will hold nothing later."""
+    """The order does not go through: what it holds, or what was sold to it, is available again, and it will hold
+    nothing later."""
     order_id = cancelled.order_id
     reservation = await store.get_reservation(order_id)
     if reservation is None:
@@ -135,9 +143,19 @@ async def release(event: Event, cancelled: OrderCancelled) -> None:
         except AlreadyExists:
             reservation = await _reservation(order_id)
     if (status := domain.next_status(reservation, "cancel")) is not None:
-        await _each(reservation.lines, lambda part: store.release(order_id, part))
+        if reservation.status == "committed":
+            await _each(reservation.lines, lambda part: store.take_back(order_id, part, event.id))
+        else:
+            await _each(reservation.lines, lambda part: store.release(order_id, part))
         await store.advance(reservation, status, StockReleased(order_id=order_id))
         log.info("stock.released", order_id=order_id, reason=cancelled.reason)
+
+
+async def restock(event: Event, received: ReturnReceived) -> None:
+    """Something has come back: what can be sold again is on the shelf again, once for each event."""
+    lines = domain.pieces_by_sku(received.restocked)
+    await _each(lines, lambda part: store.restock(part, event.id))
+    log.info("stock.restocked", order_id=received.order_id, lines=len(lines))
 
 
 async def reconcile() -> None:

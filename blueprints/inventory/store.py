@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import asyncio
 import zlib
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Any, TypeVar
@@ -25,9 +25,9 @@ from blueprints.inventory.declaration import SERVICE
 from blueprints.inventory.domain import Hold, Reservation, Status, Stock
 from shared.contracts.event import EventData
 from shared.contracts.orders import Line
-from shared.persistence.cosmos import Changed, Container, Document, Missing, create, patch
+from shared.persistence.cosmos import AlreadyExists, Changed, Container, Document, Missing, Operation, create, patch
 from shared.persistence.documents import document_of, read_as, readable
-from shared.persistence.outbox import tell
+from shared.persistence.outbox import RETENTION, tell
 
 T = TypeVar("T")
 
@@ -123,6 +123,64 @@ async def release(order_id: str, lines: Sequence[Line], but: Reservation | None 
             for line in lines
             if line.sku in holds and not (owner is not None and owner.owns(line.sku, holds[line.sku]))
         ]
+
+
+async def take_back(order_id: str, lines: Sequence[Line], event_id: str) -> None:
+    """Put back what was sold to the order of the lines, all of one shelf, once for each event.
+
+    A hold that has not been cleaned away is given back; what has left the shelf is counted there again. That this was
+    done is written in the same batch.
+    """
+
+    async def operations() -> list[Operation]:
+        stock = await _stock(lines)
+        return [
+            patch(line.sku, *_take_back(order_id, line, held=order_id in stock[line.sku].holds))
+            for line in lines
+            if line.sku in stock
+        ]
+
+    await _once(lines, event_id, operations)
+
+
+async def restock(lines: Sequence[Line], event_id: str) -> None:
+    """Count pieces of the lines, all of one shelf, there again, once for each event."""
+
+    async def operations() -> list[Operation]:
+        stock = await _stock(lines)
+        return [
+            patch(line.sku, [{"op": "incr", "path": "/on_hand", "value": line.quantity}])
+            for line in lines
+            if line.sku in stock
+        ]
+
+    await _once(lines, event_id, operations)
+
+
+def _take_back(order_id: str, line: Line, *, held: bool) -> Change:
+    condition = f'is_defined(c.holds["{order_id}"])'
+    if held:
+        gone: list[dict[str, Any]] = [
+            {"op": "incr", "path": "/reserved", "value": -line.quantity},
+            {"op": "incr", "path": "/cleaned", "value": 1},  # who counts the shelf meanwhile counts it again
+            {"op": "remove", "path": f"/holds/{order_id}"},
+        ]
+        return gone, f"from c where {condition}"
+    return [{"op": "incr", "path": "/on_hand", "value": line.quantity}], f"from c where not {condition}"
+
+
+async def _once(lines: Sequence[Line], event_id: str, operations: Callable[[], Awaitable[list[Operation]]]) -> None:
+    """Do `operations` of one shelf, and never again for the same event and lines: its inbox lies on the shelf, too."""
+    shelf, first = shelf_of(lines[0].sku), lines[0].sku
+    done = {"id": f"inbox:{event_id}:{first}", "shelf": shelf, "kind": "inbox", "ttl": RETENTION}
+    while True:
+        try:
+            await STOCK.batch(shelf, [create(done), *await operations()])
+        except AlreadyExists:
+            return
+        except Changed:
+            continue
+        return
 
 
 async def clean(sold: Mapping[str, Mapping[str, Hold]]) -> None:

@@ -9,7 +9,7 @@ import azure.functions as func
 from blueprints.inventory import service, store
 from blueprints.inventory.declaration import SERVICE
 from blueprints.inventory.service import SetStock, StockView
-from shared.contracts.orders import OrderAuthorized, OrderCancelled, OrderConfirmed, OrderPlaced
+from shared.contracts.orders import OrderAuthorized, OrderCancelled, OrderConfirmed, OrderPlaced, ReturnReceived
 from shared.messaging.relay import relay
 from shared.messaging.triggers import change_feed, reconciliation, subscription
 from shared.persistence.feed import as_written
@@ -65,7 +65,7 @@ async def feed(documents: func.DocumentList) -> None:
     await relay(store.RESERVATIONS, as_written(documents))
 
 
-# Hold, use up or give back an order's stock
+# Hold, use up, give back or take back an order's stock
 subscription(
     bp,
     SERVICE,
@@ -75,6 +75,7 @@ subscription(
         OrderAuthorized: service.reserve,
         OrderConfirmed: service.commit,
         OrderCancelled: service.release,
+        ReturnReceived: service.restock,
     },
 )
 

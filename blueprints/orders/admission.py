@@ -141,6 +141,14 @@ def _remember(customer_id: str, record: Customer, etag: str) -> None:
         del _remembered[next(iter(_remembered))]
 
 
+async def withdrawn(order: Order) -> None:
+    """What was paid for the order is given back: note it in the customer's record, once. Raises Changed."""
+    found, etag = await store.get_customer(order.customer_id)
+    left = customer.withdrawn(found, order)
+    if left != found:
+        await store.keep_customer(left, etag)
+
+
 @asynccontextmanager
 async def at_the_door(caller: Principal) -> AsyncIterator[Admission]:
     """The admission of one order, while no other of that customer is being admitted in this process."""

@@ -27,6 +27,8 @@ ABANDONED = 60.0
 """Seconds until an order that was let in and is not there is taken for one that was never written."""
 LOOKED_AT = 2
 """Most open orders that are looked at when a new one comes, which adds one: so their number goes down."""
+REMEMBERED = 50
+"""Withdrawn orders whose ids are kept: an event is delivered again within days, and few withdraw so many in them."""
 UNSEEN = 4
 """Fewer open orders than that are not looked at where they make no difference."""
 
@@ -88,13 +90,14 @@ class Decline:
 @dataclass(frozen=True, slots=True)
 class Customer:
     """What is known of a customer. `lines_until`: when the lines ordered so far are worked off at the rate allowed;
-    `paid`: minor units by currency."""
+    `paid`: minor units by currency, `withdrawn`: the last orders of which it was taken off again."""
 
     customer_id: str
     lines_until: float = 0.0
     open: dict[str, Open] = field(default_factory=dict)
     declines: tuple[Decline, ...] = ()
     paid: dict[str, int] = field(default_factory=dict)
+    withdrawn: tuple[str, ...] = ()
 
 
 def check(customer: Customer, lines: int, now: float, limits: Limits) -> None:
@@ -150,11 +153,20 @@ def after(customer: Customer, looked_at: list[str], orders: Mapping[str, Order],
             del left[order_id]
         elif order.status != "placed":
             del left[order_id]
-            if order.status == "confirmed":
+            if order.status != "cancelled":
                 paid[order.total.currency] = paid.get(order.total.currency, 0) + order.total.amount
             elif order.reason == "payment_declined":
                 declines.append(Decline(_moment(order.history[-1].at), order.total))
     return replace(customer, open=left, declines=tuple(declines), paid=paid)
+
+
+def withdrawn(customer: Customer, order: Order) -> Customer:
+    """The customer after a confirmed order was cancelled: what was paid for it and counted is credit no more."""
+    if order.id in customer.open or order.id in customer.withdrawn:
+        return customer
+    currency = order.total.currency
+    paid = {**customer.paid, currency: max(0, customer.paid.get(currency, 0) - order.total.amount)}
+    return replace(customer, paid=paid, withdrawn=(*customer.withdrawn, order.id)[-REMEMBERED:])
 
 
 def _after(customer: Customer, lines: int, now: float, limits: Limits) -> float:

@@ -6,15 +6,38 @@ from shared import recovery
 from shared.contracts.carts import CartChanged
 from shared.contracts.catalog import ProductChanged
 from shared.contracts.inventory import StockRejected, StockReleased, StockReserved
-from shared.contracts.orders import OrderAuthorized, OrderCancelled, OrderConfirmed, OrderPlaced
+from shared.contracts.orders import (
+    OrderAuthorized,
+    OrderCancellationRequested,
+    OrderCancelled,
+    OrderConfirmed,
+    OrderPlaced,
+    ReturnApproved,
+    ReturnExpired,
+    ReturnOverdue,
+    ReturnReceived,
+    ReturnRefunded,
+    ReturnRefused,
+    ReturnRequested,
+)
 from shared.contracts.payments import (
     PaymentAuthorized,
     PaymentCaptured,
     PaymentDeclined,
+    PaymentDisputeClosed,
+    PaymentDisputed,
     PaymentRefunded,
+    PaymentRefundFailed,
     PaymentVoided,
 )
-from shared.declaration import Container, Scope, Service, crash_points
+from shared.contracts.shipping import (
+    ShipmentDelayed,
+    ShipmentDelivered,
+    ShipmentFailed,
+    ShipmentShipped,
+    ShipmentStopped,
+)
+from shared.declaration import STAFF, Container, Scope, Service, crash_points
 from shared.settings import RECONCILIATION, Setting
 
 ORDER_DEADLINE_SECONDS = Setting(
@@ -44,6 +67,9 @@ ORDER_CREDIT = Setting(
     "has paid so far.",
     "0",
 )
+RETURN_AUTO_LIMIT = Setting(
+    "RETURN_AUTO_LIMIT", "Worth of a return, in minor units, up to which it approves itself.", "5000"
+)
 
 SERVICE = Service(
     "orders",
@@ -56,14 +82,26 @@ SERVICE = Service(
         Container("products", "sku", writes=("create", "patch")),
         Container("carts", "cart_id", expires=True, writes=("create", "patch")),
     ),
-    publishes=(OrderPlaced, OrderAuthorized, OrderConfirmed, OrderCancelled),
+    publishes=(
+        *(OrderPlaced, OrderAuthorized, OrderConfirmed, OrderCancellationRequested, OrderCancelled),
+        *(ReturnRequested, ReturnApproved, ReturnRefused, ReturnOverdue, ReturnExpired, ReturnReceived, ReturnRefunded),
+    ),
     hears={
         "catalog": (ProductChanged,),
         "carts": (CartChanged,),
         "inventory": (StockReserved, StockRejected, StockReleased),
-        "payments": (PaymentAuthorized, PaymentDeclined, PaymentCaptured, PaymentVoided, PaymentRefunded),
+        "payments": (
+            *(PaymentAuthorized, PaymentDeclined, PaymentCaptured, PaymentVoided),
+            *(PaymentRefunded, PaymentRefundFailed, PaymentDisputed, PaymentDisputeClosed),
+        ),
+        "shipping": (ShipmentShipped, ShipmentDelivered, ShipmentDelayed, ShipmentFailed, ShipmentStopped),
     },
-    scopes=(Scope("orders.read", "Read your orders"), Scope("orders.write", "Place and cancel orders")),
+    scopes=(
+        Scope("orders.read", "Read your orders"),
+        Scope("orders.write", "Place and cancel orders"),
+        Scope("returns.write", "Ask to send back what was delivered"),
+        Scope("returns.decide", "Decide returns, and count what comes back", STAFF),
+    ),
     settings=(
         ORDER_DEADLINE_SECONDS,
         PRODUCT_CACHE_SECONDS,
@@ -72,6 +110,7 @@ SERVICE = Service(
         ORDER_DECLINES_PER_HOUR,
         ORDER_PARTNER_FACTOR,
         ORDER_CREDIT,
+        RETURN_AUTO_LIMIT,
         *RECONCILIATION,
     ),
     durable=True,
@@ -89,5 +128,12 @@ SERVICE = Service(
             "saga.decided", SAGA, "a decision that was not carried out yet is the same again", ("confirm", "cancel")
         ),
         *crash_points("saga.settled", SAGA, "a decision that was carried out is carried out once"),
+        *crash_points("return.start.after", "orders/return_saga.py", "one saga a return"),
+        *crash_points(
+            "return.wake",
+            "orders/return_saga.py",
+            "a return that has changed goes on from what is written down",
+            ("before", "after"),
+        ),
     ),
 )

@@ -14,15 +14,29 @@ from shared.contracts.event import EventData
 from shared.contracts.inventory import StockRejected, StockReserved
 from shared.contracts.orders import CancelReason
 from shared.contracts.payments import PaymentAuthorized, PaymentDeclined
+from shared.contracts.shipping import Progress
 from shared.money import LARGEST, CurrencyMismatch, Money, total
 
-Status = Literal["placed", "confirmed", "cancelled"]
-Command = Literal["confirm", "cancel"]
+Status = Literal["placed", "confirmed", "partly_shipped", "shipped", "delivered", "cancelled"]
+Command = Literal["confirm", "cancel", "withdraw", "ship_part", "ship", "deliver"]
+"""`cancel` is of an order that nobody has decided yet, `withdraw` of a confirmed one of which nothing is shipped."""
 
 MOVES: dict[tuple[Status, Command], Status] = {
     ("placed", "confirm"): "confirmed",
     ("placed", "cancel"): "cancelled",
+    ("confirmed", "withdraw"): "cancelled",
+    ("confirmed", "ship_part"): "partly_shipped",
+    ("confirmed", "ship"): "shipped",
+    ("confirmed", "deliver"): "delivered",  # where the last of several events comes first
+    ("partly_shipped", "ship"): "shipped",
+    ("partly_shipped", "deliver"): "delivered",
+    ("shipped", "deliver"): "delivered",
 }
+
+SHIPPING: dict[Progress, Command] = {"partly_shipped": "ship_part", "shipped": "ship", "delivered": "deliver"}
+"""What shipping tells of how far an order is → what it commands; one that is not legal has been overtaken."""
+
+CANCELLING: tuple[Command, ...] = ("cancel", "withdraw")
 
 Subject = Literal["stock", "payment"]
 Said = Literal["reserved", "out_of_stock", "authorized", "payment_declined"]
@@ -114,6 +128,8 @@ class Order:
     """Whether inventory has been asked for the goods: at once, or after the money."""
     traceparent: str = ""
     """What placed it: whatever comes later without its trace, such as its cancellation, goes on from there."""
+    cancel_requested: bool = False
+    """Whether shipping has been asked to ship nothing, because a confirmed order is to be cancelled."""
 
     @property
     def reason(self) -> CancelReason | None:
@@ -122,7 +138,7 @@ class Order:
 
     def as_placed(self) -> Order:
         """The order as its first answer showed it: a repeated request gets that same answer."""
-        return replace(self, status="placed", version=1, history=self.history[:1])
+        return replace(self, status="placed", version=1, history=self.history[:1], cancel_requested=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,7 +214,7 @@ def decide(replies: Mapping[Subject, Said]) -> tuple[Command, CancelReason | Non
 
 def move(order: Order, command: Command, at: str, reason: CancelReason | None = None) -> Order:
     """The order after `command`. Raises IllegalMove with id, from and command, ReasonMismatch with what was given."""
-    if reason not in (get_args(CancelReason) if command == "cancel" else (None,)):
+    if reason not in (get_args(CancelReason) if command in CANCELLING else (None,)):
         raise ReasonMismatch(f"order {order.id} cannot be asked to {command} for the reason {reason!r}")
     status = MOVES.get((order.status, command))
     if status is None:

@@ -6,7 +6,7 @@ from typing import Any
 
 _ADDRESS = {"name": "A. Shopper", "line1": "1 High Street", "city": "London", "postal_code": "N1 1AA", "country": "GB"}
 _PLACED_AT = "2026-11-02T09:00:00.000000Z"
-_ORDER = {
+_ORDER: dict[str, Any] = {
     "id": "ord_7x3kq5n2w4m6r5t3y2u7i4o6p5",
     "status": "placed",
     "items": [
@@ -21,6 +21,7 @@ _ORDER = {
     "shipping_address": {**_ADDRESS, "line2": None},
     "placed_at": _PLACED_AT,
     "history": [{"status": "placed", "at": _PLACED_AT, "reason": None}],
+    "cancel_requested": False,
 }
 _CANCELLED = {
     **_ORDER,
@@ -31,12 +32,47 @@ _CANCELLED = {
     ],
 }
 
+_RETURN: dict[str, Any] = {
+    "id": "ret_5o7p2a4s6d3f5g7h2j4k6l3z5x",
+    "order_id": _ORDER["id"],
+    "status": "requested",
+    "items": [
+        {
+            "sku": "85123A",
+            "quantity": 2,
+            "unit_price": {"amount": 255, "currency": "GBP"},
+            "restocked": 0,
+            "written_off": 0,
+        }
+    ],
+    "reason": "unwanted",
+    "value": {"amount": 510, "currency": "GBP"},
+    "history": [{"status": "requested", "at": "2026-11-09T10:00:00.000Z"}],
+    "decided_by": None,
+    "refunded": None,
+}
+_APPROVED: dict[str, Any] = {
+    **_RETURN,
+    "status": "approved",
+    "decided_by": "staff",
+    "history": [*_RETURN["history"], {"status": "approved", "at": "2026-11-09T11:30:00.000Z"}],
+}
+_RECEIVED = {
+    **_APPROVED,
+    "status": "received",
+    "items": [{**_RETURN["items"][0], "restocked": 1, "written_off": 1}],
+    "history": [*_APPROVED["history"], {"status": "received", "at": "2026-11-12T09:15:00.000Z"}],
+}
+
 BODIES: dict[str, Any] = {
+    "returns_request": {"items": [{"sku": "85123A", "quantity": 2}], "reason": "unwanted"},
+    "returns_decide": {"decision": "approve"},
+    "returns_receive": {"items": [{"sku": "85123A", "restocked": 1, "written_off": 1}]},
     "orders_place": {
         "items": [{"sku": "85123A", "quantity": 6}],
         "shipping_address": _ADDRESS,
         "payment_method": "pm_card_visa",
-    }
+    },
 }
 ANSWERS: dict[str, Any] = {
     "orders_place": _ORDER,
@@ -50,4 +86,9 @@ ANSWERS: dict[str, Any] = {
         "next_cursor": None,
     },
     "orders_cancel": _CANCELLED,
+    "returns_request": _RETURN,
+    "returns_list": {"items": [_RETURN], "next_cursor": None},
+    "returns_get": _RETURN,
+    "returns_decide": _APPROVED,
+    "returns_receive": _RECEIVED,
 }

@@ -22,13 +22,19 @@ from blueprints.orders.domain import REPLIES, Command, Said, Status, Subject
 from shared.clock import parse_timestamp, timestamp
 from shared.contracts.event import Event, EventData
 from shared.contracts.orders import CancelReason, OrderCancelled, OrderPlaced
-from shared.errors import Transient
 from shared.faultpoints import crash_point
-from shared.orchestration import ExternalEvent, UnreadableEvent, failure_of, is_due, step, timer_towards
-from shared.orchestration import start as start_instance
+from shared.orchestration import (
+    ExternalEvent,
+    UnreadableEvent,
+    ensure_started,
+    failure_of,
+    is_due,
+    step,
+    timer_towards,
+    wake,
+)
 from shared.recovery import LATE_START_SECONDS
 from shared.settings import settings
-from shared.telemetry.log import Log
 
 NAME = "order_saga"
 SETTLE = "orders_settle"
@@ -41,8 +47,6 @@ EVENTS: dict[str, ExternalEvent[Any]] = {
     "cancelled": ExternalEvent("cancelled", Literal["cancelled"]),
 }
 """What wakes the saga. `cancelled`: the shopper's cancel has already been written."""
-
-ENDED = frozenset({"Completed", "Failed", "Terminated"})
 
 FIRST_PAUSE_MS, MAX_ATTEMPTS = 2_000, 1_000
 """An activity is tried for half an hour: an outage of the database is seldom longer. The reconciler comes after it."""
@@ -67,9 +71,6 @@ class Decision(About):
 
     command: Command
     reason: NotRequired[CancelReason]
-
-
-log = Log("orders")
 
 
 def order_saga(context: df.DurableOrchestrationContext) -> Generator[Any, Any, str]:
@@ -154,12 +155,7 @@ async def start(client: df.DurableOrchestrationClient, event: Event, placed: Ord
         "deadline": timestamp(deadline),
         **({"money_first": True} if placed.money_first else {}),
     }
-    try:
-        await start_instance(client, NAME, order_id, given)
-    except Exception as exc:  # the client raises bare exceptions
-        if await _status(client, order_id) is not None:
-            return
-        raise Transient("the saga could not be started") from exc
+    await ensure_started(client, NAME, order_id, given)
     crash_point("saga.start.after")
 
 
@@ -170,21 +166,5 @@ async def tell(client: df.DurableOrchestrationClient, order_id: str, data: Event
     """
     name, said = ("cancelled", "cancelled") if isinstance(data, OrderCancelled) else REPLIES[type(data)]
     crash_point("saga.tell", "before", name)
-    try:
-        await EVENTS[name].send(client, order_id, said)
-    except Exception as exc:  # the client raises bare exceptions
-        status = await _status(client, order_id)
-        if status in ENDED:
-            return
-        raise Transient(f"the saga of {order_id} could not be told (it is {status})") from exc
+    await wake(client, order_id, EVENTS[name], said)
     crash_point("saga.tell", "after", name)
-
-
-async def _status(client: df.DurableOrchestrationClient, order_id: str) -> str | None:
-    """The saga's runtime status; `None` where there is no such saga, or no answer."""
-    try:
-        found = await client.get_status(order_id)
-    except Exception as exc:  # the client raises bare exceptions
-        log.warning("saga.unreachable", order_id=order_id, error=type(exc).__name__)
-        return None
-    return found.runtime_status.name if found else None

@@ -5,119 +5,54 @@ from __future__ import annotations
 import asyncio
 import base64
 import hashlib
-import re
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Annotated
+from dataclasses import replace
 
 import msgspec
 
-from blueprints.orders import domain, store
+from blueprints.orders import admission, domain, store
 from blueprints.orders.admission import at_the_door
 from blueprints.orders.declaration import ORDER_DEADLINE_SECONDS
 from blueprints.orders.domain import MOST_LINES, Address, Command, Order
+from blueprints.orders.shapes import OrderSummary, OrderView, PlaceOrder, TimelineEntry, view
 from shared.clock import timestamp
 from shared.contracts.carts import CartChanged
 from shared.contracts.catalog import ProductChanged
 from shared.contracts.event import Event, EventData, type_of
 from shared.contracts.inventory import StockReserved
-from shared.contracts.orders import CancelReason, Line, OrderAuthorized, OrderCancelled, OrderConfirmed, OrderPlaced
+from shared.contracts.orders import (
+    CancelReason,
+    Line,
+    OrderAuthorized,
+    OrderCancellationRequested,
+    OrderCancelled,
+    OrderConfirmed,
+    OrderPlaced,
+)
 from shared.contracts.payments import PaymentAuthorized
+from shared.contracts.shipping import ShipmentDelivered, ShipmentFailed, ShipmentShipped, ShipmentStopped
 from shared.errors import Conflict, Contention, InvalidRequest, LimitReached, NotFound, Transient, Unprocessable
 from shared.messaging.again import each_apart, tell_again, unfinished
-from shared.money import Money
-from shared.patterns import Country, whole
 from shared.persistence.cosmos import Changed
 from shared.settings import RECONCILE_AFTER_SECONDS, settings
 from shared.telemetry.log import Log
 from shared.telemetry.span import request
 from shared.web.auth import Principal
-from shared.web.body import Quantity, Sku, fingerprint
+from shared.web.body import fingerprint
 from shared.web.paging import Page, decode_cursor, encode_cursor
 
-ORDER_ID = re.compile(r"ord_[a-z2-7]{26}")
 CART_PATIENCE = (0.02, 0.05, 0.1, 0.2, 0.4, 0.8)
 """Seconds between looks at a cart that has not arrived here yet: a second and a half in all."""
 TRIES = 5
 HOLDING = frozenset({type_of(StockReserved), type_of(PaymentAuthorized)})
 """Replies whose sender holds something until it hears the order's decision."""
+DECISIONS = (OrderConfirmed, OrderCancelled)
+"""What those who hold something wait for."""
 SUBJECTS = {type_of(data): reply for data, reply in domain.REPLIES.items()}
 """Event type → the reply that it is."""
 
 log = Log("orders")
-
-_Text = Annotated[str, msgspec.Meta(min_length=1, max_length=120, pattern=r"\S")]
-
-
-class AddressIn(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Where the goods go."""
-
-    name: _Text
-    line1: _Text
-    city: _Text
-    postal_code: Annotated[str, msgspec.Meta(min_length=1, max_length=20, pattern=r"\S")]
-    country: Annotated[Country, msgspec.Meta(description="ISO 3166-1 alpha-2")]
-    line2: Annotated[str, msgspec.Meta(max_length=120)] | None = None
-
-
-class ItemIn(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """So many pieces of one product."""
-
-    sku: Sku
-    quantity: Quantity
-
-
-class PlaceOrder(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Buy these items, or what is in this cart."""
-
-    shipping_address: AddressIn
-    payment_method: Annotated[
-        str,
-        msgspec.Meta(
-            pattern=whole("pm_[A-Za-z0-9_]{1,64}"), description="The provider's reference; never a card number"
-        ),
-    ]
-    items: Annotated[list[ItemIn], msgspec.Meta(min_length=1, max_length=MOST_LINES)] | None = None
-    cart_id: Annotated[str, msgspec.Meta(pattern=whole("crt_[a-z2-7]{26}"))] | None = None
-    cart_version: Annotated[int, msgspec.Meta(ge=1)] | None = None
-    """The version the shopper saw; the order waits for it, and is refused if the cart has moved on."""
-    expected_total: Money | None = None
-    """The total that the shopper saw; an order of a cart must name it. Any other total is a 409 that tells it."""
-
-
-class OrderView(msgspec.Struct, frozen=True):
-    """An order as the API shows it."""
-
-    id: str
-    status: domain.Status
-    items: tuple[domain.OrderLine, ...]
-    total: Money
-    shipping_address: Address
-    placed_at: str
-    history: tuple[domain.HistoryEntry, ...]
-
-
-class OrderSummary(msgspec.Struct, frozen=True):
-    """An order in a list."""
-
-    id: str
-    status: domain.Status
-    total: Money
-    placed_at: str
-
-
-class TimelineEntry(msgspec.Struct, frozen=True):
-    """One thing that happened to an order, and which service said so."""
-
-    at: str
-    event: str
-    source: str
-
-
-def view(order: Order) -> OrderView:
-    return OrderView(
-        order.id, order.status, order.lines, order.total, order.shipping_address, order.placed_at, order.history
-    )
 
 
 async def place(caller: Principal, key: str, request: PlaceOrder) -> OrderView:
@@ -136,9 +71,9 @@ async def place(caller: Principal, key: str, request: PlaceOrder) -> OrderView:
     order_id, request_hash = derive_order_id(caller.subject, key), fingerprint(request)
     try:
         wanted = await _wanted(caller, request)
-        async with at_the_door(caller) as admission:
-            await admission.check(order_id, len(wanted))
-            order = await admission.admit(await _price(caller, request, wanted, order_id, request_hash))
+        async with at_the_door(caller) as door:
+            await door.check(order_id, len(wanted))
+            order = await door.admit(await _price(caller, request, wanted, order_id, request_hash))
         await store.add(order, _placed(order, request.payment_method))
     except (NotFound, Conflict, Unprocessable, LimitReached):
         # Nearly every order is new, so it is looked for only where it cannot be placed: it may be there already, and
@@ -179,22 +114,39 @@ async def timeline(caller: Principal, order_id: str) -> Page[TimelineEntry]:
 
 
 async def cancel(caller: Principal, order_id: str) -> OrderView:
-    """Cancel at the shopper's wish. Raises Conflict once the order is confirmed or was cancelled for another reason."""
+    """Cancel at the shopper's wish: at once where nobody has decided the order, else as soon as shipping says that
+    nothing of it is shipped. Raises Conflict once something is, or where it was cancelled for another reason."""
     order = await _visible(caller, order_id)
-    if (order.status, "cancel") in domain.MOVES:
-        with _for(order, "orders_cancel"):
+    with in_trace_of(order, "orders_cancel"):
+        if order.status == "placed":
             order = await settle(order_id, "cancel", "customer_request", order=order)
+        if order.status == "confirmed":
+            order = await _request_cancellation(order_id)
     if order.customer_id != caller.subject:
         log.info("act.privileged", order_id=order_id, subject=caller.subject, status=order.status)
-    if order.status != "cancelled" or order.reason != "customer_request":
+    if order.status != "confirmed" and (order.status != "cancelled" or order.reason != "customer_request"):
         raise Conflict(f"the order is already {order.status}", code="order-not-cancellable")
     return view(order)
+
+
+async def _request_cancellation(order_id: str) -> Order:
+    for _ in range(TRIES):
+        order = await _existing(order_id)
+        if order.status != "confirmed" or order.cancel_requested:
+            return order
+        try:
+            await store.ask(order, "cancel_requested", OrderCancellationRequested(order_id=order_id))
+        except Changed:
+            continue
+        log.info("order.cancellation_requested", order_id=order_id)
+        return replace(order, cancel_requested=True)
+    raise Contention(f"order {order_id} keeps changing")
 
 
 async def settle(
     order_id: str, command: Command, reason: CancelReason | None = None, *, order: Order | None = None
 ) -> Order:
-    """Confirm or cancel, if that is still open, and return the order as it now is. `order`: as it was just read."""
+    """Make a move, if it is still open, and return the order as it now is. `order`: as it was just read."""
     for _ in range(TRIES):
         order = order or await _existing(order_id)
         if (order.status, command) not in domain.MOVES:
@@ -222,7 +174,7 @@ async def ask_for_stock(order_id: str) -> tuple[domain.Status, dict[domain.Subje
         if order.status != "placed" or order.stock_asked or replies.get("payment") != domain.GOOD["payment"]:
             return order.status, replies
         try:
-            await store.ask(order, OrderAuthorized(order_id=order_id, lines=_lines(order)))
+            await store.ask(order, "stock_asked", OrderAuthorized(order_id=order_id, lines=_lines(order)))
         except Changed:
             continue
         log.info("order.authorized", order_id=order_id)
@@ -246,7 +198,7 @@ async def decide(order_id: str, *, timed_out: bool) -> Order:
 
 
 async def record_answer(event: Event) -> None:
-    """Note in the order's inbox what inventory or payments told of it.
+    """Note in the order's inbox what another service told of it.
 
     One that is there already and asks for a decision comes from someone who is still waiting for it.
     """
@@ -254,7 +206,21 @@ async def record_answer(event: Event) -> None:
         return
     order = await store.get(event.subject)
     if order is not None and order.status != "placed":
-        await tell_again(store.ORDERS, order.id)
+        await tell_again(store.ORDERS, order.id, DECISIONS)
+
+
+async def follow_shipments(event: Event, data: ShipmentShipped | ShipmentDelivered | ShipmentFailed) -> None:
+    """How far the order is, by what shipping says of it. Late and repeated news change nothing."""
+    await record_answer(event)
+    await settle(data.order_id, domain.SHIPPING[data.progress])
+
+
+async def withdraw(event: Event, stopped: ShipmentStopped) -> None:
+    """Nothing of the order is shipped, and nothing will be: cancel it, as was asked for."""
+    await record_answer(event)
+    order = await settle(stopped.order_id, "withdraw", "customer_request")
+    if order.status == "cancelled":
+        await admission.withdrawn(order)
 
 
 async def reconcile() -> None:
@@ -265,7 +231,7 @@ async def reconcile() -> None:
     patience = settings().seconds(ORDER_DEADLINE_SECONDS) + settings().seconds(RECONCILE_AFTER_SECONDS)
 
     async def one(order_id: str) -> None:
-        with _for(await _existing(order_id), "orders_reconcile"):
+        with in_trace_of(await _existing(order_id), "orders_reconcile"):
             order = await decide(order_id, timed_out=True)
             log.warning("order.reconciled", order_id=order_id, status=order.status)
 
@@ -281,7 +247,7 @@ async def keep_cart(event: Event, data: CartChanged) -> None:
 
 
 @contextmanager
-def _for(order: Order, name: str) -> Iterator[None]:
+def in_trace_of(order: Order, name: str) -> Iterator[None]:
     """What a later call or a timer does for an order belongs to the order's trace, with a link to its own."""
     with request("orders", name, order.traceparent, key=f"{name}/{order.id}") as span:
         span.note("order_id", order.id)
@@ -386,8 +352,11 @@ def _lines(order: Order) -> list[Line]:
     return [Line(line.sku, line.quantity) for line in order.lines]
 
 
-def _told(order: Order) -> EventData:
+def _told(order: Order) -> EventData | None:
+    """What the others are told of the order's last move; of shipments, shipping has told it."""
     if order.status == "confirmed":
-        return OrderConfirmed(order_id=order.id, total=order.total)
+        return OrderConfirmed(order_id=order.id, total=order.total, customer_id=order.customer_id, lines=_lines(order))
+    if order.status != "cancelled":
+        return None
     assert order.reason is not None, "an order is never cancelled without a reason"
     return OrderCancelled(order_id=order.id, reason=order.reason)

@@ -1,7 +1,7 @@
 """Orders in Cosmos DB.
 
 `orders` by /order_id      the order and its outbox: one partition, so one batch can write them together
-`answers` by /order_id     the inbox: what inventory and payments said of an order. Nothing is relayed from it, so it
+`answers` by /order_id     the inbox: what the other services said of an order. Nothing is relayed from it, so it
                            lies where no change feed has to look at it
 `orders-by-customer`       which orders a customer has, in their order; what became of them is in the orders
 `customers` by /customer_id   what a customer has under way, has paid, and was declined
@@ -15,7 +15,7 @@ import dataclasses
 import time
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 
@@ -62,8 +62,11 @@ async def get_many(order_ids: Iterable[str]) -> dict[str, Order]:
     return {order.id: order for order in readable(ORDERS, await ORDERS.read_many(list(order_ids)), Order)}
 
 
-async def advance(before: Order, after: Order, told: EventData) -> None:
-    """Write one move and the event that tells of it. Raises Changed if the order has moved since it was read."""
+async def advance(before: Order, after: Order, told: EventData | None) -> None:
+    """Write one move and the event that tells of it, if anyone is to hear.
+
+    Raises Changed if the order has moved since it was read.
+    """
     entry = document_of(after)["history"][-1]
     changes: list[dict[str, Any]] = [
         {"op": "set", "path": "/status", "value": after.status},
@@ -71,20 +74,15 @@ async def advance(before: Order, after: Order, told: EventData) -> None:
         {"op": "add", "path": "/history/-", "value": entry},
     ]
     unchanged = f"from c where c.version = {before.version}"
-    await ORDERS.batch(
-        after.id,
-        [
-            patch(after.id, changes, unchanged),
-            tell(ORDERS, after.id, told, version=after.version, time=after.history[-1].at),
-        ],
-    )
+    outbox = [] if told is None else [tell(ORDERS, after.id, told, version=after.version, time=after.history[-1].at)]
+    await ORDERS.batch(after.id, [patch(after.id, changes, unchanged), *outbox])
 
 
-async def ask(order: Order, told: EventData) -> None:
-    """Write that inventory is asked for the order's goods, and the event that asks. Raises Changed."""
+async def ask(order: Order, asked: Literal["stock_asked", "cancel_requested"], told: EventData) -> None:
+    """Write that another service is asked for something, and the event that asks. Raises Changed."""
     version = order.version + 1
     changes: list[dict[str, Any]] = [
-        {"op": "set", "path": "/stock_asked", "value": True},
+        {"op": "set", "path": f"/{asked}", "value": True},
         {"op": "set", "path": "/version", "value": version},
     ]
     unchanged = f"from c where c.version = {order.version}"
@@ -110,7 +108,7 @@ async def record(order_id: str, event: Event) -> bool:
 
 
 async def recorded(order_id: str) -> list[RecordedEvent]:
-    """The events in the order's inbox: what inventory and payments said of it."""
+    """The events in the order's inbox: what the other services said of it."""
     return await _events(ANSWERS, "inbox", order_id)
 
 

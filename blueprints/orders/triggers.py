@@ -10,9 +10,9 @@ from typing import Any
 import azure.durable_functions as df
 import azure.functions as func
 
-from blueprints.orders import saga, service, store
+from blueprints.orders import return_service, return_triggers, saga, service, store
 from blueprints.orders.declaration import SERVICE
-from blueprints.orders.service import ORDER_ID, OrderSummary, OrderView, PlaceOrder, TimelineEntry
+from blueprints.orders.shapes import OrderSummary, OrderView, PlaceOrder, TimelineEntry
 from shared.contracts.carts import CartChanged
 from shared.contracts.catalog import ProductChanged
 from shared.contracts.event import Event, EventData
@@ -22,25 +22,35 @@ from shared.contracts.payments import (
     PaymentAuthorized,
     PaymentCaptured,
     PaymentDeclined,
+    PaymentDisputeClosed,
+    PaymentDisputed,
     PaymentRefunded,
+    PaymentRefundFailed,
     PaymentVoided,
+)
+from shared.contracts.shipping import (
+    ShipmentDelayed,
+    ShipmentDelivered,
+    ShipmentFailed,
+    ShipmentShipped,
+    ShipmentStopped,
 )
 from shared.errors import Forbidden
 from shared.messaging.relay import relay
 from shared.messaging.triggers import change_feed, reconciliation, subscription
 from shared.orchestration import activity, durable_subscription, reported
 from shared.persistence.feed import as_written
+from shared.web.body import ORDER
 from shared.web.endpoint import Answer, Call, endpoint
-from shared.web.operation import Parameter, PathParameter
+from shared.web.operation import Parameter
 from shared.web.paging import CURSOR, LIMIT, Page, read_limit
 
-bp = df.Blueprint()
+bp = return_triggers.bp
+"""One blueprint a service: what is said of returns stands on it already."""
 
 CUSTOMER_ID = Parameter(
     "customer_id", "Whose orders; staff may name anyone.", {"type": "string", "minLength": 1, "maxLength": 100}
 )
-
-ORDER = PathParameter("order_id", "The order's id.", ORDER_ID, "ord_7x3kq5n2w4m6r5t3y2u7i4o6p5")
 
 
 @endpoint(
@@ -122,9 +132,10 @@ async def timeline(call: Call[Any]) -> Answer:
     location=True,
 )
 async def cancel(call: Call[Any]) -> Answer:
-    """Cancel an order that is not confirmed yet.
+    """Cancel an order of which nothing has been shipped.
 
-    Possible until the order is confirmed. Sent again, it has the same answer.
+    A confirmed one stays so until it is sure that nothing of it leaves the house; read it again to see it `cancelled`.
+    Sent again, it has the same answer. Once something is shipped, the answer is 409.
     """
     order = await service.cancel(call.caller, call.path(ORDER))
     return Answer(order, 202, {"Location": f"/v1/orders/{order.id}"})
@@ -142,6 +153,8 @@ async def feed(documents: func.DocumentList, client: df.DurableOrchestrationClie
             new.append((copy_context(), event, data))
         elif isinstance(data, OrderCancelled):
             await saga.tell(client, event.subject, data)
+        else:
+            await return_triggers.before(data, client)
 
     await relay(store.ORDERS, as_written(documents), before)
     entries = ((store.enlist(placed.customer_id, placed.order_id, event.time), span) for span, event, placed in new)
@@ -154,7 +167,13 @@ async def decisive(event: Event, data: EventData, client: df.DurableOrchestratio
     await saga.tell(client, event.subject, data)
 
 
-async def informative(event: Event, _: EventData, __: df.DurableOrchestrationClient) -> None:
+async def refunded(event: Event, data: PaymentRefunded, _: df.DurableOrchestrationClient) -> None:
+    """Money was paid back: for what has come back, or for another reason."""
+    await service.record_answer(event)
+    await return_service.refunded(event, data)
+
+
+async def informative(event: Event, _: EventData, __: object = None) -> None:
     """An answer that belongs to the order's story alone."""
     await service.record_answer(event)
 
@@ -173,7 +192,24 @@ durable_subscription(
         PaymentDeclined: decisive,
         PaymentCaptured: informative,
         PaymentVoided: informative,
-        PaymentRefunded: informative,
+        PaymentRefunded: refunded,
+        PaymentRefundFailed: informative,
+        PaymentDisputed: informative,
+        PaymentDisputeClosed: informative,
+    },
+)
+
+
+subscription(
+    bp,
+    SERVICE,
+    "shipping",
+    {
+        ShipmentShipped: service.follow_shipments,
+        ShipmentDelivered: service.follow_shipments,
+        ShipmentFailed: service.follow_shipments,
+        ShipmentDelayed: informative,
+        ShipmentStopped: service.withdraw,
     },
 )
 

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from shared.contracts.orders import OrderCancelled, OrderConfirmed, OrderPlaced
+from shared.contracts.orders import OrderCancelled, OrderConfirmed, OrderPlaced, ReturnReceived
 from shared.contracts.payments import (
     PaymentAuthorized,
     PaymentCaptured,
     PaymentDeclined,
+    PaymentDisputeClosed,
+    PaymentDisputed,
     PaymentRefunded,
+    PaymentRefundFailed,
     PaymentVoided,
 )
-from shared.declaration import Container, Scope, Service, crash_points
+from shared.declaration import STAFF, Container, Scope, Service, crash_points
 from shared.settings import RECONCILIATION, Setting
 
 STRIPE_API_KEY = Setting("STRIPE_API_KEY", "Secret key of the payment provider.", local="sk_test_local", secret=True)
@@ -32,25 +35,36 @@ SERVICE = Service(
     "How an order is paid.",
     containers=(
         Container(
-            "payments", "order_id", indexed=("kind", "status"), expires=True, outbox=True, writes=("batch", "patch")
+            "payments",
+            "order_id",
+            indexed=("kind", "status", "pending"),
+            expires=True,
+            outbox=True,
+            writes=("batch", "patch"),
         ),
     ),
-    publishes=(PaymentAuthorized, PaymentDeclined, PaymentCaptured, PaymentVoided, PaymentRefunded),
-    hears={"orders": (OrderPlaced, OrderConfirmed, OrderCancelled)},
-    scopes=(Scope("payments.read", "Read how your orders were paid"),),
+    publishes=(
+        *(PaymentAuthorized, PaymentDeclined, PaymentCaptured, PaymentVoided),
+        *(PaymentRefunded, PaymentRefundFailed, PaymentDisputed, PaymentDisputeClosed),
+    ),
+    hears={"orders": (OrderPlaced, OrderConfirmed, OrderCancelled, ReturnReceived)},
+    scopes=(
+        Scope("payments.read", "Read how your orders were paid"),
+        Scope("payments.refund", "Pay back what was paid for orders", STAFF),
+    ),
     settings=(STRIPE_API_KEY, STRIPE_API_BASE, STRIPE_WEBHOOK_SECRET, STRIPE_TIMEOUT_SECONDS, *RECONCILIATION),
     crash_points=(
         *crash_points(
             "provider.before",
             "payments/provider.py",
             "a call that may or may not have been made is made, once",
-            ("create", "confirm", "retrieve", "capture", "void", "refund"),
+            ("create", "confirm", "retrieve", "capture", "void", "refund", "refunds"),
         ),
         *crash_points(
             "provider.after",
             "payments/provider.py",
             "money that was moved without our knowing is found by asking the provider",
-            ("create", "confirm", "retrieve", "capture", "void", "refund"),
+            ("create", "confirm", "retrieve", "capture", "void", "refund", "refunds"),
         ),
     ),
 )

@@ -11,7 +11,6 @@ Source: Stripe API reference, "PaymentIntents", "Place a hold on a payment metho
 from __future__ import annotations
 
 import logging
-import re
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -23,19 +22,17 @@ from blueprints.payments.declaration import (
     STRIPE_API_BASE,
     STRIPE_API_KEY,
     STRIPE_TIMEOUT_SECONDS,
-    STRIPE_WEBHOOK_SECRET,
 )
-from shared.errors import InvalidRequest, Rejected, Transient
+from shared.errors import Rejected, Transient
 from shared.faultpoints import crash_point
 from shared.money import Money
-from shared.patterns import whole
+from shared.patterns import ORDER_ID, whole
 from shared.settings import settings
 from shared.telemetry.span import HTTP, dependency
 
 if TYPE_CHECKING:
     from stripe import AIOHTTPClient, StripeClient, StripeError, StripeObject
 
-ORDER_ID = re.compile(r"ord_[a-z2-7]{26}")
 UNEXPECTED_STATE = "payment_intent_unexpected_state"
 
 Fate = Literal["unconfirmed", "pending", "held", "declined", "taken", "void"]
@@ -50,11 +47,8 @@ _FATES: dict[str, Fate] = {
 }
 """Stripe's status → what became of the money. A card that wants its owner to act cannot be charged from here."""
 
-WEBHOOKS: dict[str, Fate] = {
-    "payment_intent.amount_capturable_updated": "held",
-    "payment_intent.payment_failed": "declined",
-}
-"""The provider's notices that can tell what became of an authorisation; the rest only repeats our own doing."""
+MOST_REFUNDS = 100
+"""Of one payment: as many as the provider lists at once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,43 +62,42 @@ class Intent:
     """What the provider says it is about; `None` where it did not say."""
 
 
-@dataclass(frozen=True, slots=True)
-class Notice:
-    """What a webhook tells: the order, the intent, and what became of its money (`None`: nothing new)."""
-
-    kind: str
-    order_id: str | None
-    intent: Intent | None
-
-
-class _Error(msgspec.Struct):
+class Failure(msgspec.Struct):
     """Why a payment failed, as Stripe says it."""
 
     decline_code: str | None = None
     code: str | None = None
 
 
-class _Subject(msgspec.Struct):
+class Subject(msgspec.Struct):
     """The part of Stripe's PaymentIntent that is read, in answers and in webhooks."""
 
     id: str
     amount: Annotated[int, msgspec.Meta(ge=0, le=10**12)]
     currency: Annotated[str, msgspec.Meta(pattern=whole("[a-z]{3}"))]
     status: str = ""
-    last_payment_error: _Error | None = None
+    last_payment_error: Failure | None = None
     metadata: dict[str, Any] | None = None
 
 
-class _WebhookData(msgspec.Struct):
-    object: _Subject
+class Refunded(msgspec.Struct):
+    """The part of Stripe's Refund that is read."""
+
+    id: str
+    amount: Annotated[int, msgspec.Meta(ge=0, le=10**12)]
+    currency: Annotated[str, msgspec.Meta(pattern=whole("[a-z]{3}"))]
+    status: str = "succeeded"
+    metadata: dict[str, Any] | None = None
+
+    @property
+    def refund_id(self) -> str:
+        """Which of our refunds it is; empty for one that was made at the provider."""
+        given = (self.metadata or {}).get("refund_id", "")
+        return given if isinstance(given, str) else ""
 
 
-class _Kind(msgspec.Struct):
-    type: str
-
-
-class _WebhookEvent(_Kind):
-    data: _WebhookData
+class _Refunds(msgspec.Struct):
+    data: list[Refunded]
 
 
 async def create(order_id: str, amount: Money) -> Intent:
@@ -168,46 +161,51 @@ async def void(order_id: str, intent_id: str) -> Intent:
     )
 
 
-async def refund(order_id: str, intent_id: str) -> None:
-    """Pay back all that was taken, once. Raises Rejected if the provider will not."""
+async def refund(order_id: str, intent_id: str, amount: Money, refund_id: str) -> None:
+    """Pay back so much of what was taken, once for each `refund_id`. Raises Rejected if the provider will not."""
     import stripe
 
     try:
         await _answer(
             "refund",
             lambda client: client.v1.refunds.create_async(
-                {"payment_intent": intent_id}, {"idempotency_key": f"{order_id}:refund"}
+                {
+                    "payment_intent": intent_id,
+                    "amount": amount.amount,
+                    "metadata": {"order_id": order_id, "refund_id": refund_id},
+                },
+                {"idempotency_key": f"{order_id}:refund:{refund_id}"},
             ),
         )
     except stripe.StripeError as exc:
         raise _refused(exc) from exc
 
 
-def read_webhook(payload: bytes, signature: str) -> Notice:
-    """What the provider tells, if it is the provider.
-
-    Raises InvalidRequest for a signature that is not its own, and for an event whose shape is not the provider's.
-    """
+async def refunds(intent_id: str) -> list[Refunded]:
+    """What was paid back of the intent, by the provider's own word, at most a hundred times."""
     import stripe
 
-    secret = settings().text(STRIPE_WEBHOOK_SECRET)
     try:
-        stripe.WebhookSignature.verify_header(payload.decode(), signature, secret, stripe.Webhook.DEFAULT_TOLERANCE)
-    except Exception as exc:  # whatever a made-up header makes the package raise, it is not the provider's signature
-        raise InvalidRequest("the webhook is not signed by the provider", code="invalid-signature") from exc
+        answer = await _answer(
+            "refunds",
+            lambda client: client.v1.refunds.list_async({"payment_intent": intent_id, "limit": MOST_REFUNDS}),
+        )
+        return msgspec.convert(answer, _Refunds).data
+    except stripe.StripeError as exc:
+        raise _refused(exc) from exc
+    except msgspec.ValidationError as exc:
+        raise Transient("the payment provider's answer is not understood") from exc
+
+
+async def order_of(intent_id: str) -> str | None:
+    """The order that an intent belongs to; `None` where it is not one of ours."""
+    import stripe
+
     try:
-        kind = msgspec.json.decode(payload, type=_Kind).type
-        fate = WEBHOOKS.get(kind)
-        if fate is None:
-            return Notice(kind, None, None)
-        subject = msgspec.json.decode(payload, type=_WebhookEvent).data.object
-        amount = Money(subject.amount, subject.currency.upper())
-    except (msgspec.MsgspecError, RecursionError) as exc:
-        raise InvalidRequest("the webhook is not an event of the provider", code="malformed-webhook") from exc
-    order_id = (subject.metadata or {}).get("order_id", "")
-    if not isinstance(order_id, str) or ORDER_ID.fullmatch(order_id) is None:
-        return Notice(kind, None, None)
-    return Notice(kind, order_id, Intent(subject.id, fate, _code_of(subject.last_payment_error), amount))
+        answer = await _answer("retrieve", lambda client: client.v1.payment_intents.retrieve_async(intent_id))
+    except stripe.StripeError as exc:
+        raise _refused(exc) from exc
+    return order_id_of(msgspec.convert(answer, Subject).metadata)
 
 
 async def close() -> None:
@@ -269,7 +267,7 @@ async def _or_declined(intent_id: str, answer: Awaitable[Intent]) -> Intent:
         return await answer
     except stripe.CardError as exc:
         body: Any = exc.json_body or {}
-        return Intent(intent_id, "declined", _code_of(msgspec.convert(body.get("error", {}), _Error)))
+        return Intent(intent_id, "declined", code_of(msgspec.convert(body.get("error", {}), Failure)))
     except stripe.InvalidRequestError as exc:
         if exc.code == UNEXPECTED_STATE:
             return await retrieve(intent_id)
@@ -287,6 +285,12 @@ async def _settled(name: str, intent_id: str, call: Callable[[StripeClient], Awa
         return await retrieve(intent_id)
 
 
+def order_id_of(metadata: dict[str, Any] | None) -> str | None:
+    """The order that something at the provider is about; `None` where it is not one of ours."""
+    order_id = (metadata or {}).get("order_id", "")
+    return order_id if isinstance(order_id, str) and ORDER_ID.fullmatch(order_id) else None
+
+
 def _refused(error: StripeError) -> Rejected:
     """A request that the provider will never carry out. Its own words may repeat what was sent."""
     return Rejected(f"the payment provider refuses ({error.code or type(error).__name__})", code="provider-refused")
@@ -295,11 +299,11 @@ def _refused(error: StripeError) -> Rejected:
 def _intent(answer: Mapping[str, Any]) -> Intent:
     """Raises Transient for an answer of another shape, or a status that nobody knows yet: it decides nothing."""
     try:
-        found = msgspec.convert(answer, _Subject)
+        found = msgspec.convert(answer, Subject)
         amount = Money(found.amount, found.currency.upper())
     except msgspec.ValidationError as exc:
         raise Transient("the payment provider gave an answer of another shape") from exc
-    code = _code_of(found.last_payment_error)
+    code = code_of(found.last_payment_error)
     if found.status == "requires_payment_method":
         return Intent(found.id, "declined" if code else "unconfirmed", code, amount)
     if found.status == "requires_action":
@@ -310,5 +314,5 @@ def _intent(answer: Mapping[str, Any]) -> Intent:
     return Intent(found.id, fate, code, amount)
 
 
-def _code_of(error: _Error | None) -> str:
+def code_of(error: Failure | None) -> str:
     return "" if error is None else error.decline_code or error.code or "card_declined"

@@ -12,22 +12,24 @@ from dataclasses import replace
 
 import msgspec
 
-from blueprints.payments import domain, provider, store
+from blueprints.payments import domain, provider, refunds, store
 from blueprints.payments.domain import Command, Payment
 from blueprints.payments.provider import Intent
+from blueprints.payments.refunds import RefundView
+from blueprints.payments.webhook import REFUNDED, Notice
 from shared.contracts.event import Event, EventData
 from shared.contracts.orders import OrderCancelled, OrderConfirmed, OrderPlaced
 from shared.contracts.payments import (
     PaymentAuthorized,
     PaymentCaptured,
     PaymentDeclined,
-    PaymentRefunded,
     PaymentVoided,
 )
 from shared.errors import NotFound, Rejected, Transient
-from shared.messaging.again import ask_again
+from shared.messaging.again import ask_again, each_apart, waiting
 from shared.money import Money
 from shared.persistence.cosmos import AlreadyExists, Changed
+from shared.settings import RECONCILE_AFTER_SECONDS, settings
 from shared.telemetry.log import Log
 from shared.telemetry.span import request
 from shared.web.auth import Principal
@@ -42,6 +44,9 @@ class PaymentView(msgspec.Struct, frozen=True, omit_defaults=True):
     status: domain.Status
     amount: Money
     decline_code: str | None = None
+    refunded: Money | None = None
+    refunds: tuple[RefundView, ...] = ()
+    disputed: bool = False
 
 
 class Received(msgspec.Struct, frozen=True):
@@ -55,7 +60,10 @@ async def get(caller: Principal, order_id: str) -> PaymentView:
     payment = await store.get(order_id)
     if payment is None or payment.amount is None or not (payment.customer_id == caller.subject or caller.is_staff):
         raise NotFound("there is no payment of such an order")
-    return PaymentView(order_id, payment.status, payment.amount, payment.decline_code)
+    refunded = Money(payment.refunded, payment.amount.currency) if payment.refunded else None
+    disputed = any(dispute.status == "open" for dispute in payment.disputes.values())
+    made = tuple(map(refunds.view, payment.refunds.values()))
+    return PaymentView(order_id, payment.status, payment.amount, payment.decline_code, refunded, made, disputed)
 
 
 async def authorize(event: Event, placed: OrderPlaced) -> None:
@@ -80,9 +88,9 @@ async def authorize(event: Event, placed: OrderPlaced) -> None:
 
 
 async def capture(event: Event, confirmed: OrderConfirmed) -> None:
-    """The order goes through: take the held money."""
+    """The order goes through: take the held money, unless the order was cancelled since."""
     payment = await _payment(confirmed.order_id)
-    if payment.status == "captured":
+    if payment.status in domain.CAPTURE_DONE:
         return
     status = domain.next_status(payment, "capture")
     assert payment.intent_id is not None, "what is authorized has an intent"
@@ -103,26 +111,32 @@ async def give_back(event: Event, cancelled: OrderCancelled) -> None:
             return
         except AlreadyExists:
             payment = await _payment(order_id)
-    command = domain.GIVE_BACK.get(payment.status)
-    if command is None:
-        return
-    assert payment.intent_id is not None and payment.amount is not None, "what can be given back was asked for"
-    if command == "void":
+    if domain.GIVE_BACK.get(payment.status) == "void":
+        assert payment.intent_id is not None, "what can be given back was asked for"
         intent = await provider.void(order_id, payment.intent_id)
         if intent.fate not in ("void", "taken"):
             raise Transient(f"the provider says {intent.fate} of the payment of {order_id}")
-        command = "refund" if intent.fate == "taken" else command
-    told: EventData = PaymentVoided(order_id=order_id)
-    if command == "refund":
-        await provider.refund(order_id, payment.intent_id)
-        told = PaymentRefunded(order_id=order_id, amount=payment.amount)
-    await store.advance(payment, domain.next_status(payment, command), told)
-    log.info("payment.given_back", order_id=order_id, how=command)
+        if intent.fate == "void":
+            await store.advance(payment, domain.next_status(payment, "void"), PaymentVoided(order_id=order_id))
+            log.info("payment.given_back", order_id=order_id)
+            return
+        # taken at the provider, though a crash kept us from writing it down
+        captured = domain.next_status(payment, "capture")
+        assert payment.amount is not None, "what was taken was asked for"
+        await store.advance(payment, captured, PaymentCaptured(order_id=order_id, amount=payment.amount))
+        payment = await _payment(order_id)
+    if payment.status == "captured":
+        await refunds.of_cancellation(payment)
 
 
-async def hear(notice: provider.Notice) -> None:
+async def hear(notice: Notice) -> None:
     """Act on the provider's word: it may come before our own call's answer, long after, or twice."""
+    if notice.dispute is not None:
+        await refunds.dispute(notice.dispute)
     if notice.order_id is None or notice.intent is None:
+        return
+    if notice.kind == REFUNDED:
+        await refunds.adopt(notice.order_id, notice.intent.id)
         return
     payment = await store.get(notice.order_id)
     if payment is None or payment.intent_id != notice.intent.id:
@@ -146,8 +160,10 @@ def _heard(payment: Payment, kind: str) -> Iterator[None]:
 
 
 async def reconcile() -> None:
-    """Money that has been held for too long: tell orders again that it is."""
+    """Money that has been held for too long: tell orders again that it is. Refunds that were decided: make them."""
     await ask_again(store.PAYMENTS, "payment", "authorized")
+    overdue = waiting(store.PAYMENTS, "c.pending > 0", settings().seconds(RECONCILE_AFTER_SECONDS))
+    await each_apart(store.PAYMENTS, overdue, refunds.unfinished)
 
 
 async def _begun(payment: Payment, intent: Intent) -> bool:

@@ -47,6 +47,19 @@ async def advance(payment: Payment, status: Status, told: EventData, decline_cod
     )
 
 
+async def keep(payment: Payment, told: EventData | None) -> None:
+    """Write what became of the payment's refunds and disputes, and the event that tells of it, if anyone is to hear.
+
+    Raises Changed if the payment has moved since it was read, one version ago.
+    """
+    order_id, document = payment.order_id, document_of(payment)
+    names = ("status", "version", "refunds", "disputes", "pending")
+    changes = [{"op": "set", "path": f"/{name}", "value": document[name]} for name in names]
+    outbox = [] if told is None else [tell(PAYMENTS, order_id, told, version=payment.version)]
+    unchanged = f"from c where c.version = {payment.version - 1}"
+    await PAYMENTS.batch(order_id, [patch(order_id, changes, unchanged), *outbox])
+
+
 async def describe(payment: Payment, customer_id: str, amount: Money) -> None:
     """Say whose payment it is, and of how much, where a cancellation came before anything was known of it."""
     order_id = payment.order_id

@@ -6,20 +6,21 @@ from typing import Any
 
 import azure.functions as func
 
-from blueprints.payments import provider, service, store
+from blueprints.payments import refunds, service, store
 from blueprints.payments.declaration import SERVICE
-from blueprints.payments.provider import ORDER_ID
+from blueprints.payments.refunds import RefundOrder, RefundView
 from blueprints.payments.service import PaymentView, Received
-from shared.contracts.orders import OrderCancelled, OrderConfirmed, OrderPlaced
+from blueprints.payments.webhook import read_webhook
+from shared.contracts.orders import OrderCancelled, OrderConfirmed, OrderPlaced, ReturnReceived
 from shared.messaging.relay import relay
 from shared.messaging.triggers import change_feed, reconciliation, subscription
 from shared.persistence.feed import as_written
+from shared.web.body import ORDER
 from shared.web.endpoint import Answer, Call, endpoint
-from shared.web.operation import Header, PathParameter
+from shared.web.operation import Header
 
 bp = func.Blueprint()
 
-ORDER = PathParameter("order_id", "The order's id.", ORDER_ID, "ord_7x3kq5n2w4m6r5t3y2u7i4o6p5")
 SIGNATURE = Header("Stripe-Signature", "The provider's signature of the body.", "t=1,v1=00")
 
 
@@ -38,6 +39,28 @@ async def get(call: Call[Any]) -> Answer:
     return Answer(await service.get(call.caller, call.path(ORDER)))
 
 
+@endpoint(
+    bp,
+    SERVICE,
+    "payments_refund",
+    "POST /orders/{order_id}/refunds",
+    ORDER,
+    scope="payments.refund",
+    body=RefundOrder,
+    idempotency_key="required",
+    returns=RefundView,
+    status=201,
+    problems=(404, 409, 422),
+)
+async def refund(call: Call[RefundOrder]) -> Answer:
+    """Pay back an order, or some of it.
+
+    Without `amount` all that is left is paid back. More than that is a 409. What the payment provider has not answered
+    yet is `pending`; sent again under the same key it goes on.
+    """
+    return Answer(await refunds.by_staff(call.caller, call.path(ORDER), call.idempotency_key, call.body), 201)
+
+
 @endpoint(bp, SERVICE, "payments_webhook", "POST /payments/webhooks/stripe", returns=Received, signature=SIGNATURE)
 async def webhook(call: Call[Any]) -> Answer:
     """Hear what the provider has to tell.
@@ -45,7 +68,7 @@ async def webhook(call: Call[Any]) -> Answer:
     For the payment provider alone: the signature covers the body's very bytes.
     """
     signature = call.request.headers.get(SIGNATURE.name, "")
-    await service.hear(provider.read_webhook(call.request.get_body(), signature))
+    await service.hear(read_webhook(call.request.get_body(), signature))
     return Answer(Received())
 
 
@@ -60,7 +83,12 @@ subscription(
     bp,
     SERVICE,
     "orders",
-    {OrderPlaced: service.authorize, OrderConfirmed: service.capture, OrderCancelled: service.give_back},
+    {
+        OrderPlaced: service.authorize,
+        OrderConfirmed: service.capture,
+        OrderCancelled: service.give_back,
+        ReturnReceived: refunds.of_return,
+    },
 )
 
 

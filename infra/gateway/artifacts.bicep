@@ -75,6 +75,10 @@ var namedValues NamedValue[] = [
     properties: loadJsonContent('../../apim/named values/require-https/namedValueInformation.json').properties
   }
   {
+    name: 'shipping-url'
+    properties: loadJsonContent('../../apim/named values/shipping-url/namedValueInformation.json').properties
+  }
+  {
     name: 'user-calls-per-minute'
     properties: loadJsonContent('../../apim/named values/user-calls-per-minute/namedValueInformation.json').properties
   }
@@ -117,6 +121,10 @@ var backends Backend[] = [
   {
     name: 'payments'
     properties: loadJsonContent('../../apim/backends/payments/backendInformation.json').properties
+  }
+  {
+    name: 'shipping'
+    properties: loadJsonContent('../../apim/backends/shipping/backendInformation.json').properties
   }
 ]
 
@@ -318,6 +326,10 @@ var apis Api[] = [
         policy: loadTextContent('../../apim/apis/commerce/operations/payments-get/policy.xml')
       }
       {
+        name: 'payments-refund'
+        policy: loadTextContent('../../apim/apis/commerce/operations/payments-refund/policy.xml')
+      }
+      {
         name: 'payments-webhook'
         policy: loadTextContent('../../apim/apis/commerce/operations/payments-webhook/policy.xml')
       }
@@ -332,6 +344,42 @@ var apis Api[] = [
       {
         name: 'products-put'
         policy: loadTextContent('../../apim/apis/commerce/operations/products-put/policy.xml')
+      }
+      {
+        name: 'returns-decide'
+        policy: loadTextContent('../../apim/apis/commerce/operations/returns-decide/policy.xml')
+      }
+      {
+        name: 'returns-get'
+        policy: loadTextContent('../../apim/apis/commerce/operations/returns-get/policy.xml')
+      }
+      {
+        name: 'returns-list'
+        policy: loadTextContent('../../apim/apis/commerce/operations/returns-list/policy.xml')
+      }
+      {
+        name: 'returns-receive'
+        policy: loadTextContent('../../apim/apis/commerce/operations/returns-receive/policy.xml')
+      }
+      {
+        name: 'returns-request'
+        policy: loadTextContent('../../apim/apis/commerce/operations/returns-request/policy.xml')
+      }
+      {
+        name: 'shipments-get'
+        policy: loadTextContent('../../apim/apis/commerce/operations/shipments-get/policy.xml')
+      }
+      {
+        name: 'shipments-list'
+        policy: loadTextContent('../../apim/apis/commerce/operations/shipments-list/policy.xml')
+      }
+      {
+        name: 'shipments-ship'
+        policy: loadTextContent('../../apim/apis/commerce/operations/shipments-ship/policy.xml')
+      }
+      {
+        name: 'shipments-webhook'
+        policy: loadTextContent('../../apim/apis/commerce/operations/shipments-webhook/policy.xml')
       }
       {
         name: 'stock-get'

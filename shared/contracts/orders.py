@@ -1,4 +1,4 @@
-"""What orders tells: an order was placed, confirmed or cancelled. Subject of each: the order's id.
+"""What orders tells: what became of an order. Subject of each: the order's id.
 
 No address and no name travels: inventory and payments have no use for them.
 """
@@ -13,6 +13,9 @@ from shared.contracts.event import EventData, event_type
 from shared.money import Money
 
 CancelReason = Literal["out_of_stock", "payment_declined", "timed_out", "customer_request"]
+
+ReturnRefusal = Literal["not_eligible", "timed_out"]
+"""Why a return is refused: a person said no, or nobody said anything in time."""
 
 
 class Line(msgspec.Struct, frozen=True):
@@ -46,10 +49,22 @@ class OrderAuthorized(EventData, frozen=True, kw_only=True):
 
 @event_type("order.confirmed.v1")
 class OrderConfirmed(EventData, frozen=True, kw_only=True):
-    """Stock is reserved and the money authorised: take both."""
+    """Stock is reserved and the money authorised: take both, and ship these lines to that customer.
+
+    Releases before shipping told neither customer nor lines.
+    """
 
     order_id: str
     total: Money
+    customer_id: str = ""
+    lines: list[Line] = msgspec.field(default_factory=list)
+
+
+@event_type("order.cancellation_requested.v1")
+class OrderCancellationRequested(EventData, frozen=True, kw_only=True):
+    """A confirmed order is to be cancelled, unless any of it has been shipped: ship nothing from now on, or say so."""
+
+    order_id: str
 
 
 @event_type("order.cancelled.v1")
@@ -58,3 +73,65 @@ class OrderCancelled(EventData, frozen=True, kw_only=True):
 
     order_id: str
     reason: CancelReason
+
+
+@event_type("return.requested.v1")
+class ReturnRequested(EventData, frozen=True, kw_only=True):
+    """The customer wants to send back something worth `value`."""
+
+    order_id: str
+    return_id: str
+    value: Money
+
+
+@event_type("return.approved.v1")
+class ReturnApproved(EventData, frozen=True, kw_only=True):
+    """It may be sent back."""
+
+    order_id: str
+    return_id: str
+
+
+@event_type("return.refused.v1")
+class ReturnRefused(EventData, frozen=True, kw_only=True):
+    """It may not be sent back."""
+
+    order_id: str
+    return_id: str
+    reason: ReturnRefusal
+
+
+@event_type("return.overdue.v1")
+class ReturnOverdue(EventData, frozen=True, kw_only=True):
+    """A person, or the payment provider, has kept a return waiting for too long. Told once of each status."""
+
+    order_id: str
+    return_id: str
+    status: Literal["requested", "received"]
+
+
+@event_type("return.expired.v1")
+class ReturnExpired(EventData, frozen=True, kw_only=True):
+    """It was approved, and nothing has come back in time."""
+
+    order_id: str
+    return_id: str
+
+
+@event_type("return.received.v1")
+class ReturnReceived(EventData, frozen=True, kw_only=True):
+    """Something has come back: pay `amount`, and put these pieces back on the shelf."""
+
+    order_id: str
+    return_id: str
+    amount: Money
+    restocked: list[Line]
+
+
+@event_type("return.refunded.v1")
+class ReturnRefunded(EventData, frozen=True, kw_only=True):
+    """What came back has been paid back."""
+
+    order_id: str
+    return_id: str
+    amount: Money

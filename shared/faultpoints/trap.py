@@ -49,8 +49,9 @@ def _elsewhere(environment: Mapping[str, str]) -> str:
         address = connection_parts(environment.get(name, "")).get(key, "")
         if urlsplit(address).hostname not in _LOCAL:
             return f"{name} does not name this machine"
-    if urlsplit(environment.get("STRIPE_API_BASE", "")).hostname not in _LOCAL:
-        return "STRIPE_API_BASE does not name this machine"
+    for name in ("STRIPE_API_BASE", "EASYPOST_API_BASE"):
+        if urlsplit(environment.get(name, "")).hostname not in _LOCAL:
+            return f"{name} does not name this machine"
     return ""
 
 

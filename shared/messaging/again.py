@@ -8,9 +8,11 @@ telling its decision again.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping
+from types import MappingProxyType
 
 from shared.clock import timestamp, utc_now
+from shared.contracts.event import EventData, type_of
 from shared.errors import Transient
 from shared.messaging.publisher import publish
 from shared.persistence.cosmos import Container, Document
@@ -25,9 +27,17 @@ AT_MOST = 100
 
 async def unfinished(container: Container, kind: str, status: str, seconds: float) -> AsyncIterator[str]:
     """Order ids of the items of `kind` that have had `status` for longer than so many seconds."""
-    query = f"SELECT TOP {AT_MOST} c.order_id FROM c WHERE c.kind = @kind AND c.status = @status AND c._ts < @before"  # noqa: S608 - fixed text
-    parameters = {"@kind": kind, "@status": status, "@before": int(utc_now().timestamp() - seconds)}
-    async for document in container.query(query, parameters):
+    given = {"@kind": kind, "@status": status}
+    async for order_id in waiting(container, "c.kind = @kind AND c.status = @status", seconds, given):
+        yield order_id
+
+
+async def waiting(
+    container: Container, condition: str, seconds: float, given: Mapping[str, str] = MappingProxyType({})
+) -> AsyncIterator[str]:
+    """Order ids of the items that a condition, a fixed text, has held of for longer than so many seconds."""
+    query = f"SELECT TOP {AT_MOST} c.order_id FROM c WHERE {condition} AND c._ts < @before"  # noqa: S608 - fixed text
+    async for document in container.query(query, {**given, "@before": int(utc_now().timestamp() - seconds)}):
         yield document["order_id"]
 
 
@@ -48,13 +58,17 @@ async def ask_again(container: Container, kind: str, status: str) -> None:
     await each_apart(container, overdue, lambda order_id: tell_again(container, order_id))
 
 
-async def tell_again(container: Container, key: str) -> None:
-    """Publish the last event in the outbox of `key` once more. Raises Transient."""
+async def tell_again(container: Container, key: str, among: Collection[type[EventData]] = ()) -> None:
+    """Publish the last event in the outbox of `key` once more; the last of those types, where some are named.
+
+    Raises Transient.
+    """
     query = "SELECT * FROM c WHERE c.kind = 'outbox'"
     told: list[Document] = [document async for document in container.query(query, {}, key=key)]
-    if not told:
+    events = [event for event in map(event_of, told) if not among or event.type in set(map(type_of, among))]
+    if not events:
         return
-    event, service = max(map(event_of, told), key=lambda event: event.version), container.database
+    event, service = max(events, key=lambda event: event.version), container.database
     with request(service, f"{service}_tell_again", event.traceparent, key=f"again/{event.id}") as span:
         span.note("event_id", event.id)
         await publish(service, [event], repeat=timestamp(), spans={event.id: span})

@@ -8,6 +8,8 @@ SUBSCRIPTIONS: tuple[tuple[str, str], ...] = (
     ("inventory", "orders"),
     ("orders", "inventory"),
     ("orders", "payments"),
+    ("orders", "shipping"),
     ("payments", "orders"),
+    ("shipping", "orders"),
 )
 """Topic and name of each. The name is that of the service that hears."""

@@ -10,7 +10,7 @@ import azure.functions as func
 import msgspec
 
 from shared.errors import InvalidRequest, PayloadTooLarge, UnsupportedMediaType
-from shared.patterns import whole
+from shared.patterns import ORDER_ID, whole
 from shared.web.operation import PathParameter
 
 LARGEST_BODY = 262_144
@@ -18,6 +18,7 @@ LARGEST_BODY = 262_144
 
 SKU = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9 ._-]{0,38}[A-Za-z0-9._-])?")
 """Cosmos DB takes no id that ends with a blank."""
+ORDER = PathParameter("order_id", "The order's id.", ORDER_ID, "ord_7x3kq5n2w4m6r5t3y2u7i4o6p5")
 PRODUCT = PathParameter("sku", "Stock keeping unit.", SKU, "85123A")
 Sku = Annotated[str, msgspec.Meta(pattern=whole(SKU.pattern), description="Stock keeping unit")]
 Quantity = Annotated[int, msgspec.Meta(ge=1, le=100_000, description="Pieces")]

@@ -5,8 +5,14 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any
 
+import msgspec
+
+from blueprints.orders.domain import MOVES
+from blueprints.orders.returns import Return
+from blueprints.shipping.domain import Fulfilment
 from tests.chaos.stores import (
     ANSWERS,
     BY_CUSTOMER,
@@ -18,15 +24,19 @@ from tests.chaos.stores import (
     PAYMENTS,
     PRODUCT_COPIES,
     RESERVATIONS,
-    STOCK,
+    SHIPMENTS,
     Document,
     Snapshot,
 )
 
-FINAL = frozenset({"confirmed", "cancelled"})
+SOLD = frozenset({"confirmed", "partly_shipped", "shipped", "delivered"})
+FINAL = SOLD | {"cancelled"}
+LEGAL = {(before, after) for (before, _), after in MOVES.items()}
+ASKING = ("commerce.order.authorized.", "commerce.order.cancellation_requested.", "commerce.return.")
+"""What orders tells of an order that is no move of it."""
 ENDED_BADLY = frozenset({"Failed", "Terminated"})
 MATCHING: Mapping[str, tuple[frozenset[str], frozenset[str]]] = {
-    "confirmed": (frozenset({"committed"}), frozenset({"captured"})),
+    **dict.fromkeys(SOLD, (frozenset({"committed"}), frozenset({"captured", "refunded"}))),
     "cancelled": (frozenset({"released", "rejected"}), frozenset({"voided", "refunded", "declined"})),
 }
 """A final order's status → what its reservation, and what its payment, may then be."""
@@ -43,6 +53,8 @@ class Expected:
     parked: frozenset[str] = frozenset()
     """Ids of outbox items' events that can never be published."""
     dead_letters: Mapping[str, int] = field(default_factory=dict)
+    restocked: Mapping[str, int] = field(default_factory=dict)
+    """SKU → pieces that came back and were put on the shelf."""
 
 
 def at_any_instant(snapshot: Snapshot) -> list[str]:
@@ -56,6 +68,8 @@ def when_quiet(snapshot: Snapshot, expected: Expected) -> list[str]:
         *at_any_instant(snapshot),
         *_every_order_ended(snapshot, expected),
         *_orders_agree(snapshot),
+        *_shipments(snapshot),
+        *_returns(snapshot),
         *_money_equals(snapshot),
         *_shelves(snapshot, expected),
         *_no_event_lost(snapshot, expected),
@@ -65,7 +79,7 @@ def when_quiet(snapshot: Snapshot, expected: Expected) -> list[str]:
 
 
 def _stock(snapshot: Snapshot) -> Iterator[str]:
-    for item in snapshot.documents[STOCK]:
+    for item in snapshot.shelves:
         on_hand, reserved, holds = item["on_hand"], item["reserved"], item["holds"]
         if not 0 <= reserved <= on_hand:
             yield f"stock of {item['sku']}: {on_hand} on hand, {reserved} reserved"
@@ -85,15 +99,19 @@ def _money_at_most(snapshot: Snapshot) -> Iterator[str]:
             yield f"{order_id}: authorised more than once: {intents}"
         if sum(intent["captured"] > 0 for intent in intents) > 1 or sum(i["captured"] for i in intents) > total:
             yield f"{order_id}: captured more than once, or more than {total}: {intents}"
-        if order["status"] != "confirmed" and _net(intents) > 0 and not _by_hand(intents):
+        if order["status"] not in SOLD and _net(intents) > 0 and not _by_hand(intents):
             yield f"{order_id}: {_net(intents)} captured of an order that is {order['status']}"
 
 
 def _money_equals(snapshot: Snapshot) -> Iterator[str]:
     intents = _intents(snapshot)
+    paid_back = {
+        payment["id"]: sum(each["amount"]["amount"] for each in payment["refunds"].values() if each["status"] == "made")
+        for payment in snapshot.of_kind(PAYMENTS, "payment")
+    }
     for order in snapshot.orders:
         own = intents.get(order["id"], [])
-        due = order["total"]["amount"] if order["status"] == "confirmed" else 0
+        due = order["total"]["amount"] - paid_back.get(order["id"], 0) if order["status"] in SOLD else 0
         if _net(own) != due:
             yield f"{order['id']} is {order['status']}: captured less refunded is {_net(own)}, not {due}"
         if any(intent["held"] for intent in own):
@@ -104,18 +122,15 @@ def _money_equals(snapshot: Snapshot) -> Iterator[str]:
 
 def _every_order_ended(snapshot: Snapshot, expected: Expected) -> Iterator[str]:
     known = {order["id"] for order in snapshot.orders}
-    asked = Counter(
-        item["order_id"]
-        for item in snapshot.of_kind(ORDERS, "outbox")
-        if item["event"]["type"] == "commerce.order.authorized.v1"
-    )
+    outbox = snapshot.of_kind(ORDERS, "outbox")
+    asked = Counter(item["order_id"] for item in outbox if item["event"]["type"].startswith(ASKING))
     for order_id in sorted(expected.accepted - known):
         yield f"{order_id} was accepted and is lost"
     for order in snapshot.orders:
         history = [entry["status"] for entry in order["history"]]
         if order["status"] not in FINAL:
             yield f"{order['id']} is still {order['status']}"
-        elif history != ["placed", order["status"]] or order["version"] != 2 + asked[order["id"]]:
+        elif not LEGAL.issuperset(pairwise(history)) or order["version"] != len(history) + asked[order["id"]]:
             yield f"{order['id']} at version {order['version']} moved more than once: {history}"
         saga = snapshot.sagas.get(order["id"])
         if saga is None or saga in ENDED_BADLY:
@@ -141,23 +156,71 @@ def _orders_agree(snapshot: Snapshot) -> Iterator[str]:
         yield f"{order_id} has a reservation or a payment, but is no order"
 
 
+def _shipments(snapshot: Snapshot) -> Iterator[str]:
+    """What is to be shipped is what was sold, no piece leaves the house twice, and the order says how far it is."""
+    records = {item["id"]: item for item in snapshot.of_kind(SHIPMENTS, "fulfilment")}
+    shipped: defaultdict[str, Counter[str]] = defaultdict(Counter)
+    for shipment in snapshot.of_kind(SHIPMENTS, "shipment"):
+        for line in shipment["lines"]:
+            shipped[shipment["order_id"]][line["sku"]] += line["quantity"]
+    for order in snapshot.orders:
+        order_id, record = order["id"], records.get(order["id"])
+        if record is None:
+            if order["status"] in SOLD:
+                yield f"{order_id} is {order['status']}, and shipping has never heard of it"
+            continue
+        fulfilment = msgspec.convert(record, Fulfilment)
+        if fulfilment.stopped != (order["status"] == "cancelled"):
+            yield f"{order_id} is {order['status']}: {record}"
+        if fulfilment.shipped != shipped[order_id] or any(n < 0 for n in _left(fulfilment).values()):
+            yield f"{order_id}: shipped were {dict(shipped[order_id])}: {record}"
+        if fulfilment.shipments and order["status"] != fulfilment.progress:
+            yield f"{order_id} is {order['status']}, its shipments are {fulfilment.progress}"
+
+
+def _returns(snapshot: Snapshot) -> Iterator[str]:
+    """What is paid back for a return is what came back, and no more pieces come back than were sold."""
+    payments = {item["id"]: item for item in snapshot.of_kind(PAYMENTS, "payment")}
+    back: defaultdict[str, Counter[str]] = defaultdict(Counter)
+    for document in snapshot.of_kind(ORDERS, "return"):
+        case = msgspec.convert(document, Return)
+        for line in case.lines:
+            back[case.order_id][line.sku] += line.came_back
+        refund = payments[case.order_id]["refunds"].get(case.id)
+        if case.status == "refunded" and (refund is None or refund["amount"]["amount"] != case.due.amount):
+            yield f"{case.id}: {case.due} came back, paid back was {refund}"
+        if case.status in ("requested", "approved"):
+            yield f"{case.id} is still {case.status}"
+    for order in snapshot.orders:
+        for line in order["lines"]:
+            back[order["id"]][line["sku"]] -= line["quantity"]
+        if any(pieces > 0 for pieces in back[order["id"]].values()):
+            yield f"{order['id']}: more came back than was sold: {back[order['id']]}"
+
+
+def _left(fulfilment: Fulfilment) -> dict[str, int]:
+    skus = fulfilment.ordered.keys() | fulfilment.shipped.keys()
+    return {sku: fulfilment.ordered.get(sku, 0) - fulfilment.shipped.get(sku, 0) for sku in skus}
+
+
 def _shelves(snapshot: Snapshot, expected: Expected) -> Iterator[str]:
     """Nothing is held but for confirmed orders, their pieces alone, and what has left the shelf is what was sold."""
     ordered: dict[str, Counter[str]] = {}
     for order in snapshot.orders:
-        if order["status"] == "confirmed":
+        if order["status"] in SOLD:
             ordered[order["id"]] = lines = Counter[str]()
             for line in order["lines"]:
                 lines[line["sku"]] += line["quantity"]
-    for item in snapshot.documents[STOCK]:
+    for item in snapshot.shelves:
         sku, left = item["sku"], item["on_hand"]
         for order_id, hold in item["holds"].items():
             if hold["pieces"] != ordered.get(order_id, Counter[str]())[sku]:
                 yield f"stock of {sku} is still held for {order_id}: {hold}"
             left -= hold["pieces"]
         sold = sum(lines[sku] for lines in ordered.values())
-        if sku in expected.stocked and left != expected.stocked[sku] - sold:
-            yield f"stock of {sku}: {expected.stocked[sku]} put there, {sold} sold, {left} left"
+        back = expected.restocked.get(sku, 0)
+        if sku in expected.stocked and left != expected.stocked[sku] - sold + back:
+            yield f"stock of {sku}: {expected.stocked[sku]} put there, {sold} sold, {back} back, {left} left"
 
 
 def _no_event_lost(snapshot: Snapshot, expected: Expected) -> Iterator[str]:
@@ -170,7 +233,7 @@ def _no_event_lost(snapshot: Snapshot, expected: Expected) -> Iterator[str]:
         outbox = {item["event"]["id"] for item in snapshot.of_kind(container, "outbox")}
         for event_id in sorted(outbox - parked - snapshot.sent.get(topic, frozenset())):
             yield f"{event_id} is in the outbox of {topic} and was never sent"
-        if topic in ("inventory", "payments"):
+        if topic in ("inventory", "payments", "shipping"):
             told |= outbox - parked
     for event_id in sorted(told - inbox):
         yield f"{event_id} never reached orders"

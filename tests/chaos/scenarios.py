@@ -38,6 +38,7 @@ class Told:
     """Order id → the (status, reason) it may come to."""
     stocked: dict[str, int] = field(default_factory=dict)
     parked: set[str] = field(default_factory=set)
+    restocked: dict[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -68,6 +69,7 @@ class Stage:
 Story = Callable[[Stage], Coroutine[Any, Any, None]]
 CONFIRMED = ("confirmed", "")
 WISH = ("cancelled", "customer_request")
+SHIPPED = (("shipped", ""), ("delivered", ""))
 
 
 def _key() -> str:
@@ -230,6 +232,127 @@ async def _intent(stage: Stage, order_id: str, holds: Callable[[Any], bool]) -> 
             await asyncio.sleep(0.02)
 
 
+async def shipped(stage: Stage) -> None:
+    """An order leaves in two parcels: one is at the customer's when it is first asked for, the other is told of."""
+    order_id, parts = await _sold(stage, 2)
+    await _ship(stage, order_id, "EZ4000000004", parts[:1])
+    number = _tracking_number()
+    await _ship(stage, order_id, number, parts[1:])
+    for status in ("in_transit", "delivered"):
+        await _carrier_says(stage, number, status)
+    await _until(stage, f"/orders/{order_id}", lambda order: order["status"] == "delivered")
+
+
+async def unheard(stage: Stage) -> None:
+    """The carrier is silent, so that a parcel counts as delayed; then it delivers, and nobody tells of it."""
+    order_id, _ = await _sold(stage, 1)
+    number = _tracking_number()
+    await _carriers(
+        stage, "faults", {"operation": "webhook", "kind": "silence", "count": None, "tracking_code": number}
+    )
+    shipment_id = await _ship(stage, order_id, number)
+    await _until(stage, f"/orders/{order_id}/shipments/{shipment_id}", lambda shipment: shipment["delayed"])
+    await _carrier_says(stage, number, "delivered")
+    await _until(stage, f"/orders/{order_id}", lambda order: order["status"] == "delivered")
+
+
+async def lost(stage: Stage) -> None:
+    """A parcel comes back."""
+    order_id, _ = await _sold(stage, 1)
+    shipment_id = await _ship(stage, order_id, "EZ5000000005")
+    await _until(stage, f"/orders/{order_id}/shipments/{shipment_id}", lambda found: found["status"] == "failed")
+
+
+async def withdrawn(stage: Stage) -> None:
+    """A confirmed order is cancelled before anything of it is shipped."""
+    order_id, _ = await _sold(stage, 2, WISH)
+    await stage.cancel(order_id)
+    await _until(stage, f"/orders/{order_id}", lambda order: order["status"] == "cancelled")
+
+
+async def returned(stage: Stage) -> None:
+    """Half of an order comes back, and is paid back."""
+    order_id, lines = await _sold(stage, 2)
+    await _ship(stage, order_id, "EZ4000000004")
+    await _come_back(stage, order_id, lines[:1], "refunded")
+
+
+async def disputed(stage: Stage) -> None:
+    """The bank has the money of what comes back, so a person has to pay it back later; then the shop wins."""
+    order_id, lines = await _sold(stage, 1)
+    await _ship(stage, order_id, "EZ4000000004")
+    await _until(stage, f"/orders/{order_id}/payment", lambda payment: payment["status"] == "captured")
+    intent = await _intent(stage, order_id, lambda _: True)
+    bank = f"{stage.system.addresses['stripe']}/_local/disputes"
+    async with stage.session.post(bank, json={"payment_intent": intent["id"]}) as answer:
+        dispute = (await answer.json())["id"]
+    await _until(stage, f"/orders/{order_id}/payment", lambda payment: payment.get("disputed"))
+    await _come_back(stage, order_id, lines, "received")
+    await _until(stage, f"/orders/{order_id}/payment", lambda payment: payment.get("refunds"))
+    async with stage.session.post(f"{bank}/{dispute}", json={"status": "won"}) as answer:
+        assert answer.status == 200
+    await _until(stage, f"/orders/{order_id}/payment", lambda payment: not payment.get("disputed"))
+
+
+async def _come_back(stage: Stage, order_id: str, lines: list[dict[str, Any]], status: str) -> None:
+    await _until(stage, f"/orders/{order_id}", lambda order: order["status"] == "delivered")
+    path = f"/orders/{order_id}/returns"
+    case = await stage.shopper.done("POST", path, {"items": lines, "reason": "unwanted"}, key=_key())
+    path = f"{path}/{case['id']}"
+    await _until(stage, path, lambda found: found["status"] == "approved")
+    items = [{"sku": line["sku"], "restocked": 1, "written_off": line["quantity"] - 1} for line in lines]
+    await stage.staff.done("POST", f"{path}/receipt", {"items": items})
+    for line in lines:
+        stage.told.restocked[line["sku"]] = 1
+    await _until(stage, path, lambda found: found["status"] == status)
+
+
+async def _sold(stage: Stage, products: int, *ends: tuple[str, str]) -> tuple[str, list[dict[str, Any]]]:
+    """A confirmed order of two pieces of each of so many products; its id, and its lines."""
+    skus = [await stage.stocked() for _ in range(products)]
+    order_id = await stage.place(order_of(dict.fromkeys(skus, 2)), _key(), *(ends or SHIPPED))
+    await _until(stage, f"/orders/{order_id}", lambda order: order["status"] != "placed")
+    return order_id, [{"sku": sku, "quantity": 2} for sku in skus]
+
+
+async def _ship(stage: Stage, order_id: str, number: str, items: list[dict[str, Any]] | None = None) -> str:
+    """Ship it as soon as shipping has heard of the order; the shipment's id."""
+    body, key = {"carrier": "UPS", "tracking_number": number, **({"items": items} if items else {})}, _key()
+    async with asyncio.timeout(60):
+        while True:
+            answer = await stage.staff.call("POST", f"/orders/{order_id}/shipments", body, key)
+            if answer.status == 201:
+                return str(answer.json["id"])
+            assert answer.status == 404, answer.text
+            await asyncio.sleep(0.05)
+
+
+async def _carrier_says(stage: Stage, number: str, status: str) -> None:
+    async with asyncio.timeout(60):
+        while not await _carriers(stage, f"trackers/{number}", {"status": status}):  # noqa: ASYNC110 - a poll
+            await asyncio.sleep(0.05)
+
+
+async def _carriers(stage: Stage, path: str, body: dict[str, Any]) -> bool:
+    """Whether it was done: what nobody follows yet cannot be spoken of."""
+    async with stage.session.post(f"{stage.system.addresses['easypost']}/_local/{path}", json=body) as answer:
+        assert answer.status in (200, 404), await answer.text()
+        return answer.status == 200
+
+
+async def _until(stage: Stage, path: str, holds: Callable[[Any], bool]) -> None:
+    async with asyncio.timeout(60):
+        while True:
+            answer = await stage.staff.call("GET", path)
+            if answer.status == 200 and holds(answer.json):
+                return
+            await asyncio.sleep(0.05)
+
+
+def _tracking_number() -> str:
+    return f"P{secrets.token_hex(8)}"
+
+
 ALWAYS: tuple[Story, ...] = (confirmed, declined, cancelled, dear)
 """What is told whatever the crash."""
 
@@ -239,6 +362,28 @@ BESIDES: dict[str, Story] = {
     "message.handled:orders:commerce.payment.refunded.v1": taken,
     "provider.before:refund": taken,
     "provider.after:refund": taken,
+    "feed.handled:shipping": shipped,
+    "monitor.start.after": shipped,
+    "monitor.wake": shipped,
+    "carrier.before:follow": shipped,
+    "carrier.after:follow": shipped,
+    "carrier.before:look": unheard,
+    "carrier.after:look": unheard,
+    "message.handled:orders:commerce.shipment.shipped.v1": shipped,
+    "message.handled:orders:commerce.shipment.delivered.v1": shipped,
+    "message.handled:orders:commerce.shipment.delayed.v1": unheard,
+    "message.handled:orders:commerce.shipment.failed.v1": lost,
+    "message.handled:orders:commerce.shipment.stopped.v1": withdrawn,
+    "return.start.after": returned,
+    "return.wake": returned,
+    "message.handled:inventory:commerce.return.received.v1": returned,
+    "message.handled:payments:commerce.return.received.v1": returned,
+    "message.handled:orders:commerce.payment.refund_failed.v1": disputed,
+    "message.handled:orders:commerce.payment.disputed.v1": disputed,
+    "message.handled:orders:commerce.payment.dispute_closed.v1": disputed,
+    "provider.before:refunds": returned,
+    "provider.after:refunds": returned,
+    "message.handled:shipping:commerce.order.cancellation_requested.v1": withdrawn,
     "cosmos.upsert.after:catalog:products": poison,
     "publish.part.after:catalog": poison,
     "cosmos.create.after:operations": mended,

@@ -25,12 +25,14 @@ ORDERS, BY_CUSTOMER, ANSWERS = ("orders", "orders"), ("orders", "orders-by-custo
 PRODUCT_COPIES, CART_COPIES = ("orders", "products"), ("orders", "carts")
 STOCK, RESERVATIONS, PAYMENTS = ("inventory", "stock"), ("inventory", "reservations"), ("payments", "payments")
 CATALOG, CARTS = ("catalog", "products"), ("carts", "carts")
+SHIPMENTS = ("shipping", "shipments")
 FEEDS: Mapping[Key, str] = {
     CATALOG: "catalog",
     CARTS: "carts",
     ORDERS: "orders",
     RESERVATIONS: "inventory",
     PAYMENTS: "payments",
+    SHIPMENTS: "shipping",
 }
 """Containers that have an outbox → the topic it is relayed to."""
 OTHERS: tuple[Key, ...] = (ANSWERS, BY_CUSTOMER, PRODUCT_COPIES, CART_COPIES, STOCK)
@@ -51,6 +53,11 @@ class Snapshot:
 
     def of_kind(self, container: Key, kind: str) -> list[Document]:
         return [document for document in self.documents[container] if document.get("kind") == kind]
+
+    @property
+    def shelves(self) -> list[Document]:
+        """The stock of each SKU."""
+        return [document for document in self.documents[STOCK] if document.get("kind") != "inbox"]
 
     @property
     def orders(self) -> list[Document]:

@@ -35,6 +35,9 @@ SETTINGS = {
     "ORDER_MOST_OPEN": "1000",
     "ORDER_DECLINES_PER_HOUR": "1000",
     "ORDER_CREDIT": str(CREDIT),
+    "EASYPOST_TIMEOUT_SECONDS": "3",
+    "TRACKING_POLL_SECONDS": "1",
+    "TRACKING_SILENT_SECONDS": "2",
 }
 """A few accounts order what many customers do elsewhere, and up to `CREDIT` the stock is asked for at once."""
 _PORTS = range(20_000, 32_000)

@@ -140,7 +140,7 @@ async def _crashed_or_quiet(stage: Stage, code: asyncio.Task[int]) -> None:
 
 
 def _expected(told: Told) -> Expected:
-    return Expected(frozenset(told.accepted), told.stocked, frozenset(told.parked))
+    return Expected(frozenset(told.accepted), told.stocked, frozenset(told.parked), restocked=told.restocked)
 
 
 def _unexpected_ends(snapshot: Snapshot, told: Told) -> Iterator[str]:

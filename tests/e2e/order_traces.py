@@ -1,7 +1,8 @@
 """The traces of four orders, span by span: who was asked by whom for what.
 
 An order is priced and let in; its feed starts the saga and tells inventory and payments; their answers wake the saga,
-which settles; the others hear what was decided. `×2` is a span twice: a query is asked for pages until there is none.
+which settles; the others hear what was decided, and shipping what there is to ship. `×2` is a span twice: a query is
+asked for pages until there is none.
 """
 
 from __future__ import annotations
@@ -36,6 +37,8 @@ CONFIRMED = tree("""
                       payments: send payments payment.captured
                         orders: orders_on_payments payment.captured
                           orders: create answers
+                  shipping: shipping_on_orders order.confirmed
+                    shipping: batch shipments
         orders: send orders order.placed
           inventory: inventory_on_orders order.placed
             inventory: patch stock

@@ -31,7 +31,7 @@ SERVICES = services()
 @pytest.fixture(scope="module")
 def backing(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
     """What the hosts need, without a host."""
-    with started(tmp_path_factory.mktemp("backing"), "--only", "cosmos,servicebus,entra,stripe") as running:
+    with started(tmp_path_factory.mktemp("backing"), "--only", "cosmos,servicebus,entra,stripe,easypost") as running:
         yield running
 
 

@@ -7,7 +7,7 @@ from collections.abc import Generator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta, tzinfo
 from itertools import pairwise
-from typing import Any, Literal
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -18,6 +18,7 @@ from blueprints.orders.saga import ASK, EVENTS, LOOK_UP, SETTLE, order_saga
 from shared.clock import parse_timestamp, timestamp
 from shared.orchestration import LONGEST_TIMER, ActivityFailed, timer_towards
 from shared.recovery import LATE_START_SECONDS, ORDER_DEADLINE_SECONDS
+from tests.unit.driving import Context, Task
 
 PLACED_AT = "2026-03-01T12:00:00.000Z"
 PLACED = parse_timestamp(PLACED_AT)
@@ -28,47 +29,6 @@ GIVEN = {
     "traceparent": "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01",
 }
 GARBAGE = ("OK", '"accepted"', {"stock": "reserved"}, None, 5, "", '"\\"reserved\\""')
-
-
-@dataclass(eq=False)
-class Task:
-    """What the saga waits for: a timer, an event by name, an activity, or the first of several."""
-
-    kind: Literal["timer", "event", "activity", "any"]
-    name: str = ""
-    input: Any = None
-    of: list[Task] = field(default_factory=list)
-    result: Any = None
-    is_completed: bool = False
-    cancelled: bool = False
-
-    def cancel(self) -> None:
-        self.cancelled = True
-
-
-@dataclass
-class Context:
-    """The part of a DurableOrchestrationContext that the saga uses."""
-
-    given: dict[str, str]
-    current_utc_datetime: datetime
-    timers: list[Task] = field(default_factory=list)
-
-    def get_input(self) -> dict[str, str]:
-        return self.given
-
-    def create_timer(self, fire_at: datetime) -> Task:
-        self.timers.append(Task("timer", fire_at.isoformat()))
-        return self.timers[-1]
-
-    def wait_for_external_event(self, name: str) -> Task:
-        return Task("event", name)
-
-    def task_any(self, tasks: list[Task]) -> Task:
-        return Task("any", of=tasks)
-
-    def call_activity_with_retry(self, name: str, _: Any, input_: Any) -> Task:
-        return Task("activity", name, input_)
 
 
 @dataclass

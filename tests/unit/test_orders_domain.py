@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from blueprints.orders import domain
-from blueprints.orders.domain import Address, Command, Order, Priced, Status
+from blueprints.orders.domain import CANCELLING, Address, Command, Order, Priced, Status
 from blueprints.orders.service import derive_order_id
 from shared.money import LARGEST, Money
 
@@ -36,7 +36,7 @@ def test_no_sequence_of_commands_leaves_the_table_of_moves(commands: list[Comman
         before = order
         try:
             order = domain.move(
-                order, command, "2010-12-01T08:27:00.000Z", "timed_out" if command == "cancel" else None
+                order, command, "2010-12-01T08:27:00.000Z", "timed_out" if command in CANCELLING else None
             )
         except domain.IllegalMove as exc:
             assert not legal
@@ -49,9 +49,18 @@ def test_no_sequence_of_commands_leaves_the_table_of_moves(commands: list[Comman
         assert order.history[:-1] == before.history
 
 
-@pytest.mark.parametrize("status", ["confirmed", "cancelled"])
+@pytest.mark.parametrize("status", ["delivered", "cancelled"])
 def test_a_settled_order_never_moves_again(status: Status) -> None:
     assert not any(before == status for before, _ in domain.MOVES)
+
+
+@pytest.mark.parametrize("status", ["partly_shipped", "shipped", "delivered"])
+def test_what_has_shipped_is_not_cancelled(status: Status) -> None:
+    assert not any((status, command) in domain.MOVES for command in CANCELLING)
+
+
+def test_a_confirmed_order_is_cancelled_by_nothing_that_decides_a_placed_one() -> None:
+    assert ("confirmed", "cancel") not in domain.MOVES
 
 
 def test_a_cancelled_order_says_why() -> None:

@@ -15,7 +15,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from blueprints.orders.service import PlaceOrder
+from blueprints.orders.shapes import PlaceOrder
 from scripts.declared import example_body, operations
 from shared.declaration import CUSTOMER, STAFF, Scope
 from shared.errors import CommerceError, InvalidRequest, Unauthenticated

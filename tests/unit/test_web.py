@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from blueprints.orders.service import PlaceOrder
+from blueprints.orders.shapes import PlaceOrder
 from shared.errors import CommerceError, InvalidRequest, PayloadTooLarge, UnsupportedMediaType
 from shared.telemetry import span as spans
 from shared.telemetry import trace

@@ -60,6 +60,12 @@ async def a_body_must_fit_the_schema(world: World) -> None:
         "payments_webhook": ["no object"],
         "operations_redrives_start": {**REDRIVE, "rate": 0},
         "operations_dead_letters_set_aside": {"why": ""},
+        "payments_refund": {"amount": 0, "reason": "goodwill"},
+        "shipments_ship": {"carrier": "UPS", "tracking_number": "a b"},
+        "shipments_webhook": ["no object"],
+        "returns_request": {"items": [], "reason": "unwanted"},
+        "returns_decide": {"decision": "perhaps"},
+        "returns_receive": {"items": [{"sku": "A", "restocked": -1}]},
     }
     for name, body in wrong.items():
         answer = await operate(world, name, body=body)

@@ -1,4 +1,4 @@
-"""The use cases of one service at a time, against real servers: Cosmos DB, Service Bus and the payment provider.
+"""The use cases of one service at a time, against real servers: Cosmos DB, Service Bus and the providers.
 
 Each test runs twice: on containers of one physical range, and on containers of several that are split meanwhile.
 """
@@ -14,7 +14,8 @@ import aiohttp
 import pytest
 
 from blueprints.payments import provider
-from localazure import cosmos, servicebus, stripe
+from blueprints.shipping import provider as carriers
+from localazure import cosmos, easypost, servicebus, stripe
 from localazure.cosmos import EMULATOR_KEY
 from localazure.part import Config
 from localazure.servicebus.wire import ServiceBusServer
@@ -40,10 +41,16 @@ def addresses(request: pytest.FixtureRequest) -> Iterator[dict[str, str]]:
         serving(cosmos.PART, Config(options=containers)) as database,
         serving(servicebus.PART, Config(options=entities)) as bus,
         serving(stripe.PART) as payments,
+        serving(easypost.PART) as parcels,
         splitting(database.url, app_containers() if request.param > 1 else []),
     ):
         assert isinstance(bus, ServiceBusServer)
-        yield {"cosmos": database.url, "servicebus": bus.connection_string, "stripe": payments.url}
+        yield {
+            "cosmos": database.url,
+            "servicebus": bus.connection_string,
+            "stripe": payments.url,
+            "easypost": parcels.url,
+        }
 
 
 @pytest.fixture(autouse=True)
@@ -53,8 +60,13 @@ async def connected(addresses: dict[str, str], monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setenv("STRIPE_API_BASE", addresses["stripe"])
     monkeypatch.setenv("STRIPE_API_KEY", "sk_test_local")
     monkeypatch.setenv("STRIPE_TIMEOUT_SECONDS", "5")
+    monkeypatch.setenv("EASYPOST_API_BASE", f"{addresses['easypost']}/v2")
+    monkeypatch.setenv("EASYPOST_API_KEY", "EZTK_local")
+    monkeypatch.setenv("EASYPOST_WEBHOOK_SECRET", "easypost_local")
+    monkeypatch.setenv("EASYPOST_TIMEOUT_SECONDS", "5")
     yield
     await provider.close()
+    carriers.close()
     await publisher.close()
     await client.close()
 
@@ -68,7 +80,7 @@ class Story:
         self.placed = OrderPlaced(
             order_id=order_id, customer_id="customer", lines=lines, total=total, payment_method=payment_method
         )
-        self.confirmed = OrderConfirmed(order_id=order_id, total=total)
+        self.confirmed = OrderConfirmed(order_id=order_id, total=total, customer_id="customer", lines=lines)
         self.cancelled = OrderCancelled(order_id=order_id, reason="timed_out")
 
     def event(self, data: EventData, version: int = 1) -> Event:

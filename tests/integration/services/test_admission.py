@@ -16,7 +16,7 @@ from blueprints.inventory import service as inventory
 from blueprints.inventory import store as shelves
 from blueprints.orders import admission, service, store
 from blueprints.orders.customer import Customer
-from blueprints.orders.service import OrderView, PlaceOrder
+from blueprints.orders.shapes import OrderView, PlaceOrder
 from shared.contracts.event import Event, make_event
 from shared.contracts.orders import OrderAuthorized, OrderPlaced
 from shared.contracts.payments import PaymentAuthorized, PaymentDeclined

@@ -14,7 +14,8 @@ import pytest
 
 from blueprints.payments import provider, service, store
 from blueprints.payments.domain import Payment
-from blueprints.payments.provider import Intent, Notice
+from blueprints.payments.provider import Intent
+from blueprints.payments.webhook import NOTICES, Notice
 from shared.errors import Transient
 from shared.telemetry.span import request
 from tests.integration.services.conftest import TRACEPARENT, Story, intents, told, traceparents
@@ -161,4 +162,4 @@ async def test_a_webhook_of_nothing_we_know_changes_nothing() -> None:
 
 def test_the_provider_is_asked_for_the_notices_that_are_heard() -> None:
     endpoint = json.loads((Path(__file__).parents[3] / "infra" / "stripe.json").read_bytes())
-    assert set(endpoint["enabled_events"]) == set(provider.WEBHOOKS)
+    assert set(endpoint["enabled_events"]) == set(NOTICES)

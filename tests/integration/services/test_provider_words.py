@@ -16,7 +16,8 @@ from hypothesis import strategies as st
 
 from blueprints.payments import provider, service, store
 from blueprints.payments.domain import Payment
-from blueprints.payments.provider import Intent, Notice, read_webhook
+from blueprints.payments.provider import Intent
+from blueprints.payments.webhook import Notice, read_webhook
 from shared.errors import InvalidRequest, Rejected, Transient
 from shared.money import Money
 from shared.settings import settings

@@ -11,6 +11,7 @@ import pytest
 
 from blueprints.orders import service, store
 from blueprints.orders.domain import Priced
+from blueprints.orders.shapes import PlaceOrder
 from shared.errors import Conflict
 from shared.money import Money
 from shared.web.auth import Principal
@@ -77,7 +78,7 @@ async def test_a_shopper_pays_no_other_total_than_the_one_that_was_seen_whicheve
             "payment_method": "pm_card_visa",
             "expected_total": {"amount": amount, "currency": "GBP"},
         }
-        return (await service.place(shopper, secrets.token_hex(8), msgspec.convert(body, service.PlaceOrder))).total
+        return (await service.place(shopper, secrets.token_hex(8), msgspec.convert(body, PlaceOrder))).total
 
     monkeypatch.setattr(store, "product_copy", hears)
     await tell(1, sku, 100)

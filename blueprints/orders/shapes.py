@@ -1,0 +1,95 @@
+"""What is sent to orders and what it shows, as JSON."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import msgspec
+
+from blueprints.orders import domain
+from blueprints.orders.domain import MOST_LINES, Address, Order
+from shared.money import Money
+from shared.patterns import Country, whole
+from shared.web.body import Quantity, Sku
+
+_Text = Annotated[str, msgspec.Meta(min_length=1, max_length=120, pattern=r"\S")]
+
+
+class AddressIn(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Where the goods go."""
+
+    name: _Text
+    line1: _Text
+    city: _Text
+    postal_code: Annotated[str, msgspec.Meta(min_length=1, max_length=20, pattern=r"\S")]
+    country: Annotated[Country, msgspec.Meta(description="ISO 3166-1 alpha-2")]
+    line2: Annotated[str, msgspec.Meta(max_length=120)] | None = None
+
+
+class ItemIn(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """So many pieces of one product."""
+
+    sku: Sku
+    quantity: Quantity
+
+
+class PlaceOrder(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Buy these items, or what is in this cart."""
+
+    shipping_address: AddressIn
+    payment_method: Annotated[
+        str,
+        msgspec.Meta(
+            pattern=whole("pm_[A-Za-z0-9_]{1,64}"), description="The provider's reference; never a card number"
+        ),
+    ]
+    items: Annotated[list[ItemIn], msgspec.Meta(min_length=1, max_length=MOST_LINES)] | None = None
+    cart_id: Annotated[str, msgspec.Meta(pattern=whole("crt_[a-z2-7]{26}"))] | None = None
+    cart_version: Annotated[int, msgspec.Meta(ge=1)] | None = None
+    """The version the shopper saw; the order waits for it, and is refused if the cart has moved on."""
+    expected_total: Money | None = None
+    """The total that the shopper saw; an order of a cart must name it. Any other total is a 409 that tells it."""
+
+
+class OrderView(msgspec.Struct, frozen=True):
+    """An order as the API shows it."""
+
+    id: str
+    status: domain.Status
+    items: tuple[domain.OrderLine, ...]
+    total: Money
+    shipping_address: Address
+    placed_at: str
+    history: tuple[domain.HistoryEntry, ...]
+    cancel_requested: bool = False
+    """A confirmed order is about to be cancelled, unless something of it has just been shipped."""
+
+
+class OrderSummary(msgspec.Struct, frozen=True):
+    """An order in a list."""
+
+    id: str
+    status: domain.Status
+    total: Money
+    placed_at: str
+
+
+class TimelineEntry(msgspec.Struct, frozen=True):
+    """One thing that happened to an order, and which service said so."""
+
+    at: str
+    event: str
+    source: str
+
+
+def view(order: Order) -> OrderView:
+    return OrderView(
+        order.id,
+        order.status,
+        order.lines,
+        order.total,
+        order.shipping_address,
+        order.placed_at,
+        order.history,
+        order.cancel_requested,
+    )

@@ -1,0 +1,1 @@
+"""Shipping: what of a confirmed order has left the house, and where it is."""
