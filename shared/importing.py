@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import gc
+import os
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 
 @contextmanager
@@ -14,6 +17,7 @@ def lasting() -> Iterator[None]:
     It would go through all modules again and again while they are imported, a tenth of the cold start, and then
     during every full collection.
     """
+    global imported_after  # noqa: PLW0603 - told once
     enabled = gc.isenabled()
     gc.disable()
     try:
@@ -22,3 +26,18 @@ def lasting() -> Iterator[None]:
         gc.freeze()
         if enabled:
             gc.enable()
+        imported_after = age()
+
+
+imported_after = 0.0
+"""Seconds from the process's start until the app was imported: its cold start. 0 where it is not known."""
+
+
+def age() -> float:
+    """For how long this process has been there. Source: proc(5), `starttime`, counted from the machine's start."""
+    try:
+        fields = Path("/proc/self/stat").read_text().rpartition(")")[2].split()
+        started = int(fields[19]) / os.sysconf("SC_CLK_TCK")
+        return time.clock_gettime(time.CLOCK_BOOTTIME) - started
+    except (OSError, ValueError, LookupError, AttributeError):  # a system that has no such file
+        return 0.0

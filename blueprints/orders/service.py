@@ -16,7 +16,7 @@ from blueprints.orders.admission import at_the_door
 from blueprints.orders.declaration import ORDER_DEADLINE_SECONDS
 from blueprints.orders.domain import MOST_LINES, Address, Command, Order
 from blueprints.orders.shapes import OrderSummary, OrderView, PlaceOrder, TimelineEntry, view
-from shared.clock import timestamp
+from shared.clock import parse_timestamp, timestamp
 from shared.contracts.carts import CartChanged
 from shared.contracts.catalog import ProductChanged
 from shared.contracts.event import Event, EventData, type_of
@@ -157,7 +157,7 @@ async def settle(
         except Changed:
             order = None
             continue
-        log.info(f"order.{moved.status}", order_id=order_id, reason=reason)
+        log.info(f"order.{moved.status}", order_id=order_id, reason=reason, seconds=_seconds(moved))
         return moved
     raise Contention(f"order {order_id} keeps changing")
 
@@ -235,7 +235,7 @@ async def reconcile() -> None:
             order = await decide(order_id, timed_out=True)
             log.warning("order.reconciled", order_id=order_id, status=order.status)
 
-    await each_apart(store.ORDERS, unfinished(store.ORDERS, "order", "placed", patience), one)
+    await each_apart(store.ORDERS, await unfinished(store.ORDERS, "order", "placed", patience), one)
 
 
 async def keep_product(event: Event, data: ProductChanged) -> None:
@@ -244,6 +244,11 @@ async def keep_product(event: Event, data: ProductChanged) -> None:
 
 async def keep_cart(event: Event, data: CartChanged) -> None:
     await store.keep_cart(event.version, msgspec.to_builtins(data))
+
+
+def _seconds(order: Order) -> float:
+    """From when it was placed until it came into the status that it has."""
+    return (parse_timestamp(order.history[-1].at) - parse_timestamp(order.placed_at)).total_seconds()
 
 
 @contextmanager

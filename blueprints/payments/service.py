@@ -162,7 +162,7 @@ def _heard(payment: Payment, kind: str) -> Iterator[None]:
 async def reconcile() -> None:
     """Money that has been held for too long: tell orders again that it is. Refunds that were decided: make them."""
     await ask_again(store.PAYMENTS, "payment", "authorized")
-    overdue = waiting(store.PAYMENTS, "c.pending > 0", settings().seconds(RECONCILE_AFTER_SECONDS))
+    overdue = await waiting(store.PAYMENTS, "refunding", "c.pending > 0", settings().seconds(RECONCILE_AFTER_SECONDS))
     await each_apart(store.PAYMENTS, overdue, refunds.unfinished)
 
 

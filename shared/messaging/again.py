@@ -8,7 +8,7 @@ telling its decision again.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
 from types import MappingProxyType
 
 from shared.clock import timestamp, utc_now
@@ -19,31 +19,41 @@ from shared.persistence.cosmos import Container, Document
 from shared.persistence.outbox import event_of
 from shared.settings import RECONCILE_AFTER_SECONDS, settings
 from shared.telemetry.log import Log
+from shared.telemetry.metric import measured
 from shared.telemetry.span import request
 
 AT_MOST = 100
-"""Items that one round looks at; the rest waits for the next."""
+"""Items that one round tells again; the rest waits for the next."""
+SEEN = 1000
+"""Items that one round looks at, the oldest first. That many stands for as many or more."""
 
 
-async def unfinished(container: Container, kind: str, status: str, seconds: float) -> AsyncIterator[str]:
-    """Order ids of the items of `kind` that have had `status` for longer than so many seconds."""
+async def unfinished(container: Container, kind: str, status: str, seconds: float) -> list[str]:
+    """Order ids of the items of `kind` that have had `status` for longer than so many seconds, the oldest first."""
     given = {"@kind": kind, "@status": status}
-    async for order_id in waiting(container, "c.kind = @kind AND c.status = @status", seconds, given):
-        yield order_id
+    return await waiting(container, status, "c.kind = @kind AND c.status = @status", seconds, given)
 
 
 async def waiting(
-    container: Container, condition: str, seconds: float, given: Mapping[str, str] = MappingProxyType({})
-) -> AsyncIterator[str]:
-    """Order ids of the items that a condition, a fixed text, has held of for longer than so many seconds."""
-    query = f"SELECT TOP {AT_MOST} c.order_id FROM c WHERE {condition} AND c._ts < @before"  # noqa: S608 - fixed text
-    async for document in container.query(query, {**given, "@before": int(utc_now().timestamp() - seconds)}):
-        yield document["order_id"]
+    container: Container, status: str, condition: str, seconds: float, given: Mapping[str, str] = MappingProxyType({})
+) -> list[str]:
+    """Order ids of the items that a condition, a fixed text, has held of for longer than so many seconds.
+
+    The oldest come first. How many items it holds of, and for how long, is measured under the name `status`.
+    """
+    query = f"SELECT TOP {SEEN} c.order_id, c._ts FROM c WHERE {condition} ORDER BY c._ts"  # noqa: S608 - fixed text
+    found = [document async for document in container.query(query, given)]
+    now = utc_now().timestamp()
+    ages = {document["order_id"]: now - document["_ts"] for document in found}
+    overdue = {order_id: age - seconds for order_id, age in ages.items() if age > seconds}
+    measured(container.database, "waiting_seconds", ages.values(), status=status)
+    measured(container.database, "overdue_seconds", overdue.values(), status=status)
+    return list(overdue)[:AT_MOST]
 
 
-async def each_apart(container: Container, keys: AsyncIterator[str], action: Callable[[str], Awaitable[None]]) -> None:
+async def each_apart(container: Container, keys: Iterable[str], action: Callable[[str], Awaitable[None]]) -> None:
     """Do `action` for every key. A key that fails for its own reason is logged and stops no other. Raises Transient."""
-    async for key in keys:
+    for key in keys:
         try:
             await action(key)
         except Transient:
@@ -54,7 +64,7 @@ async def each_apart(container: Container, keys: AsyncIterator[str], action: Cal
 
 async def ask_again(container: Container, kind: str, status: str) -> None:
     """The items of `kind` that have waited in `status` for too long tell orders again what they wait for."""
-    overdue = unfinished(container, kind, status, settings().seconds(RECONCILE_AFTER_SECONDS))
+    overdue = await unfinished(container, kind, status, settings().seconds(RECONCILE_AFTER_SECONDS))
     await each_apart(container, overdue, lambda order_id: tell_again(container, order_id))
 
 

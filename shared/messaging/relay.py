@@ -11,6 +11,7 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping
 
 import msgspec
 
+from shared.clock import parse_timestamp, utc_now
 from shared.contracts.event import Event, EventData, data_of
 from shared.errors import Rejected
 from shared.faultpoints import crash_point
@@ -50,6 +51,7 @@ async def relay(container: Container, documents: Iterable[Document], before: Bef
         ) as span:
             span.note("event_id", event.id)
             span.note("order_id", getattr(data, "order_id", None))
+            span.note("feed_ms", max(0, round((utc_now() - parse_timestamp(event.time)).total_seconds() * 1000)))
             spans[event.id] = span
             try:
                 if before is not None:

@@ -12,6 +12,7 @@ from shared import recovery
 from shared.contracts.event import EventData, type_of
 from shared.declaration import Service, Undeclared
 from shared.messaging.consumer import Handlers, consume
+from shared.messaging.depths import observe
 from shared.persistence.cosmos import Container
 from shared.settings import COSMOS_CONNECTION, RECONCILE_SCHEDULE, RECONCILIATION, SERVICEBUS_CONNECTION
 from shared.telemetry.span import request
@@ -97,17 +98,18 @@ def reconciliation(bp: Any, service: Service) -> Decorator:
     return _chain(
         bp.function_name(name),
         bp.timer_trigger(arg_name="timer", schedule=f"%{RECONCILE_SCHEDULE.name}%", run_on_startup=False),
-        _traced(service.name, name),
+        _observed(service, name),
     )
 
 
-def _traced(service: str, name: str) -> Decorator:
-    """A timer's round begins a trace; what it does for an order continues that order's."""
+def _observed(service: Service, name: str) -> Decorator:
+    """A timer's round measures the queues, then begins a trace; what it does for an order continues that order's."""
 
     def decorate(function: Any) -> Any:
         @wraps(function)
         async def trigger(timer: func.TimerRequest) -> None:
-            with request(service, name, None, source="timer"):
+            await observe(service)
+            with request(service.name, name, None, source="timer"):
                 await function(timer)
 
         return trigger

@@ -21,7 +21,7 @@ from shared.errors import Conflict, Contention, NotFound, Transient
 from shared.faultpoints import crash_point
 from shared.identity import own_credential
 from shared.settings import COSMOS_CONNECTION, settings
-from shared.telemetry.span import COSMOS, dependency
+from shared.telemetry.span import COSMOS, dependency, under_way
 
 if TYPE_CHECKING:
     from azure.cosmos.aio import ContainerProxy, CosmosClient
@@ -212,8 +212,17 @@ def _cosmos() -> CosmosClient:
         from azure.core.pipeline.transport import AioHttpTransport
         from azure.cosmos.aio import CosmosClient
 
+        class Transport(AioHttpTransport):  # type: ignore[misc]  # untyped, as it is imported on first use
+            """The client tries again what was throttled, and says nothing of it: it is counted here."""
+
+            async def send(self, request: Any, **options: Any) -> Any:
+                answer = await super().send(request, **options)
+                if answer.status_code == 429 and (span := under_way()) is not None:
+                    span.note("throttled", int(span.properties.get("throttled") or 0) + 1)
+                return answer
+
         # Otherwise each request looks for proxies in the environment and parses a .netrc, in a thread of its own.
-        transport = AioHttpTransport(use_env_settings=False)
+        transport = Transport(use_env_settings=False)
         connection = settings().connection(COSMOS_CONNECTION)
         if connection.string:
             _client = CosmosClient.from_connection_string(connection.string, transport=transport)

@@ -255,7 +255,7 @@ async def purge(bound: LongTasks, client: df.DurableOrchestrationClient) -> None
         if task is not None:
             await bound.tasks.forget(task)
 
-    ids = (task.id async for task in bound.tasks.over(settings().seconds(TASK_KEEP_SECONDS)))
+    ids = [task.id async for task in bound.tasks.over(settings().seconds(TASK_KEEP_SECONDS))]
     await each_apart(bound.tasks.container, ids, forget)
 
 

@@ -12,10 +12,11 @@ from datetime import UTC, datetime
 from functools import cache
 from typing import Any
 
-from shared.telemetry.record import LogRecord, Record, SpanRecord, Value
+from shared.telemetry.record import LogRecord, MetricRecord, Record, SpanRecord, Value
 
 Envelope = dict[str, Any]
 
+SDK = "py:oc"
 LONGEST_VALUE = 1024
 """Characters of a property: ours are ids, names and reasons."""
 
@@ -27,7 +28,7 @@ def envelope_of(record: Record, key: str, share: float) -> Envelope:
         "ai.cloud.role": record.role,
         "ai.cloud.roleInstance": _instance(),
         "ai.operation.id": record.trace_id,
-        "ai.internal.sdkVersion": "py:oc",
+        "ai.internal.sdkVersion": SDK,
     }
     if record.parent_id:
         tags["ai.operation.parentId"] = record.parent_id
@@ -41,6 +42,25 @@ def envelope_of(record: Record, key: str, share: float) -> Envelope:
         "data": {"baseType": f"{kind}Data", "baseData": {"ver": 2, **data}},
     }
     return envelope if share == 1 else {**envelope, "sampleRate": share * 100}
+
+
+def metric_of(record: MetricRecord, key: str) -> Envelope:
+    """A metric is sent whatever is sampled, and belongs to no trace."""
+    point = {"name": record.name, "value": record.total, "count": record.count}
+    return {
+        "name": "Microsoft.ApplicationInsights.Metric",
+        "time": _time(record.time),
+        "iKey": key,
+        "tags": {"ai.cloud.role": record.role, "ai.cloud.roleInstance": _instance(), "ai.internal.sdkVersion": SDK},
+        "data": {
+            "baseType": "MetricData",
+            "baseData": {
+                "ver": 2,
+                "metrics": [{**point, "min": record.least, "max": record.greatest}],
+                "properties": _texts(record.properties),
+            },
+        },
+    }
 
 
 def _span(record: SpanRecord) -> tuple[str, dict[str, Any]]:

@@ -10,12 +10,14 @@ from __future__ import annotations
 import atexit
 import logging
 import threading
+import time
 from collections import deque
 from contextlib import suppress
 from dataclasses import replace
 from functools import cache
 from typing import Any
 
+from shared import importing
 from shared.settings import (
     APPLICATIONINSIGHTS_AUTHENTICATION_STRING,
     APPLICATIONINSIGHTS_CONNECTION_STRING,
@@ -25,8 +27,8 @@ from shared.settings import (
     settings,
 )
 from shared.telemetry import trace
-from shared.telemetry.envelopes import envelope_of
-from shared.telemetry.record import Record
+from shared.telemetry.envelopes import Envelope, envelope_of, metric_of
+from shared.telemetry.record import MetricRecord, Record
 from shared.telemetry.sampling import Sampler
 from shared.telemetry.transport import Transport
 
@@ -42,7 +44,7 @@ LAST_SECONDS = 2.0
 """For an answer while the process ends."""
 
 log = logging.getLogger("commerce.telemetry")
-Weighed = tuple[Record, float]
+Weighed = tuple[Record | MetricRecord, float]
 
 
 class Sink:
@@ -69,7 +71,7 @@ class Sink:
         """Records that were given up since the process began."""
         return self._overflow + self._transport.dropped
 
-    def _enqueue(self, record: Record, share: float) -> None:
+    def _enqueue(self, record: Record | MetricRecord, share: float) -> None:
         exporter = self._exporter
         if exporter is not None:
             if not exporter.offer((record, share)):
@@ -92,6 +94,10 @@ class Sink:
             log.error("telemetry.unavailable: %s", type(exc).__name__)
             return
         with self._lock:
+            if seconds := importing.imported_after:
+                role = self._front[0][0].role if self._front else ""
+                start = MetricRecord(role, "cold_start_seconds", time.time(), 1, seconds, seconds, seconds)
+                exporter.offer((start, 1.0))
             self._exporter = exporter
             while self._front:
                 exporter.offer(self._front.popleft())
@@ -99,10 +105,18 @@ class Sink:
     def send(self, batch: list[Weighed]) -> None:
         """On the exporter's own thread, every few seconds, also where nothing waits."""
         self.sampler.release()
-        self._transport.send([envelope_of(record, self._key, share) for record, share in batch])
+        self._transport.send([self._envelope(record, share) for record, share in batch])
         if self.dropped > self._told:
             log.warning("telemetry.dropped: %d records since the start", self.dropped)
             self._told = self.dropped
+
+    def _envelope(self, record: Record | MetricRecord, share: float) -> Envelope:
+        if isinstance(record, MetricRecord):
+            return metric_of(record, self._key)
+        return envelope_of(record, self._key, share)
+
+    def measure(self, record: MetricRecord) -> None:
+        self._enqueue(record, 1.0)
 
     def _finish(self) -> None:
         """Send what is left when the process ends, which an endpoint that does not answer holds up for seconds."""
@@ -192,6 +206,12 @@ def put(record: Record) -> None:
     """Report it, if anyone listens."""
     if (out := sink()) is not None:
         out.sampler.add(record)
+
+
+def measure(record: MetricRecord) -> None:
+    """Report what was measured, if anyone listens."""
+    if (out := sink()) is not None:
+        out.measure(record)
 
 
 def keep(trace_id: str) -> None:

@@ -1,4 +1,4 @@
-"""What is reported: a span that has ended, or a line of the log. No SDK is known here.
+"""What is reported: a span that has ended, a line of the log, or what was measured. No SDK is known here.
 
 Properties are named by `Property` and by a service's own log fields; bodies, headers and query strings have no place
 to go to. That is how personal data stays out: what is not a field cannot be sent.
@@ -17,6 +17,7 @@ Property = Literal[
     "delivery_count",
     "queue_ms",
     "feed_ms",
+    "throttled",
     "_MS.links",
 ]
 """What a span may say beside its name: ids, numbers and names of ours."""
@@ -66,4 +67,19 @@ class LogRecord:
     """Method, file and line, the innermost first."""
 
 
+@dataclass(slots=True)
+class MetricRecord:
+    """What was measured at one moment: so many values, their sum, the least and the greatest."""
+
+    role: str
+    name: str
+    time: float
+    count: int
+    total: float
+    least: float
+    greatest: float
+    properties: dict[str, Value] = field(default_factory=dict)
+
+
 Record = SpanRecord | LogRecord
+"""What belongs to a trace."""

@@ -50,6 +50,11 @@ class Span:
 _under_way: ContextVar[Span | None] = ContextVar("span", default=None)
 
 
+def under_way() -> Span | None:
+    """The span of this task, if one is under way."""
+    return _under_way.get()
+
+
 def request(
     service: str,
     name: str,

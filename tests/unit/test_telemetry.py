@@ -5,14 +5,17 @@ from __future__ import annotations
 import asyncio
 import gzip
 import json
+import time
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
+from shared import importing
 from shared.telemetry import export, trace, transport
-from shared.telemetry.envelopes import envelope_of
-from shared.telemetry.record import LogRecord, Record, SpanRecord
+from shared.telemetry.envelopes import envelope_of, metric_of
+from shared.telemetry.metric import measured
+from shared.telemetry.record import LogRecord, MetricRecord, Record, SpanRecord
 from shared.telemetry.sampling import HOLD_SECONDS, Sampler
 from shared.telemetry.span import HTTP, dependency, request
 
@@ -112,6 +115,39 @@ async def test_tasks_at_the_same_time_have_their_own_spans(told: list[SpanRecord
     await asyncio.gather(one("a"), one("b"))
     spans = {record.span_id: record for record in told}
     assert [spans[record.parent_id].name for record in told if record.kind == "dependency"] == ["a", "b"]
+
+
+def test_what_was_measured_together_is_one_row(monkeypatch: pytest.MonkeyPatch) -> None:
+    measures: list[MetricRecord] = []
+    monkeypatch.setattr(export, "measure", measures.append)
+    measured("payments", "queue_seconds", [2.0, 0.5, 4.0], topic="orders")
+    measured("payments", "dead_letter_seconds", [])
+    (record,) = measures
+    envelope = metric_of(record, "key")
+    assert envelope["data"]["baseData"] == {
+        "ver": 2,
+        "metrics": [{"name": "queue_seconds", "value": 6.5, "count": 3, "min": 0.5, "max": 4.0}],
+        "properties": {"topic": "orders"},
+    }
+    assert envelope["tags"]["ai.cloud.role"] == "payments"
+    assert len(json.dumps(envelope)) < 450
+
+
+def test_a_metric_is_sent_whatever_is_sampled(monkeypatch: pytest.MonkeyPatch) -> None:
+    out = export.Sink("InstrumentationKey=k;IngestionEndpoint=http://localhost:1", 0.0)
+    monkeypatch.setattr(export, "sink", lambda: out)
+    measured("payments", "queue_seconds", [2.0])
+    ((record, share),) = out._front
+    assert (record.role, share) == ("payments", 1.0)
+    out._front.clear()
+
+
+def test_a_cold_start_is_as_long_as_the_process_is_old() -> None:
+    began = time.monotonic()
+    with importing.lasting():
+        pass
+    assert importing.imported_after > 0
+    assert importing.age() - importing.imported_after < time.monotonic() - began + 0.1
 
 
 class Held:
