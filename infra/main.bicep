@@ -374,6 +374,16 @@ module artifacts 'gateway.bicep' = {
   }
 }
 
+module workbook 'modules/workbook.bicep' = {
+  scope: group
+  params: {
+    name: 'Durable Commerce'
+    location: location
+    tags: everything
+    insightsId: insights.outputs.id
+  }
+}
+
 module alerts 'modules/alerts.bicep' = {
   scope: group
   params: {
@@ -382,8 +392,8 @@ module alerts 'modules/alerts.bicep' = {
     tags: everything
     emails: alertEmails
     namespaceId: serviceBus.outputs.id
-    accountId: cosmos.outputs.id
     gatewayId: gateway.outputs.id
+    insightsId: insights.outputs.id
   }
 }
 

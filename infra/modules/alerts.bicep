@@ -1,4 +1,4 @@
-// What people are woken for. Each alert has its row in docs/operations.md's terms: a promise is about to be broken.
+// What people are woken for: a promise is about to be broken. docs/operations.md says what each alert means and asks for.
 import { Tags } from '../types.bicep'
 
 type Alert = {
@@ -21,21 +21,68 @@ param location string
 param tags Tags
 param emails string[]
 param namespaceId string
-param accountId string
 param gatewayId string
 
-var alerts Alert[] = [
+@description('The Application Insights component that the queries ask.')
+param insightsId string
+
+type Query = {
+  name: string
+  description: string
+  severity: 0 | 1 | 2
+  text: string
+
+  @description('How far back the query looks.')
+  window: 'PT5M' | 'PT15M' | 'PT6H'
+}
+
+// Each gives rows while its condition holds, and none otherwise.
+var queries Query[] = [
   {
     name: 'dead-letters'
-    description: 'A message was dead-lettered: a service has not heard an event. docs/operations.md says what to do.'
+    description: 'A message was dead-lettered: a service has not heard an event.'
     severity: 1
-    scope: namespaceId
-    namespace: 'Microsoft.ServiceBus/namespaces'
-    metric: 'DeadletteredMessages'
-    aggregation: 'Maximum'
-    threshold: 0
-    dimension: 'EntityName'
+    text: loadTextContent('../queries/alerts/dead-letters.kql')
+    window: 'PT5M'
   }
+  {
+    name: 'stuck-sagas'
+    description: 'An order has outlived its deadline undecided.'
+    severity: 1
+    text: loadTextContent('../queries/alerts/stuck-sagas.kql')
+    window: 'PT5M'
+  }
+  {
+    name: 'errors'
+    description: 'Answers 5xx spend the error budget too fast.'
+    severity: 0
+    text: loadTextContent('../queries/alerts/errors.kql')
+    window: 'PT6H'
+  }
+  {
+    name: 'latency'
+    description: 'More than one in twenty requests or orders is slow.'
+    severity: 2
+    text: loadTextContent('../queries/alerts/latency.kql')
+    window: 'PT15M'
+  }
+  {
+    name: 'outbox-lag'
+    description: 'Events reach the broker late, or not at all.'
+    severity: 1
+    text: loadTextContent('../queries/alerts/outbox-lag.kql')
+    window: 'PT15M'
+  }
+  {
+    name: 'throttling'
+    description: 'Cosmos DB refuses requests: raise autoscaleMaximum.'
+    severity: 2
+    text: loadTextContent('../queries/alerts/throttling.kql')
+    window: 'PT5M'
+  }
+]
+
+var alerts Alert[] = [
   {
     name: 'backlog'
     description: 'More than 10,000 messages wait: a service is away or too slow, and orders time out after three minutes.'
@@ -46,18 +93,6 @@ var alerts Alert[] = [
     aggregation: 'Average'
     threshold: 10000
     dimension: 'EntityName'
-  }
-  {
-    name: 'throttled-database'
-    description: 'Cosmos DB refused more than 100 requests in five minutes: raise autoscaleMaximum.'
-    severity: 2
-    scope: accountId
-    namespace: 'Microsoft.DocumentDB/databaseAccounts'
-    metric: 'TotalRequests'
-    aggregation: 'Count'
-    threshold: 100
-    dimension: 'StatusCode'
-    values: ['429']
   }
   {
     name: 'failing-gateway'
@@ -118,6 +153,37 @@ resource alert 'Microsoft.Insights/metricAlerts@2026-01-01' = [
         ]
       }
       actions: [{ actionGroupId: people.id }]
+    }
+  }
+]
+
+resource question 'Microsoft.Insights/scheduledQueryRules@2026-03-01' = [
+  for query in queries: {
+    name: '${prefix}-${query.name}'
+    location: location
+    tags: tags
+    kind: 'LogAlert'
+    properties: {
+      displayName: query.name
+      description: '${query.description} docs/operations.md, "Alerts", says what to do.'
+      severity: query.severity
+      enabled: true
+      scopes: [insightsId]
+      evaluationFrequency: 'PT5M'
+      windowSize: query.window
+      autoMitigate: true
+      criteria: {
+        allOf: [
+          {
+            query: query.text
+            timeAggregation: 'Count'
+            operator: 'GreaterThan'
+            threshold: 0
+            failingPeriods: { numberOfEvaluationPeriods: 1, minFailingPeriodsToAlert: 1 }
+          }
+        ]
+      }
+      actions: { actionGroups: [people.id] }
     }
   }
 ]
