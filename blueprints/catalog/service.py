@@ -105,7 +105,7 @@ async def _write(present: Document | None, product: Product | None) -> Document:
         assert present is not None, "a product that is not there cannot be unchanged"
         return present
     told = ProductChanged(sku=product.sku, name=product.name, category=product.category, price=product.price)
-    document = await store.save(product, None if present is None else present["_etag"], told)
+    document = await store.save(product, present, told)
     log.info("product.changed", sku=product.sku, version=product.version)
     return document
 

@@ -7,12 +7,15 @@ from typing import Any
 
 from blueprints.catalog.declaration import SERVICE
 from blueprints.catalog.domain import Product
+from shared.acting import record_act
 from shared.contracts.event import EventData
 from shared.persistence.cosmos import Container, Document, create, replace
 from shared.persistence.documents import document_of, read_as, readable
 from shared.persistence.outbox import tell
 
 PRODUCTS = Container.of(SERVICE, "products")
+RECORDED = ("name", "category", "price", "description")
+"""Fields of a product whose changes are recorded."""
 
 
 async def get(sku: str) -> Document | None:
@@ -24,15 +27,21 @@ def product_of(document: Mapping[str, Any]) -> Product:
     return read_as(PRODUCTS, document, Product)
 
 
-async def save(product: Product, etag: str | None, told: EventData) -> Document:
-    """Write a new product (no `etag`) or the next version of the one at `etag`, and the event that tells of it.
+async def save(product: Product, before: Document | None, told: EventData) -> Document:
+    """Write a new product, or the next version of the one that `before` holds, with the event that tells of it and the
+    record of who did it.
 
     Raises AlreadyExists or Changed where someone else was faster.
     """
     search_text = f"{product.name} {product.sku}".lower()
     document = document_of(product, id=product.sku, kind="product", search_text=search_text)
-    write = create(document) if etag is None else replace(document, etag)
-    written = await PRODUCTS.batch(product.sku, [write, tell(PRODUCTS, product.sku, told, version=product.version)])
+    write = create(document) if before is None else replace(document, before["_etag"])
+    event = tell(PRODUCTS, product.sku, told, version=product.version)
+    known = {} if before is None else {name: before.get(name) for name in RECORDED}
+    act = record_act(
+        PRODUCTS, product.sku, product.sku, known, {name: document[name] for name in RECORDED}, product.version
+    )
+    written = await PRODUCTS.batch(product.sku, [write, event, *act])
     return written[0]
 
 

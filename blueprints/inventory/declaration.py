@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from shared.contracts.audit import ActRecorded
 from shared.contracts.inventory import StockRejected, StockReleased, StockReserved
 from shared.contracts.orders import OrderAuthorized, OrderCancelled, OrderConfirmed, OrderPlaced, ReturnReceived
 from shared.declaration import STAFF, Container, Scope, Service
@@ -11,12 +12,12 @@ SERVICE = Service(
     "inventory",
     "How many pieces there are. For staff.",
     containers=(
-        Container("stock", "shelf", expires=True, writes=("batch", "create", "patch")),
+        Container("stock", "shelf", indexed=("kind",), expires=True, writes=("batch", "patch")),
         Container(
             "reservations", "order_id", indexed=("kind", "status"), expires=True, outbox=True, writes=("batch", "patch")
         ),
     ),
-    publishes=(StockReserved, StockRejected, StockReleased),
+    publishes=(StockReserved, StockRejected, StockReleased, ActRecorded),
     hears={"orders": (OrderPlaced, OrderAuthorized, OrderConfirmed, OrderCancelled, ReturnReceived)},
     scopes=(Scope("stock.read", "Read stock", STAFF), Scope("stock.write", "Count stock", STAFF)),
     settings=RECONCILIATION,

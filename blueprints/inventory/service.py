@@ -31,6 +31,7 @@ from shared.contracts.orders import (
 )
 from shared.errors import Conflict, NotFound, PreconditionFailed, Transient
 from shared.messaging.again import ask_again
+from shared.messaging.relay import relay_waiting
 from shared.persistence.cosmos import AlreadyExists, Changed, Document, Missing
 from shared.telemetry.log import Log
 from shared.turns import Turns
@@ -159,7 +160,9 @@ async def restock(event: Event, received: ReturnReceived) -> None:
 
 
 async def reconcile() -> None:
-    """Pieces that have been held for too long: tell orders again that they are."""
+    """Pieces that have been held for too long: tell orders again that they are. Counts of stock that staff have made,
+    which no change feed is read for: tell of them."""
+    await relay_waiting(store.STOCK)
     await ask_again(store.RESERVATIONS, "reservation", "reserved")
 
 

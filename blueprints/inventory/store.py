@@ -23,6 +23,8 @@ from typing import Any, TypeVar
 from blueprints.inventory import domain
 from blueprints.inventory.declaration import SERVICE
 from blueprints.inventory.domain import Hold, Reservation, Status, Stock
+from shared.acting import record_act
+from shared.clock import utc_now
 from shared.contracts.event import EventData
 from shared.contracts.orders import Line
 from shared.persistence.cosmos import AlreadyExists, Changed, Container, Document, Missing, Operation, create, patch
@@ -70,18 +72,29 @@ async def get_stock(sku: str) -> Document | None:
 
 
 async def add_stock(sku: str, on_hand: int) -> Document:
-    """Write the first count of a SKU. Raises AlreadyExists."""
-    return await STOCK.create(document_of(Stock(sku, on_hand, 0), id=sku, shelf=shelf_of(sku)))
+    """Write the first count of a SKU, with the record of who did it. Raises AlreadyExists."""
+    document = document_of(Stock(sku, on_hand, 0), id=sku, shelf=shelf_of(sku))
+    written = await STOCK.batch(shelf_of(sku), [create(document), *_counted(sku, {}, on_hand)])
+    return written[0]
 
 
 async def set_on_hand(stock: Stock, sold: int, on_hand: int, etag: str | None) -> Document:
-    """Set the count of what is on the shelf beside the `sold` pieces that have not been cleaned away yet.
+    """Set the count of what is on the shelf beside the `sold` pieces that have not been cleaned away yet, with the
+    record of who did it.
 
     Raises Changed where they have been by now, where more is reserved than that, or `etag` is no longer the item's.
     """
     changes = [{"op": "set", "path": "/on_hand", "value": on_hand + sold}]
     as_read = f"from c where c.cleaned = {stock.cleaned} and c.reserved <= {on_hand + sold}"
-    return await STOCK.patch(stock.sku, shelf_of(stock.sku), changes, as_read, etag)
+    counted = _counted(stock.sku, {"on_hand": stock.on_hand - sold}, on_hand)
+    written = await STOCK.batch(shelf_of(stock.sku), [patch(stock.sku, changes, as_read, etag), *counted])
+    return written[0]
+
+
+def _counted(sku: str, before: Mapping[str, int], on_hand: int) -> list[Operation]:
+    """The record of a count. Microseconds tell the counts of one shelf apart."""
+    version = int(utc_now().timestamp() * 1_000_000)
+    return record_act(STOCK, shelf_of(sku), sku, before, {"on_hand": on_hand}, version)
 
 
 async def hold(order_id: str, lines: Sequence[Line], attempt: str) -> tuple[list[Stock], list[Line]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from shared.contracts.audit import ActRecorded
 from shared.declaration import ADMIN, STAFF, Container, Scope, Service, crash_points
 from shared.settings import TASKS
 from shared.tasks import store
@@ -14,8 +15,11 @@ SERVICE = Service(
     containers=(
         store.container(writes=("batch", "create", "patch")),
         Container("set-aside", "queue", indexed=("sort_key",), writes=("create",)),
+        Container("audit", "day", indexed=("type", "id")),
     ),
+    hears={"catalog": (ActRecorded,), "inventory": (ActRecorded,), "orders": (ActRecorded,)},
     scopes=(
+        Scope("operations.audit", "Read and verify the audit log", ADMIN),
         Scope("operations.read", "See queues, dead letters and long tasks", STAFF),
         Scope("operations.write", "Send dead letters again, set them aside, cancel tasks", ADMIN),
     ),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 _AT = "2026-11-02T09:00:00.000Z"
@@ -32,7 +33,26 @@ _TASK = {
     "updated_at": _AT,
 }
 
+_HEAD = {"day": "2026-11-02", "number": 1, "hash": "3f" * 32}
+_ENTRY = {
+    "id": "catalog/act.recorded.v1:85123A:2",
+    "source": "catalog",
+    "at": _AT,
+    "trace_id": "4bf92f3577b34da6a3ce929d0e0e4736",
+    "act": {
+        "act": "products_put",
+        "target": "85123A",
+        "subject": "5a1d8f0e-3c44-4a6b-9a55-0f8f3f1f0a03",
+        "client": "8f7b2c15-4d3a-4e0b-a1c2-7d5e9f3b6a01",
+        "roles": ["staff"],
+        "reason": "Christmas prices",
+        "before": {"price": {"amount": 255, "currency": "GBP"}},
+        "after": {"price": {"amount": 295, "currency": "GBP"}},
+    },
+}
+
 BODIES: dict[str, Any] = {
+    "operations_audit_verify": {"day": "2026-11-02", "heads": [_HEAD]},
     "operations_dead_letters_set_aside": {"why": "A test order of the provider."},
     "operations_redrives_start": {
         "topic": "orders",
@@ -84,6 +104,20 @@ ANSWERS: dict[str, Any] = {
         ],
         "next_cursor": None,
     },
+    "operations_audit_heads": {"items": [_HEAD], "next_cursor": None},
+    "operations_audit_entries": {
+        "items": [
+            {
+                "number": 1,
+                "previous": "a1" * 32,
+                "hash": _HEAD["hash"],
+                "text": json.dumps(_ENTRY, separators=(",", ":")),
+                "entry": _ENTRY,
+            }
+        ],
+        "next_cursor": None,
+    },
+    "operations_audit_verify": {"day": "2026-11-02", "entries": 1, "head": _HEAD, "findings": []},
     "operations_tasks_list": {"items": [_TASK], "next_cursor": None},
     "operations_tasks_get": _TASK,
     "operations_tasks_cancel": {**_TASK, "status": "cancelling"},

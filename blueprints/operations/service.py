@@ -6,12 +6,13 @@ import asyncio
 import hashlib
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
 import msgspec
 
-from blueprints.operations import redrive, store
+from blueprints.operations import audit, redrive, store
 from blueprints.operations.domain import Chosen, redacted
 from blueprints.operations.shapes import (
     DeadLetterSummary,
@@ -22,6 +23,7 @@ from blueprints.operations.shapes import (
     StartRedrive,
 )
 from blueprints.operations.store import SetAside
+from shared.acting import actor
 from shared.clock import timestamp, utc_now
 from shared.errors import Conflict, InvalidRequest, NotFound, Transient
 from shared.faultpoints import crash_point
@@ -181,6 +183,24 @@ async def claim(body: StartRedrive, wanted: str) -> None:
         )
 
 
+async def intend_redrive(body: StartRedrive, wanted: str) -> None:
+    """Write a redrive into the audit log before it begins; a dry run changes nothing. Raises Transient."""
+    if not body.dry_run:
+        asked = msgspec.to_builtins(body)
+        await _intend(f"redrive:{wanted}", f"{body.topic}.{body.service}", body.why, {"task": wanted, **asked})
+
+
+async def intend_cancel(task: Task) -> None:
+    """The same for the end of a task."""
+    await _intend(f"cancel:{task.id}", task.id, "", {"status": "cancelling"})
+
+
+async def _intend(act_id: str, target: str, why: str, after: dict[str, Any]) -> None:
+    present = actor()
+    if present is not None:
+        await audit.intend(replace(present, reason=why or present.reason), act_id, target, after)
+
+
 async def redriven(task: Task, cursor: str | None, limit: int) -> Page[SentView]:
     """What a redrive has sent again, by number. Raises NotFound for a task of another kind, InvalidRequest."""
     if task.kind != redrive.KIND:
@@ -217,6 +237,7 @@ async def put_aside(caller: Principal, dead_letter_id: str, why: str) -> SetAsid
         return _aside(kept)
     if kept is None:
         kept = _kept(letter, caller, why)
+        await _intend(f"set-aside:{letter.id}", letter.id, why, {"event_id": letter.event_id})
         try:
             await store.set_aside(kept)
         except AlreadyExists as exc:

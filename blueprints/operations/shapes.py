@@ -125,3 +125,45 @@ class SentView(msgspec.Struct, frozen=True):
     event_type: str
     subject: str
     fate: Fate
+
+
+class HeadView(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How far the audit log of a day had come: the number of its last entry, and that entry's hash."""
+
+    day: Annotated[str, msgspec.Meta(pattern=whole(r"[0-9]{4}-[0-9]{2}-[0-9]{2}"))]
+    number: Annotated[int, msgspec.Meta(ge=1, le=999_999_999)]
+    hash: Annotated[str, msgspec.Meta(pattern=whole(r"[0-9a-f]{64}"))]
+
+
+class EntryView(msgspec.Struct, frozen=True):
+    """An entry of the audit log. The hash is of day, number, `previous` and `text`; `entry` is `text`, read."""
+
+    number: int
+    previous: str
+    hash: str
+    text: str
+    entry: dict[str, Any]
+
+
+class Verify(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Which day to verify, and the heads that were noted elsewhere."""
+
+    day: Annotated[str, msgspec.Meta(pattern=whole(r"[0-9]{4}-[0-9]{2}-[0-9]{2}"))]
+    heads: Annotated[list[HeadView], msgspec.Meta(max_length=500)] = []
+
+
+class FindingView(msgspec.Struct, frozen=True):
+    """Where the log is not what it was: the number of the entry, and `altered`, `missing`, `inserted`, `reordered`, or
+    `rewritten` for one that is not what was noted elsewhere."""
+
+    number: int
+    what: str
+
+
+class VerifiedView(msgspec.Struct, frozen=True):
+    """What a verification came to. The log is whole where there are no findings."""
+
+    day: str
+    entries: int
+    head: HeadView | None
+    findings: list[FindingView]

@@ -5,19 +5,27 @@ from __future__ import annotations
 from typing import Any
 
 import azure.durable_functions as df
+import azure.functions as func
 
-from blueprints.operations import redrive, service, store
+from blueprints.operations import audit, reading, redrive, service, store
 from blueprints.operations.declaration import SERVICE
 from blueprints.operations.service import DEAD_LETTER_ID
 from blueprints.operations.shapes import (
     DeadLetterSummary,
     DeadLetterView,
+    EntryView,
+    HeadView,
     PutAside,
     QueueView,
     SentView,
     SetAsideView,
     StartRedrive,
+    VerifiedView,
+    Verify,
 )
+from shared.contracts.audit import ActRecorded
+from shared.messaging.triggers import subscription
+from shared.settings import RECONCILE_SCHEDULE
 from shared.tasks.task import TaskView, task_id
 from shared.tasks.triggers import TASK, long_tasks
 from shared.web.endpoint import Answer, Call, endpoint
@@ -38,7 +46,13 @@ FILTERS = (
 )
 
 tasks = long_tasks(
-    bp, SERVICE, "/operations/tasks", "operations.read", "operations.write", {redrive.KIND: redrive.step}
+    bp,
+    SERVICE,
+    "/operations/tasks",
+    "operations.read",
+    "operations.write",
+    {redrive.KIND: redrive.step},
+    service.intend_cancel,
 )
 
 
@@ -142,6 +156,7 @@ async def start_redrive(call: Call[StartRedrive]) -> Answer:
     wanted = task_id(redrive.KIND, call.caller.subject, call.idempotency_key)
     if await store.TASKS.read(wanted) is None:
         await service.claim(call.body, wanted)
+        await service.intend_redrive(call.body, wanted)
     return await tasks.start(call.client, redrive.KIND, call.caller, call.idempotency_key, given)
 
 
@@ -161,3 +176,59 @@ async def redriven(call: Call[Any]) -> Answer:
     task = await tasks.owned(call.caller, call.path(TASK))
     query = call.query
     return Answer(await service.redriven(task, query.get("cursor"), read_limit(query)))
+
+
+@endpoint(
+    bp,
+    SERVICE,
+    "operations_audit_heads",
+    "GET /operations/audit/heads",
+    scope="operations.audit",
+    returns=Page[HeadView],
+)
+async def audit_heads(call: Call[Any]) -> Answer:
+    """See of every day how far its audit log has come."""
+    return Answer(await reading.heads())
+
+
+@endpoint(
+    bp,
+    SERVICE,
+    "operations_audit_entries",
+    "GET /operations/audit/entries",
+    scope="operations.audit",
+    returns=Page[EntryView],
+    query=(reading.DAY, LIMIT, CURSOR),
+)
+async def audit_entries(call: Call[Any]) -> Answer:
+    """Read the audit log of a day, today's unless `day` names another."""
+    query = call.query
+    return Answer(await reading.entries(query.get("day"), query.get("cursor"), read_limit(query)))
+
+
+@endpoint(
+    bp,
+    SERVICE,
+    "operations_audit_verify",
+    "POST /operations/audit/verifications",
+    scope="operations.audit",
+    body=Verify,
+    returns=VerifiedView,
+)
+async def verify(call: Call[Verify]) -> Answer:
+    """Verify the audit log of a day: what was altered, removed, inserted, moved or written anew is named.
+
+    `heads` are those that were noted elsewhere; without them a log that was written anew as a whole looks whole.
+    """
+    return Answer(await reading.verify(call.body))
+
+
+for topic in SERVICE.hears:
+    subscription(bp, SERVICE, topic, {ActRecorded: audit.heard})
+
+
+@bp.function_name("operations_audit")
+@bp.timer_trigger(arg_name="timer", schedule=f"%{RECONCILE_SCHEDULE.name}%", run_on_startup=False)
+async def note_heads(timer: func.TimerRequest) -> None:
+    """Note elsewhere how far the audit log has come."""
+    await reading.note_heads()

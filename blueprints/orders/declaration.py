@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from shared import recovery
+from shared.contracts.audit import ActRecorded
 from shared.contracts.carts import CartChanged
 from shared.contracts.catalog import ProductChanged
 from shared.contracts.inventory import StockRejected, StockReleased, StockReserved
@@ -83,7 +84,7 @@ SERVICE = Service(
         Container("carts", "cart_id", expires=True, writes=("create", "patch")),
     ),
     publishes=(
-        *(OrderPlaced, OrderAuthorized, OrderConfirmed, OrderCancellationRequested, OrderCancelled),
+        *(OrderPlaced, OrderAuthorized, OrderConfirmed, OrderCancellationRequested, OrderCancelled, ActRecorded),
         *(ReturnRequested, ReturnApproved, ReturnRefused, ReturnOverdue, ReturnExpired, ReturnReceived, ReturnRefunded),
     ),
     hears={

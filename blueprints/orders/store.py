@@ -22,6 +22,7 @@ import msgspec
 from blueprints.orders.customer import Customer
 from blueprints.orders.declaration import PRODUCT_CACHE_SECONDS, SERVICE
 from blueprints.orders.domain import Order, Priced
+from shared.acting import record_act
 from shared.contracts.event import Event, EventData
 from shared.contracts.orders import Line
 from shared.persistence.cosmos import AlreadyExists, Container, Document, create, keep_latest, patch, replace
@@ -75,7 +76,8 @@ async def advance(before: Order, after: Order, told: EventData | None) -> None:
     ]
     unchanged = f"from c where c.version = {before.version}"
     outbox = [] if told is None else [tell(ORDERS, after.id, told, version=after.version, time=after.history[-1].at)]
-    await ORDERS.batch(after.id, [patch(after.id, changes, unchanged), *outbox])
+    act = record_act(ORDERS, after.id, after.id, {"status": before.status}, {"status": after.status}, after.version)
+    await ORDERS.batch(after.id, [patch(after.id, changes, unchanged), *outbox, *act])
 
 
 async def ask(order: Order, asked: Literal["stock_asked", "cancel_requested"], told: EventData) -> None:

@@ -262,6 +262,18 @@ var apis Api[] = [
         policy: loadTextContent('../../apim/apis/commerce/operations/carts-set-line/policy.xml')
       }
       {
+        name: 'operations-audit-entries'
+        policy: loadTextContent('../../apim/apis/commerce/operations/operations-audit-entries/policy.xml')
+      }
+      {
+        name: 'operations-audit-heads'
+        policy: loadTextContent('../../apim/apis/commerce/operations/operations-audit-heads/policy.xml')
+      }
+      {
+        name: 'operations-audit-verify'
+        policy: loadTextContent('../../apim/apis/commerce/operations/operations-audit-verify/policy.xml')
+      }
+      {
         name: 'operations-dead-letters-get'
         policy: loadTextContent('../../apim/apis/commerce/operations/operations-dead-letters-get/policy.xml')
       }

@@ -101,7 +101,8 @@ def _rights(service: Service, services: list[Service]) -> Iterator[dict[str, Any
     if service.operates:
         for topic in topology.topics(services):
             yield _right("Azure Service Bus Data Sender", "topic", topic)
-        for topic, subscription in topology.subscriptions(services):
+        others = [each for each in topology.subscriptions(services) if each[1] != service.name]
+        for topic, subscription in others:
             yield _right("Azure Service Bus Data Receiver", "subscription", subscription, topic)
     for setting in service.settings:
         if setting.secret:

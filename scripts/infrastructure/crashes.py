@@ -23,7 +23,9 @@ WRITES = {
 
 def document(services: Iterable[Service]) -> list[dict[str, Any]]:
     """Every point, with where it stands and what a crash there puts to the test."""
-    return [asdict(point) for service in services for point in (*_of_the_kit(service), *service.crash_points)]
+    points = (point for service in services for point in (*_of_the_kit(service), *service.crash_points))
+    # one event may be heard of several topics
+    return [asdict(point) for point in dict.fromkeys(points)]
 
 
 def _of_the_kit(service: Service) -> Iterator[CrashPoint]:

@@ -14,6 +14,7 @@ import click
 
 from scripts.operate import show
 from scripts.operate.api import ENDED, Access, Api
+from scripts.operate.verifying import all_verified, flat
 from scripts.shop import STATE, ApiError
 
 T = TypeVar("T")
@@ -260,3 +261,45 @@ def messages(operator: Operator, task_id: str, most: int) -> None:
     """What a redrive has sent again, and what became of each."""
     names = ("dead_letter_id", "event_type", "subject", "fate")
     operator.pages(f"/operations/redrives/{task_id}/messages", {}, names, most)
+
+
+@main.group()
+def audit() -> None:
+    """Who with special rights did what, and whether that log is whole."""
+
+
+@audit.command("list")
+@click.option("--day", help="A day in UTC; default: today.")
+@MOST
+@pass_operator
+def list_entries(operator: Operator, day: str | None, most: int) -> None:
+    """List the privileged acts of a day."""
+
+    async def entries(api: Api) -> list[Any]:
+        found = api.each("/operations/audit/entries", {"day": day}, most)
+        return [{"number": each["number"], **flat(each["entry"])} async for each in found]
+
+    operator.print(operator.ask(entries), ("number", "at", "act", "target", "subject", "before", "after", "reason"))
+
+
+@audit.command()
+@pass_operator
+def heads(operator: Operator) -> None:
+    """How far the log of each day has come: to be kept elsewhere."""
+    items = operator.ask(lambda api: api.call("GET", "/operations/audit/heads"))["items"]
+    operator.print(items, ("day", "number", "hash"))
+
+
+@audit.command()
+@click.option("--day", help="Only this day; default: every day.")
+@click.option("--heads", "file", type=click.File(), help="Heads that were noted elsewhere: JSON objects, one a line.")
+@pass_operator
+def verify(operator: Operator, day: str | None, file: Any) -> None:
+    """Verify the log: what was altered, removed, inserted, moved or written anew is named.
+
+    On this machine the heads that the log has told Application Insights are held against it, too.
+    """
+    verified = operator.ask(lambda api: all_verified(api, operator.access, day, file))
+    operator.print(verified, ("day", "entries", "noted", "findings"))
+    if any(each["findings"] for each in verified):
+        raise ApiError("the audit log is not what it was")

@@ -12,6 +12,7 @@ from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
 from types import MappingProxyType
 
 from shared.clock import timestamp, utc_now
+from shared.contracts.audit import ActRecorded
 from shared.contracts.event import EventData, type_of
 from shared.errors import Transient
 from shared.messaging.publisher import publish
@@ -73,8 +74,10 @@ async def tell_again(container: Container, key: str, among: Collection[type[Even
 
     Raises Transient.
     """
-    query = "SELECT * FROM c WHERE c.kind = 'outbox'"
-    told: list[Document] = [document async for document in container.query(query, {}, key=key)]
+    # a record of who did it stands beside it, at the same version
+    query = "SELECT * FROM c WHERE c.kind = 'outbox' AND c.event.type != @record"
+    parameters = {"@record": type_of(ActRecorded)}
+    told: list[Document] = [document async for document in container.query(query, parameters, key=key)]
     events = [event for event in map(event_of, told) if not among or event.type in set(map(type_of, among))]
     if not events:
         return

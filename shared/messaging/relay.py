@@ -24,6 +24,11 @@ from shared.telemetry.span import COSMOS, Span, request
 UNFIT = (ValueError, LookupError, TypeError, msgspec.MsgspecError)
 """What code raises over data that it did not expect: trying again gives the same."""
 
+AT_MOST = 100
+"""Events that one round publishes; the rest waits for the next."""
+GONE = 1
+"""Seconds that an item lives on which nobody needs any more."""
+
 BeforePublishing = Callable[[Event, EventData], Awaitable[None]]
 
 
@@ -63,6 +68,19 @@ async def relay(container: Container, documents: Iterable[Document], before: Bef
         events.append(event)
     await _publish(container, events, spans, log)
     crash_point("feed.handled", container.database)
+
+
+async def relay_waiting(container: Container) -> None:
+    """Publish what waits in the outbox of a container whose change feed nobody reads, at most `AT_MOST` events.
+
+    For events that are rare in a container that often changes. An item goes when it is published. Raises Transient.
+    """
+    query = f"SELECT TOP {AT_MOST} * FROM c WHERE c.kind = 'outbox' AND c.ttl != {GONE}"  # noqa: S608 - fixed text
+    documents = [document async for document in container.query(query, {})]
+    await relay(container, documents)
+    for document in documents:
+        gone = [{"op": "set", "path": "/ttl", "value": GONE}]
+        await container.patch(document["id"], document[container.partition_key], gone)
 
 
 async def _publish(container: Container, events: list[Event], spans: Mapping[str, Span], log: Log) -> None:

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 SUBSCRIPTIONS: tuple[tuple[str, str], ...] = (
     ("carts", "orders"),
+    ("catalog", "operations"),
     ("catalog", "orders"),
+    ("inventory", "operations"),
     ("inventory", "orders"),
     ("orders", "inventory"),
+    ("orders", "operations"),
     ("orders", "payments"),
     ("orders", "shipping"),
     ("payments", "orders"),

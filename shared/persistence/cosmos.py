@@ -60,9 +60,13 @@ def replace(document: Document, etag: str) -> Operation:
     return ("replace", (document["id"], document), {"if_match_etag": etag})
 
 
-def patch(item_id: str, changes: Sequence[dict[str, Any]], condition: str | None = None) -> Operation:
-    """Batch operation: change fields in place, if `condition` (`from c where …`) holds. At most 10 changes."""
-    return ("patch", (item_id, list(changes)), {"filter_predicate": condition} if condition else {})
+def patch(
+    item_id: str, changes: Sequence[dict[str, Any]], condition: str | None = None, etag: str | None = None
+) -> Operation:
+    """Batch operation: change fields in place, if `condition` (`from c where …`) holds and the item is still at `etag`.
+    At most 10 changes."""
+    options = {"filter_predicate": condition, "if_match_etag": etag}
+    return ("patch", (item_id, list(changes)), {name: value for name, value in options.items() if value})
 
 
 @dataclass(frozen=True)

@@ -109,13 +109,22 @@ class LongTasks:
 
 
 def long_tasks(
-    bp: Any, service: Service, path: str, read_scope: str, write_scope: str, kinds: Mapping[str, Work]
+    bp: Any,
+    service: Service,
+    path: str,
+    read_scope: str,
+    write_scope: str,
+    kinds: Mapping[str, Work],
+    before_cancel: Callable[[Task], Awaitable[None]] | None = None,
 ) -> LongTasks:
-    """Give the service long tasks of these kinds, read at `path`. Raises Undeclared for settings that it lacks."""
+    """Give the service long tasks of these kinds, read at `path`. Raises Undeclared for settings that it lacks.
+
+    `before_cancel` is awaited for a task that somebody is about to cancel.
+    """
     service.require(*TASKS)
     name = service.name
     bound = LongTasks(service, Tasks.of(service), path, f"{name}_task")
-    _operations(bp, bound, read_scope, write_scope)
+    _operations(bp, bound, read_scope, write_scope, before_cancel)
     step_name = f"{name}_task_step"
 
     @bp.function_name(bound.orchestrator)
@@ -139,7 +148,13 @@ def long_tasks(
     return bound
 
 
-def _operations(bp: Any, bound: LongTasks, read_scope: str, write_scope: str) -> None:
+def _operations(
+    bp: Any,
+    bound: LongTasks,
+    read_scope: str,
+    write_scope: str,
+    before_cancel: Callable[[Task], Awaitable[None]] | None,
+) -> None:
     service, path, prefix = bound.service, bound.path, bound.path.strip("/").replace("/", "_").replace("-", "_")
 
     @endpoint(
@@ -179,6 +194,8 @@ def _operations(bp: Any, bound: LongTasks, read_scope: str, write_scope: str) ->
         What it has done stays done; it stops before its next step. Sent again, it has the same answer.
         """
         task = await bound.owned(call.caller, call.path(TASK))
+        if before_cancel is not None and task.is_open:
+            await before_cancel(task)
         try:
             task = await bound.tasks.cancel(task)
         except IllegalMove as exc:

@@ -14,6 +14,7 @@ from typing import Any, Generic, Literal, TypeVar
 import azure.functions as func
 import msgspec
 
+from shared.acting import Actor, acting
 from shared.declaration import Service
 from shared.errors import CommerceError, InvalidRequest, NotFound
 from shared.telemetry.log import Log, bound
@@ -31,6 +32,8 @@ ETAG = r'"[\x21\x23-\x7e]{0,255}"'
 """The pattern of a strong ETag. Source: RFC 9110, section 8.8.3."""
 _ETAG = re.compile(ETAG)
 SAFE = frozenset({"GET", "HEAD"})
+LONGEST_REASON = 500
+"""Characters of `X-Reason`, by which staff say why they do something."""
 _ANONYMOUS = Principal(subject="", scopes=frozenset(), roles=frozenset())
 
 B = TypeVar("B", bound=msgspec.Struct)
@@ -169,7 +172,8 @@ def framed(operation: Operation, handler: Handler, durable: bool = False) -> Any
     async def answer(req: func.HttpRequest, trace_id: str, client: Any) -> func.HttpResponse:
         try:
             call = replace(await _check(req, operation), client=client)
-            response = _encode(await handler(call))
+            with acting(_actor(call, operation)):
+                response = _encode(await handler(call))
         except CommerceError as exc:
             log.info("request.refused", status=exc.status, code=exc.code)
             return problem(exc, trace_id)
@@ -209,6 +213,17 @@ def framed(operation: Operation, handler: Handler, durable: bool = False) -> Any
     trigger.__doc__ = handler.__doc__
     trigger.__module__ = handler.__module__
     return trigger
+
+
+def _actor(call: Call[Any], operation: Operation) -> Actor | None:
+    """Who acts with special rights; `None` for customers. Raises InvalidRequest for a reason that cannot be one."""
+    caller = call.caller
+    if not caller.is_staff or operation.method in SAFE:
+        return None
+    reason = call.request.headers.get("x-reason", "")
+    if len(reason) > LONGEST_REASON or not reason.isprintable():
+        raise InvalidRequest(f"X-Reason must be at most {LONGEST_REASON} printable characters")
+    return Actor(caller.subject, caller.client, tuple(caller.roles), operation.id, reason)
 
 
 async def _check(req: func.HttpRequest, operation: Operation) -> Call[Any]:

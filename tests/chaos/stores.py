@@ -56,8 +56,8 @@ class Snapshot:
 
     @property
     def shelves(self) -> list[Document]:
-        """The stock of each SKU."""
-        return [document for document in self.documents[STOCK] if document.get("kind") != "inbox"]
+        """The stock of each SKU; what was put back, and records of who counted it, lie beside it."""
+        return [document for document in self.documents[STOCK] if document.get("kind") not in ("inbox", "outbox")]
 
     @property
     def orders(self) -> list[Document]:

@@ -66,6 +66,7 @@ async def a_body_must_fit_the_schema(world: World) -> None:
         "returns_request": {"items": [], "reason": "unwanted"},
         "returns_decide": {"decision": "perhaps"},
         "returns_receive": {"items": [{"sku": "A", "restocked": -1}]},
+        "operations_audit_verify": {"day": "today"},
     }
     for name, body in wrong.items():
         answer = await operate(world, name, body=body)
