@@ -34,8 +34,8 @@ if TYPE_CHECKING:
 KIND = "redrive"
 PROBE = 3
 """Dead letters that go first, alone: where their cause is still there, no others need to find out."""
-CHUNK = 50
-"""Dead letters that are locked at a time: few enough to be sent and completed well within a lock."""
+CHUNK = store.TOGETHER
+"""Dead letters that are locked at a time: as many as are noted in one batch, and done with well within a lock."""
 STEP_SECONDS = 10.0
 """How long a step sends. A lock lasts a minute, an activity may take five, and a host that stops waits as long."""
 SCAN_SECONDS = 40.0
@@ -257,6 +257,5 @@ class _Sending:
             crash_point("redrive.sent")
             await store.note_sent(self._task.id, [letter for letter, _ in new])
             crash_point("redrive.noted")
-        for _, message in letters:
-            await dead_letters.complete(receiving, message)
+        await asyncio.gather(*(dead_letters.complete(receiving, message) for _, message in letters))
         return len(new)

@@ -208,3 +208,48 @@ async def test_the_command_line_says_what_is_wrong(system: System) -> None:
     code, said, complained = await command(system, "queues")
     assert code == 0, complained
     assert all(f"{topic} " in said for topic, _ in SUBSCRIPTIONS)
+
+
+async def test_a_privileged_act_is_in_the_audit_log_which_is_whole(
+    system: System, shopper: Client, staff: Client, admin: Client, stocked: Stocked
+) -> None:
+    sku = await stocked(300, 5)
+    etag = (await staff.call("GET", f"/products/{sku}")).headers["ETag"]
+    dearer = {"name": f"Thing {sku}", "category": "tests", "price": {"amount": 400, "currency": "GBP"}}
+    why = {"If-Match": etag, "X-Reason": "Christmas prices"}
+    changed = await staff.call("PUT", f"/products/{sku}", dearer, why)
+    assert changed.status == 200
+    found = await _entries(admin, sku, 2)
+    (first, second) = (each["act"] for each in found)
+    assert (first["act"], first["before"]) == ("products_put", {})
+    assert (second["before"], second["after"]) == (
+        {"price": {"amount": 300, "currency": "GBP"}},
+        {"price": dearer["price"]},
+    )
+    assert (second["reason"], second["roles"]) == ("Christmas prices", ["staff"])
+    assert found[1]["trace_id"] == changed.headers["traceparent"].split("-")[1]
+    assert (await staff.call("GET", "/operations/audit/entries")).status == 403
+    long = {"If-Match": changed.headers["ETag"], "X-Reason": "x" * 501}
+    assert (await staff.call("PUT", f"/products/{sku}", dearer, long)).problem == "invalid-request"
+    code, said, complained = await command(system, "audit", "list", "--most", "10000")
+    assert code == 0 and sku in said and "Christmas prices" in said, complained
+    code, said, complained = await command(system, "--json", "audit", "verify")
+    assert code == 0, complained
+    assert all(day["findings"] == "" and day["entries"] >= 2 for day in json.loads(said))
+
+
+async def _entries(admin: Client, target: str, count: int) -> list[Any]:
+    """The entries about a thing, once there are so many."""
+    async with asyncio.timeout(PATIENCE):
+        while True:
+            found: list[Any] = []
+            cursor = ""
+            while True:
+                page = (await admin.call("GET", f"/operations/audit/entries?limit=100{cursor}")).json
+                found += [each["entry"] for each in page["items"] if each["entry"]["act"]["target"] == target]
+                if page["next_cursor"] is None:
+                    break
+                cursor = f"&cursor={page['next_cursor']}"
+            if len(found) >= count:
+                return found
+            await asyncio.sleep(0.2)
