@@ -102,7 +102,7 @@ BENCH = $(if $(ONLY),--only $(ONLY)) $(if $(SECONDS),--seconds $(SECONDS)) $(if 
 # What Core Tools needs
 .PHONY: backing
 
-backing: setup  ## start what `func start` needs around the app, and say what local.settings.json needs: GATEWAY=1 ONLY=entra,stripe,easypost
+backing: setup  ## start what `func start` needs around the app, and say what local.settings.json needs: GATEWAY=1 ONLY=entra,stripe,easypost,email
 	@exec $(PY) -m scripts.backing $(if $(GATEWAY),--gateway) $(if $(ONLY),--only $(ONLY))
 
 # What is deployed, and how

@@ -65,7 +65,8 @@ var appAddresses = toObject(
   service => '${service.name}-url',
   service => 'https://func-${service.name}-${environmentName}-${token}.azurewebsites.net/api/v1'
 )
-var secretSettings = flatten(map(services, service => map(service.secrets, secret => secret.name)))
+// two services may share one
+var secretSettings = union(flatten(map(services, service => map(service.secrets, secret => secret.name))), [])
 
 resource group 'Microsoft.Resources/resourceGroups@2025-04-01' = {
   name: 'rg-${suffix}'

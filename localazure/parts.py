@@ -52,6 +52,7 @@ TABLE: Mapping[str, Entry] = {
     "entra": Entry("localazure.entra", "AUTH_ISSUER", files={"accounts": "infra/entra.json", "identities": IDENTITIES}),
     "stripe": Entry("localazure.stripe", "STRIPE_API_BASE", files={"endpoint": "infra/stripe.json"}),
     "easypost": Entry("localazure.easypost", "EASYPOST_API_BASE", files={"endpoint": "infra/easypost.json"}),
+    "email": Entry("localazure.email", "EMAIL_ENDPOINT"),
     "insights": Entry("localazure.insights", "APPLICATIONINSIGHTS_CONNECTION_STRING"),
     "apim": Entry("localazure.apim", files={"artifacts": "apim", "configuration": "apim/configuration.local.json"}),
     FUNCTIONS: Entry("localazure.functions"),

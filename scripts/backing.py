@@ -28,7 +28,7 @@ from scripts.infrastructure import ROOT
 from scripts.shop import STATE
 
 SAMPLE, SETTINGS = ROOT / "local.settings.sample.json", ROOT / "local.settings.json"
-PARTS = ("cosmos", "servicebus", "entra", "stripe", "easypost")
+PARTS = ("cosmos", "servicebus", "entra", "stripe", "easypost", "email")
 ENDPOINTS = {name: ROOT / TABLE[name].files["endpoint"] for name in PARTS if "endpoint" in TABLE[name].files}
 """Provider → what it is told of the app's webhook."""
 GATEWAY = "apim"

@@ -14,7 +14,8 @@ from typing import Literal
 from shared.contracts.event import EventData
 from shared.settings import Setting
 
-Write = Literal["batch", "create", "patch", "upsert"]
+Write = Literal["batch", "create", "patch", "upsert", "delete"]
+Fate = Literal["erased", "redacted", "kept"]
 ROLES = {
     "customer": "A person who buys.",
     "staff": "Works for the shop: counts stock, changes products, sees everybody's orders.",
@@ -72,13 +73,30 @@ class Scope:
 
 
 @dataclass(frozen=True, slots=True)
+class Holding:
+    """Something of a person that a service holds, and what becomes of it when they ask to be erased.
+
+    `why`: for what is kept, what it is needed for and until when; for what is redacted, what is left.
+    """
+
+    what: str
+    fate: Fate
+    why: str = ""
+
+    def __post_init__(self) -> None:
+        """Raises ValueError where something stays and nobody says why."""
+        if (self.fate == "erased") == bool(self.why):
+            raise ValueError(f"{self.what}: what is kept or redacted needs a reason, and what is erased needs none")
+
+
+@dataclass(frozen=True, slots=True)
 class Service:
     """One service: its database and its topic have its name. `summary` says what it is for.
 
     `hears`: by topic, the events that it takes from there. `scopes`: what its operations demand of a caller.
     `settings`: those it needs beside the kit's. `durable`: it has orchestrators. `operates`: it reads the dead letters
     of every subscription, and sends them again. `crash_points`: those in its own code, and those of the kit that only
-    it passes.
+    it passes. `holds`: what it holds of a person; it is asked to erase it.
     """
 
     name: str
@@ -91,6 +109,7 @@ class Service:
     durable: bool = False
     operates: bool = False
     crash_points: tuple[CrashPoint, ...] = ()
+    holds: tuple[Holding, ...] = ()
 
     def container(self, name: str) -> Container:
         """The container of that name. Raises Undeclared."""

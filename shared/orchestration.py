@@ -51,6 +51,11 @@ def timer_in(context: df.DurableOrchestrationContext, seconds: float) -> Any:
     return timer_towards(context, current(context) + timedelta(seconds=seconds))
 
 
+def later(context: df.DurableOrchestrationContext, pause: timedelta) -> datetime:
+    """The moment so long after now, by the orchestrator's own clock."""
+    return current(context) + pause
+
+
 def is_due(context: df.DurableOrchestrationContext, moment: datetime) -> bool:
     """Whether `moment` has come, by the orchestrator's own clock."""
     return current(context) >= moment

@@ -121,6 +121,14 @@ TASK_KEEP_SECONDS = Setting(
 TASKS = (*RECONCILIATION, TASK_KEEP_SECONDS)
 """What a service needs that has long tasks."""
 
+CONTACT_KEY = Setting(
+    "CONTACT_KEY",
+    "Seals the e-mail addresses that accounts tells, for who writes to them: 32 bytes in URL-safe Base64. Several, "
+    "separated by commas, are one that is being replaced: the first seals, each opens.",
+    local="bG9jYWwtY29udGFjdC1rZXktMzItYnl0ZXMtbG9uZyE=",
+    secret=True,
+)
+
 
 class Settings:
     """Typed, lazy access. A missing setting is an error when it is needed, not when the process starts:

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+from shared.contracts.accounts import ErasureStarted
 from shared.contracts.carts import CartChanged
-from shared.declaration import Container, Scope, Service
+from shared.contracts.personal_data import ErasureAnswered
+from shared.declaration import Container, Holding, Scope, Service
 
 SERVICE = Service(
     "carts",
     "What a shopper is about to buy.",
-    containers=(Container("carts", "cart_id", expires=True, outbox=True),),
-    publishes=(CartChanged,),
+    containers=(
+        Container("carts", "cart_id", indexed=("customer_id",), expires=True, outbox=True, writes=("batch", "delete")),
+    ),
+    publishes=(CartChanged, ErasureAnswered),
+    hears={"accounts": (ErasureStarted,)},
     scopes=(Scope("carts.read", "Read your carts"), Scope("carts.write", "Fill your carts")),
+    holds=(Holding("carts and what is in them", "erased"),),
 )

@@ -1,4 +1,4 @@
-"""What carts can do: open one, show it, put lines in and take them out."""
+"""What carts can do: open one, show it, change its lines, and take in what somebody gathered as a guest."""
 
 from __future__ import annotations
 
@@ -6,21 +6,28 @@ import base64
 import hashlib
 import re
 import secrets
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
+from typing import Annotated
 
 import msgspec
 
 from blueprints.carts import domain, store
+from blueprints.carts.declaration import SERVICE
 from blueprints.carts.domain import Cart
+from shared.contracts.accounts import ErasureStarted
 from shared.contracts.carts import CartChanged
+from shared.contracts.event import Event
 from shared.contracts.orders import Line
 from shared.errors import Contention, NotFound, PreconditionFailed, Unprocessable
+from shared.patterns import whole
 from shared.persistence.cosmos import AlreadyExists, Changed, Document
+from shared.personal_data import answer
 from shared.telemetry.log import Log
 from shared.web.auth import Principal
 from shared.web.body import Quantity
 
 CART_ID = re.compile(r"crt_[a-z2-7]{26}")
+GUEST_CART_ID = re.compile(r"gst_[a-z2-7]{52}")
 TRIES = 8
 
 log = Log("carts")
@@ -30,6 +37,12 @@ class SetLine(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """So many pieces of the SKU in the path."""
 
     quantity: Quantity
+
+
+class MergeCart(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The guest's cart that is to be taken in."""
+
+    guest_cart_id: Annotated[str, msgspec.Meta(pattern=whole(GUEST_CART_ID.pattern))]
 
 
 class CartView(msgspec.Struct, frozen=True):
@@ -65,11 +78,70 @@ async def remove_line(caller: Principal, cart_id: str, sku: str, etag: str | Non
     return await _change(caller, cart_id, etag, lambda cart: domain.remove_line(cart, sku))
 
 
+async def merge(caller: Principal, cart_id: str, guest_cart_id: str) -> tuple[CartView, str]:
+    """Take what a guest's cart holds into the caller's; the guest's cart is gone then. A repeat changes nothing.
+
+    First the guest's cart is set aside for this one, then its lines are added together with its id, so that a crash
+    between the two is mended by asking again. Raises NotFound, Unprocessable.
+    """
+    await _own(caller, cart_id)
+    guest = await _claim(guest_cart_id, cart_id)
+    return await _change(caller, cart_id, None, lambda cart: domain.with_guest(cart, guest))
+
+
+async def open_guest_cart() -> tuple[CartView, str]:
+    """A new, empty cart of nobody, and its ETag. Who knows its id may use it, so only its hash is kept."""
+    guest_cart_id = "gst_" + base64.b32encode(secrets.token_bytes(33)).decode().lower()[:52]
+    document = await store.save(Cart(_stored_id(guest_cart_id), "", 1), None, None)
+    return _guest_view(guest_cart_id, document)
+
+
+async def get_guest_cart(guest_cart_id: str) -> tuple[CartView, str]:
+    """A guest's cart and its ETag. Raises NotFound, also once it was merged."""
+    return _guest_view(guest_cart_id, await _guest(guest_cart_id))
+
+
+async def set_guest_line(guest_cart_id: str, sku: str, quantity: int, etag: str | None) -> tuple[CartView, str]:
+    """Have `quantity` pieces of `sku` in the guest's cart. Raises Unprocessable for a full cart."""
+    return await _change_guest(guest_cart_id, etag, lambda cart: domain.set_line(cart, sku, quantity))
+
+
+async def remove_guest_line(guest_cart_id: str, sku: str, etag: str | None) -> tuple[CartView, str]:
+    """Have no pieces of `sku` in the guest's cart."""
+    return await _change_guest(guest_cart_id, etag, lambda cart: domain.remove_line(cart, sku))
+
+
+async def erase(event: Event, started: ErasureStarted) -> None:
+    """Remove the customer's carts, and answer."""
+    for cart_id in await store.ids_of(started.account_id):
+        await store.remove(cart_id)
+    await answer(SERVICE, store.CARTS, started)
+
+
 async def _change(
     caller: Principal, cart_id: str, etag: str | None, change: Callable[[Cart], Cart]
 ) -> tuple[CartView, str]:
+    return _view(await _changed(lambda: _own(caller, cart_id), etag, change))
+
+
+async def _change_guest(guest_cart_id: str, etag: str | None, change: Callable[[Cart], Cart]) -> tuple[CartView, str]:
+    return _guest_view(guest_cart_id, await _changed(lambda: _guest(guest_cart_id), etag, change))
+
+
+async def _claim(guest_cart_id: str, cart_id: str) -> Cart:
+    """The guest's cart, set aside for that cart. Raises NotFound where it was for another."""
+
+    async def unclaimed() -> Document:
+        return await _guest(guest_cart_id, for_cart=cart_id)
+
+    return store.cart_of(await _changed(unclaimed, None, lambda guest: domain.claimed(guest, cart_id)))
+
+
+async def _changed(
+    read: Callable[[], Awaitable[Document]], etag: str | None, change: Callable[[Cart], Cart]
+) -> Document:
     for _ in range(TRIES):
-        document = await _own(caller, cart_id)
+        document = await read()
         if etag is not None and document["_etag"] != etag:
             raise PreconditionFailed("the cart has changed since you read it; read it again")
         before = store.cart_of(document)
@@ -77,13 +149,15 @@ async def _change(
             after = change(before)
         except domain.CartFull as exc:
             raise Unprocessable(str(exc), code="cart-full") from exc
+        except domain.MergedTooOften as exc:
+            raise Unprocessable(str(exc), code="cart-merged-too-often") from exc
         if after is before:
-            return _view(document)
+            return document
         try:
-            return _view(await store.save(after, document["_etag"], _told(after)))
+            return await store.save(after, document["_etag"], _told(after) if after.customer_id else None)
         except Changed:
             continue
-    raise Contention(f"cart {cart_id} keeps changing", retry_after=1)
+    raise Contention("the cart keeps changing", retry_after=1)
 
 
 async def _own(caller: Principal, cart_id: str) -> Document:
@@ -91,6 +165,25 @@ async def _own(caller: Principal, cart_id: str) -> Document:
     if document is None or document.get("customer_id") != caller.subject:
         raise NotFound("there is no such cart")
     return document
+
+
+async def _guest(guest_cart_id: str, *, for_cart: str = "") -> Document:
+    """The item of a guest's cart. Raises NotFound where it was merged, but into the cart `for_cart`."""
+    document = await store.get(_stored_id(guest_cart_id))
+    if document is None or document.get("customer_id") or document.get("merged_into", "") not in ("", for_cart):
+        raise NotFound("there is no such guest cart")
+    return document
+
+
+def _stored_id(guest_cart_id: str) -> str:
+    """The id under which a guest's cart is kept: its hash. The id has 256 random bits, so no salt is needed."""
+    digest = hashlib.sha256(f"guest\0{guest_cart_id}".encode()).digest()
+    return "crt_" + base64.b32encode(digest).decode().lower()[:26]
+
+
+def _guest_view(guest_cart_id: str, document: Document) -> tuple[CartView, str]:
+    view, etag = _view(document)
+    return msgspec.structs.replace(view, id=guest_cart_id), etag
 
 
 def _cart_id(customer_id: str, key: str) -> str:

@@ -26,12 +26,24 @@ def cart_of(document: Mapping[str, Any]) -> Cart:
     return read_as(CARTS, document, Cart)
 
 
-async def save(cart: Cart, etag: str | None, told: EventData) -> Document:
-    """Write a new cart (no `etag`) or the next version of the one at `etag`, and the event that tells of it.
+async def save(cart: Cart, etag: str | None, told: EventData | None) -> Document:
+    """Write a new cart (no `etag`) or the next version of the one at `etag`, and the event that tells of it, if any.
 
     Raises AlreadyExists or Changed where someone else was faster.
     """
-    document = document_of(cart, cart_id=cart.id, kind="cart", ttl=RETENTION)
+    kind = "cart" if cart.customer_id else "guest"
+    document = document_of(cart, cart_id=cart.id, kind=kind, ttl=RETENTION)
     write = create(document) if etag is None else replace(document, etag)
-    written = await CARTS.batch(cart.id, [write, tell(CARTS, cart.id, told, version=cart.version)])
+    outbox = [] if told is None else [tell(CARTS, cart.id, told, version=cart.version)]
+    written = await CARTS.batch(cart.id, [write, *outbox])
     return written[0]
+
+
+async def ids_of(customer_id: str) -> list[str]:
+    """The ids of the customer's carts."""
+    query = "SELECT c.id FROM c WHERE c.customer_id = @customer AND c.kind = 'cart'"
+    return [document["id"] async for document in CARTS.query(query, {"@customer": customer_id})]
+
+
+async def remove(cart_id: str) -> None:
+    await CARTS.delete(cart_id, cart_id)

@@ -1,4 +1,4 @@
-"""Everything that can set carts in motion: its HTTP operations and its change feed."""
+"""Everything that can set carts in motion: its HTTP operations, its change feed, and who wants to be forgotten."""
 
 from __future__ import annotations
 
@@ -8,9 +8,10 @@ import azure.functions as func
 
 from blueprints.carts import service, store
 from blueprints.carts.declaration import SERVICE
-from blueprints.carts.service import CART_ID, CartView, SetLine
+from blueprints.carts.service import CART_ID, GUEST_CART_ID, CartView, MergeCart, SetLine
+from shared.contracts.accounts import ErasureStarted
 from shared.messaging.relay import relay
-from shared.messaging.triggers import change_feed
+from shared.messaging.triggers import change_feed, subscription
 from shared.persistence.feed import as_written
 from shared.web.body import PRODUCT
 from shared.web.endpoint import Answer, Call, endpoint
@@ -18,8 +19,18 @@ from shared.web.operation import PathParameter
 
 bp = func.Blueprint()
 
+PRIVATE = {"Cache-Control": "no-store"}
+"""A guest's cart is open to who knows its id, and to no cache between."""
 
 CART = PathParameter("cart_id", "The cart's id.", CART_ID, "crt_4q2n5xk7d6h3w2m5r7t2y4u6i3")
+
+
+GUEST_CART = PathParameter(
+    "guest_cart_id",
+    "The guest cart's id, which is its secret.",
+    GUEST_CART_ID,
+    "gst_4q2n5xk7d6h3w2m5r7t2y4u6i34q2n5xk7d6h3w2m5r7t2y4u6i3",
+)
 
 
 @endpoint(
@@ -98,7 +109,96 @@ async def remove_line(call: Call[Any]) -> Answer:
     return Answer(cart, headers={"ETag": etag})
 
 
+@endpoint(
+    bp,
+    SERVICE,
+    "carts_merge",
+    "POST /carts/{cart_id}/merge",
+    CART,
+    scope="carts.write",
+    body=MergeCart,
+    returns=CartView,
+    problems=(404, 422),
+    etag=True,
+)
+async def merge(call: Call[MergeCart]) -> Answer:
+    """Take what a guest's cart holds into the cart.
+
+    Pieces of the same product are added up. The guest's cart is gone then. Sent again, it changes nothing more.
+    """
+    cart, etag = await service.merge(call.caller, call.path(CART), call.body.guest_cart_id)
+    return Answer(cart, headers={"ETag": etag})
+
+
+@endpoint(bp, SERVICE, "guest_carts_open", "POST /guest-carts", returns=CartView, status=201, etag=True, location=True)
+async def open_guest_cart(call: Call[Any]) -> Answer:
+    """Open an empty cart without signing in.
+
+    Its id is a secret: who knows it may use the cart. Sign in, open a cart and merge it to order what it holds.
+    """
+    cart, etag = await service.open_guest_cart()
+    return Answer(cart, 201, {"Location": f"/v1/guest-carts/{cart.id}", "ETag": etag, **PRIVATE})
+
+
+@endpoint(
+    bp,
+    SERVICE,
+    "guest_carts_get",
+    "GET /guest-carts/{guest_cart_id}",
+    GUEST_CART,
+    returns=CartView,
+    problems=(404,),
+    etag=True,
+)
+async def get_guest_cart(call: Call[Any]) -> Answer:
+    """Read a guest's cart."""
+    cart, etag = await service.get_guest_cart(call.path(GUEST_CART))
+    return Answer(cart, headers={"ETag": etag, **PRIVATE})
+
+
+@endpoint(
+    bp,
+    SERVICE,
+    "guest_carts_set_line",
+    "PUT /guest-carts/{guest_cart_id}/items/{sku}",
+    GUEST_CART,
+    PRODUCT,
+    body=SetLine,
+    returns=CartView,
+    problems=(404, 422),
+    etag=True,
+    if_match=True,
+)
+async def set_guest_line(call: Call[SetLine]) -> Answer:
+    """Have so many pieces of a product in a guest's cart."""
+    cart, etag = await service.set_guest_line(
+        call.path(GUEST_CART), call.path(PRODUCT), call.body.quantity, call.if_match
+    )
+    return Answer(cart, headers={"ETag": etag, **PRIVATE})
+
+
+@endpoint(
+    bp,
+    SERVICE,
+    "guest_carts_remove_line",
+    "DELETE /guest-carts/{guest_cart_id}/items/{sku}",
+    GUEST_CART,
+    PRODUCT,
+    returns=CartView,
+    problems=(404,),
+    etag=True,
+    if_match=True,
+)
+async def remove_guest_line(call: Call[Any]) -> Answer:
+    """Take a product out of a guest's cart."""
+    cart, etag = await service.remove_guest_line(call.path(GUEST_CART), call.path(PRODUCT), call.if_match)
+    return Answer(cart, headers={"ETag": etag, **PRIVATE})
+
+
 @change_feed(bp, store.CARTS)
 async def feed(documents: func.DocumentList) -> None:
     """Relay the outbox."""
     await relay(store.CARTS, as_written(documents))
+
+
+subscription(bp, SERVICE, "accounts", {ErasureStarted: service.erase})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from shared import recovery
+from shared.contracts.accounts import ErasureRequested, ErasureStarted
 from shared.contracts.audit import ActRecorded
 from shared.contracts.carts import CartChanged
 from shared.contracts.catalog import ProductChanged
@@ -31,6 +32,7 @@ from shared.contracts.payments import (
     PaymentRefundFailed,
     PaymentVoided,
 )
+from shared.contracts.personal_data import ErasureAnswered, ErasureRefused
 from shared.contracts.shipping import (
     ShipmentDelayed,
     ShipmentDelivered,
@@ -38,7 +40,7 @@ from shared.contracts.shipping import (
     ShipmentShipped,
     ShipmentStopped,
 )
-from shared.declaration import STAFF, Container, Scope, Service, crash_points
+from shared.declaration import STAFF, Container, Holding, Scope, Service, crash_points
 from shared.settings import RECONCILIATION, Setting
 
 ORDER_DEADLINE_SECONDS = Setting(
@@ -76,7 +78,9 @@ SERVICE = Service(
     "orders",
     "What a shopper has bought, and what became of it.",
     containers=(
-        Container("orders", "order_id", indexed=("kind", "status"), expires=True, outbox=True),
+        Container(
+            "orders", "order_id", indexed=("kind", "status"), expires=True, outbox=True, writes=("batch", "patch")
+        ),
         Container("answers", "order_id", expires=True, writes=("create",)),
         Container("orders-by-customer", "customer_id", indexed=("sort_key",), writes=("create",)),
         Container("customers", "customer_id"),
@@ -86,6 +90,7 @@ SERVICE = Service(
     publishes=(
         *(OrderPlaced, OrderAuthorized, OrderConfirmed, OrderCancellationRequested, OrderCancelled, ActRecorded),
         *(ReturnRequested, ReturnApproved, ReturnRefused, ReturnOverdue, ReturnExpired, ReturnReceived, ReturnRefunded),
+        *(ErasureRefused, ErasureAnswered),
     ),
     hears={
         "catalog": (ProductChanged,),
@@ -96,6 +101,7 @@ SERVICE = Service(
             *(PaymentRefunded, PaymentRefundFailed, PaymentDisputed, PaymentDisputeClosed),
         ),
         "shipping": (ShipmentShipped, ShipmentDelivered, ShipmentDelayed, ShipmentFailed, ShipmentStopped),
+        "accounts": (ErasureRequested, ErasureStarted),
     },
     scopes=(
         Scope("orders.read", "Read your orders"),
@@ -115,6 +121,14 @@ SERVICE = Service(
         *RECONCILIATION,
     ),
     durable=True,
+    holds=(
+        Holding("names and addresses that orders went to", "redacted", "the country stays: taxes are counted by it"),
+        Holding(
+            "what was ordered and what it cost, by the account's id",
+            "kept",
+            "books are kept for ten years by commercial and tax law; they name nobody",
+        ),
+    ),
     crash_points=(
         *crash_points("saga.start.after", SAGA, "one saga an order, started before anyone can answer"),
         *crash_points(

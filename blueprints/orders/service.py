@@ -39,7 +39,6 @@ from shared.settings import RECONCILE_AFTER_SECONDS, settings
 from shared.telemetry.log import Log
 from shared.telemetry.span import request
 from shared.web.auth import Principal
-from shared.web.body import fingerprint
 from shared.web.paging import Page, decode_cursor, encode_cursor
 
 CART_PATIENCE = (0.02, 0.05, 0.1, 0.2, 0.4, 0.8)
@@ -68,8 +67,12 @@ async def place(caller: Principal, key: str, request: PlaceOrder) -> OrderView:
         raise InvalidRequest("cart_version goes with cart_id")
     if request.cart_id is not None and request.expected_total is None:
         raise InvalidRequest("an order of a cart names the total that the shopper saw - at `$.expected_total`")
-    order_id, request_hash = derive_order_id(caller.subject, key), fingerprint(request)
+    if request.shipping_address is None and request.address_id is None:
+        raise InvalidRequest("send either shipping_address or address_id")
+    order_id, request_hash = derive_order_id(caller.subject, key), _fingerprint(request)
     try:
+        if request.shipping_address is None:
+            raise Unprocessable("there is no such address among your saved ones", code="unknown-address")
         wanted = await _wanted(caller, request)
         async with at_the_door(caller) as door:
             await door.check(order_id, len(wanted))
@@ -288,6 +291,18 @@ async def _price(
     return order
 
 
+def _fingerprint(request: PlaceOrder) -> str:
+    """The same for the same request. A saved address is what it is called: what is kept there may have changed.
+
+    Without `address_id` it is what it was before there were saved addresses: orders of that time can be repeated.
+    """
+    if request.address_id is None:
+        given = {name: value for name, value in msgspec.to_builtins(request).items() if name != "address_id"}
+    else:
+        given = msgspec.to_builtins(msgspec.structs.replace(request, shipping_address=None))
+    return hashlib.sha256(msgspec.json.encode(given)).hexdigest()
+
+
 async def _wanted(caller: Principal, request: PlaceOrder) -> list[tuple[str, int]]:
     if request.items is not None:
         return [(item.sku, item.quantity) for item in request.items]
@@ -364,4 +379,4 @@ def _told(order: Order) -> EventData | None:
     if order.status != "cancelled":
         return None
     assert order.reason is not None, "an order is never cancelled without a reason"
-    return OrderCancelled(order_id=order.id, reason=order.reason)
+    return OrderCancelled(order_id=order.id, reason=order.reason, customer_id=order.customer_id)

@@ -9,21 +9,9 @@ import msgspec
 from blueprints.orders import domain
 from blueprints.orders.domain import MOST_LINES, Address, Order
 from shared.money import Money
-from shared.patterns import Country, whole
+from shared.patterns import whole
+from shared.web.address import AddressIn
 from shared.web.body import Quantity, Sku
-
-_Text = Annotated[str, msgspec.Meta(min_length=1, max_length=120, pattern=r"\S")]
-
-
-class AddressIn(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Where the goods go."""
-
-    name: _Text
-    line1: _Text
-    city: _Text
-    postal_code: Annotated[str, msgspec.Meta(min_length=1, max_length=20, pattern=r"\S")]
-    country: Annotated[Country, msgspec.Meta(description="ISO 3166-1 alpha-2")]
-    line2: Annotated[str, msgspec.Meta(max_length=120)] | None = None
 
 
 class ItemIn(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -33,10 +21,12 @@ class ItemIn(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     quantity: Quantity
 
 
-class PlaceOrder(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class PlaceOrder(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Buy these items, or what is in this cart."""
 
-    shipping_address: AddressIn
+    shipping_address: AddressIn | None = None
+    address_id: Annotated[str, msgspec.Meta(pattern=whole("adr_[a-z2-7]{26}"))] | None = None
+    """One of the saved addresses; the gateway then adds the `shipping_address` that is kept under it."""
     payment_method: Annotated[
         str,
         msgspec.Meta(

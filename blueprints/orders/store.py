@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import dataclasses
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import suppress
 from typing import Any, Literal
 
@@ -78,6 +78,27 @@ async def advance(before: Order, after: Order, told: EventData | None) -> None:
     outbox = [] if told is None else [tell(ORDERS, after.id, told, version=after.version, time=after.history[-1].at)]
     act = record_act(ORDERS, after.id, after.id, {"status": before.status}, {"status": after.status}, after.version)
     await ORDERS.batch(after.id, [patch(after.id, changes, unchanged), *outbox, *act])
+
+
+async def redact(order: Order) -> None:
+    """Write the order's address and request as they are given: nothing else of it, and no event tells of it."""
+    document = document_of(order)
+    names = ("shipping_address", "request_hash")
+    changes = [{"op": "set", "path": f"/{name}", "value": document[name]} for name in names]
+    await ORDERS.patch(order.id, order.id, changes)
+
+
+async def tell_of_erasure(erasure_id: str, told: EventData) -> None:
+    """Put an event about an erasure into the outbox, unless it is there already."""
+    with suppress(AlreadyExists):
+        await ORDERS.batch(erasure_id, [tell(ORDERS, erasure_id, told, version=1)])
+
+
+async def ids_of(customer_id: str) -> AsyncIterator[str]:
+    """The ids of the customer's orders."""
+    query = "SELECT c.id FROM c WHERE c.customer_id = @customer"
+    async for document in BY_CUSTOMER.query(query, {"@customer": customer_id}, key=customer_id):
+        yield document["id"]
 
 
 async def ask(order: Order, asked: Literal["stock_asked", "cancel_requested"], told: EventData) -> None:

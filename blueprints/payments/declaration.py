@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from shared.contracts.accounts import ErasureStarted
 from shared.contracts.orders import OrderCancelled, OrderConfirmed, OrderPlaced, ReturnReceived
 from shared.contracts.payments import (
     PaymentAuthorized,
@@ -13,7 +14,8 @@ from shared.contracts.payments import (
     PaymentRefundFailed,
     PaymentVoided,
 )
-from shared.declaration import STAFF, Container, Scope, Service, crash_points
+from shared.contracts.personal_data import ErasureAnswered
+from shared.declaration import STAFF, Container, Holding, Scope, Service, crash_points
 from shared.settings import RECONCILIATION, Setting
 
 STRIPE_API_KEY = Setting("STRIPE_API_KEY", "Secret key of the payment provider.", local="sk_test_local", secret=True)
@@ -46,8 +48,19 @@ SERVICE = Service(
     publishes=(
         *(PaymentAuthorized, PaymentDeclined, PaymentCaptured, PaymentVoided),
         *(PaymentRefunded, PaymentRefundFailed, PaymentDisputed, PaymentDisputeClosed),
+        ErasureAnswered,
     ),
-    hears={"orders": (OrderPlaced, OrderConfirmed, OrderCancelled, ReturnReceived)},
+    hears={
+        "orders": (OrderPlaced, OrderConfirmed, OrderCancelled, ReturnReceived),
+        "accounts": (ErasureStarted,),
+    },
+    holds=(
+        Holding(
+            "what was paid for which order, by the account's id",
+            "kept",
+            "records of payments are kept for ten years by tax law; they name nobody, and cards are the provider's",
+        ),
+    ),
     scopes=(
         Scope("payments.read", "Read how your orders were paid"),
         Scope("payments.refund", "Pay back what was paid for orders", STAFF),

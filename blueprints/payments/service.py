@@ -13,10 +13,12 @@ from dataclasses import replace
 import msgspec
 
 from blueprints.payments import domain, provider, refunds, store
+from blueprints.payments.declaration import SERVICE
 from blueprints.payments.domain import Command, Payment
 from blueprints.payments.provider import Intent
 from blueprints.payments.refunds import RefundView
 from blueprints.payments.webhook import REFUNDED, Notice
+from shared.contracts.accounts import ErasureStarted
 from shared.contracts.event import Event, EventData
 from shared.contracts.orders import OrderCancelled, OrderConfirmed, OrderPlaced
 from shared.contracts.payments import (
@@ -29,6 +31,7 @@ from shared.errors import NotFound, Rejected, Transient
 from shared.messaging.again import ask_again, each_apart, waiting
 from shared.money import Money
 from shared.persistence.cosmos import AlreadyExists, Changed
+from shared.personal_data import answer
 from shared.settings import RECONCILE_AFTER_SECONDS, settings
 from shared.telemetry.log import Log
 from shared.telemetry.span import request
@@ -127,6 +130,11 @@ async def give_back(event: Event, cancelled: OrderCancelled) -> None:
         payment = await _payment(order_id)
     if payment.status == "captured":
         await refunds.of_cancellation(payment)
+
+
+async def erase(event: Event, started: ErasureStarted) -> None:
+    """Nothing here names anybody: answer what is kept."""
+    await answer(SERVICE, store.PAYMENTS, started)
 
 
 async def hear(notice: Notice) -> None:

@@ -11,6 +11,7 @@ from blueprints.payments.declaration import SERVICE
 from blueprints.payments.refunds import RefundOrder, RefundView
 from blueprints.payments.service import PaymentView, Received
 from blueprints.payments.webhook import read_webhook
+from shared.contracts.accounts import ErasureStarted
 from shared.contracts.orders import OrderCancelled, OrderConfirmed, OrderPlaced, ReturnReceived
 from shared.messaging.relay import relay
 from shared.messaging.triggers import change_feed, reconciliation, subscription
@@ -90,6 +91,7 @@ subscription(
         ReturnReceived: refunds.of_return,
     },
 )
+subscription(bp, SERVICE, "accounts", {ErasureStarted: service.erase})
 
 
 @reconciliation(bp, SERVICE)

@@ -7,6 +7,10 @@ var policy string = loadTextContent('../../apim/policy.xml')
 @export()
 var namedValues NamedValue[] = [
   {
+    name: 'accounts-url'
+    properties: loadJsonContent('../../apim/named values/accounts-url/namedValueInformation.json').properties
+  }
+  {
     name: 'anonymous-calls-per-minute'
     properties: loadJsonContent('../../apim/named values/anonymous-calls-per-minute/namedValueInformation.json').properties
   }
@@ -41,6 +45,10 @@ var namedValues NamedValue[] = [
   {
     name: 'inventory-url'
     properties: loadJsonContent('../../apim/named values/inventory-url/namedValueInformation.json').properties
+  }
+  {
+    name: 'notifications-url'
+    properties: loadJsonContent('../../apim/named values/notifications-url/namedValueInformation.json').properties
   }
   {
     name: 'openid-config-url'
@@ -99,6 +107,10 @@ var namedValues NamedValue[] = [
 @export()
 var backends Backend[] = [
   {
+    name: 'accounts'
+    properties: loadJsonContent('../../apim/backends/accounts/backendInformation.json').properties
+  }
+  {
     name: 'carts'
     properties: loadJsonContent('../../apim/backends/carts/backendInformation.json').properties
   }
@@ -109,6 +121,10 @@ var backends Backend[] = [
   {
     name: 'inventory'
     properties: loadJsonContent('../../apim/backends/inventory/backendInformation.json').properties
+  }
+  {
+    name: 'notifications'
+    properties: loadJsonContent('../../apim/backends/notifications/backendInformation.json').properties
   }
   {
     name: 'operations'
@@ -246,8 +262,36 @@ var apis Api[] = [
     policy: loadTextContent('../../apim/apis/commerce/policy.xml')
     operations: [
       {
+        name: 'accounts-find'
+        policy: loadTextContent('../../apim/apis/commerce/operations/accounts-find/policy.xml')
+      }
+      {
+        name: 'addresses-add'
+        policy: loadTextContent('../../apim/apis/commerce/operations/addresses-add/policy.xml')
+      }
+      {
+        name: 'addresses-change'
+        policy: loadTextContent('../../apim/apis/commerce/operations/addresses-change/policy.xml')
+      }
+      {
+        name: 'addresses-get'
+        policy: loadTextContent('../../apim/apis/commerce/operations/addresses-get/policy.xml')
+      }
+      {
+        name: 'addresses-list'
+        policy: loadTextContent('../../apim/apis/commerce/operations/addresses-list/policy.xml')
+      }
+      {
+        name: 'addresses-remove'
+        policy: loadTextContent('../../apim/apis/commerce/operations/addresses-remove/policy.xml')
+      }
+      {
         name: 'carts-get'
         policy: loadTextContent('../../apim/apis/commerce/operations/carts-get/policy.xml')
+      }
+      {
+        name: 'carts-merge'
+        policy: loadTextContent('../../apim/apis/commerce/operations/carts-merge/policy.xml')
       }
       {
         name: 'carts-open'
@@ -260,6 +304,46 @@ var apis Api[] = [
       {
         name: 'carts-set-line'
         policy: loadTextContent('../../apim/apis/commerce/operations/carts-set-line/policy.xml')
+      }
+      {
+        name: 'erasure-get'
+        policy: loadTextContent('../../apim/apis/commerce/operations/erasure-get/policy.xml')
+      }
+      {
+        name: 'erasure-request'
+        policy: loadTextContent('../../apim/apis/commerce/operations/erasure-request/policy.xml')
+      }
+      {
+        name: 'erasure-withdraw'
+        policy: loadTextContent('../../apim/apis/commerce/operations/erasure-withdraw/policy.xml')
+      }
+      {
+        name: 'guest-carts-get'
+        policy: loadTextContent('../../apim/apis/commerce/operations/guest-carts-get/policy.xml')
+      }
+      {
+        name: 'guest-carts-open'
+        policy: loadTextContent('../../apim/apis/commerce/operations/guest-carts-open/policy.xml')
+      }
+      {
+        name: 'guest-carts-remove-line'
+        policy: loadTextContent('../../apim/apis/commerce/operations/guest-carts-remove-line/policy.xml')
+      }
+      {
+        name: 'guest-carts-set-line'
+        policy: loadTextContent('../../apim/apis/commerce/operations/guest-carts-set-line/policy.xml')
+      }
+      {
+        name: 'mails-list'
+        policy: loadTextContent('../../apim/apis/commerce/operations/mails-list/policy.xml')
+      }
+      {
+        name: 'me-change'
+        policy: loadTextContent('../../apim/apis/commerce/operations/me-change/policy.xml')
+      }
+      {
+        name: 'me-get'
+        policy: loadTextContent('../../apim/apis/commerce/operations/me-get/policy.xml')
       }
       {
         name: 'operations-audit-entries'

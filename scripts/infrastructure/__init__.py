@@ -7,7 +7,7 @@ Containers, topics and subscriptions, what a deployment makes for each service a
 scope (infra/); the API's document, the gateway's backends and where they are, what its policies repeat of the
 operations (apim/); the events' schemas (shared/contracts/schemas); the sample of the app settings; what ships each
 service (.github/, azure.yaml); the subscriptions (shared/messaging) and the crash points (shared/faultpoints); the
-tables of access, of role assignments and of the services (docs/).
+tables of access, of role assignments, of the services and of what they hold of a person (docs/).
 """
 
 from __future__ import annotations
@@ -67,6 +67,7 @@ def files(services: list[Service], operations: Sequence[Operation]) -> dict[str,
         openapi.ACCESS: openapi.access(operations),
         identities.SECURITY: tables.within(ROOT / identities.SECURITY, identities.table(services)),
         tables.ARCHITECTURE: tables.within(ROOT / tables.ARCHITECTURE, tables.of_services(services)),
+        tables.PERSONAL_DATA: tables.within(ROOT / tables.PERSONAL_DATA, tables.of_holdings(services)),
         tables.README: tables.within(ROOT / tables.README, tables.of_operations(operations)),
     }
     left = {path.relative_to(ROOT).as_posix() for path in leftovers(ROOT, written)}

@@ -16,6 +16,7 @@ WRITES = {
     "batch": "state and event are one write: whoever asked for it asks again and finds it done, and the relay tells it",
     "create": "a first copy, or a first count of stock, may be written again",
     "patch": "a move, and a later version of a copy, happens once however often it is asked for",
+    "delete": "what is gone may be deleted again, and who asked for it is answered",
     "upsert": "an item that can never be published is parked once, and stops nobody",
 }
 """Kind of write → what a crash after it puts to the test."""
@@ -43,10 +44,9 @@ def _of_the_kit(service: Service) -> Iterator[CrashPoint]:
             _RELAY,
             "a batch of the change feed whose checkpoint was still to come changes nothing when it is repeated",
         )
-    for topic in service.hears:
-        for event in service.events(topic):
-            yield CrashPoint(
-                f"message.handled:{service.name}:{type_of(event)}",
-                _CONSUMER,
-                "a message whose acknowledgement was still to come changes nothing when it is repeated",
-            )
+    for event in dict.fromkeys(event for topic in service.hears for event in service.events(topic)):
+        yield CrashPoint(
+            f"message.handled:{service.name}:{type_of(event)}",
+            _CONSUMER,
+            "a message whose acknowledgement was still to come changes nothing when it is repeated",
+        )

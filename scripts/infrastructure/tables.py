@@ -10,7 +10,7 @@ from shared.declaration import Service
 from shared.web.endpoint import VERSION
 from shared.web.operation import Operation
 
-ARCHITECTURE, README = "docs/architecture.md", "README.md"
+ARCHITECTURE, README, PERSONAL_DATA = "docs/architecture.md", "README.md", "docs/personal-data.md"
 BEGIN, END = "<!-- written by scripts.infrastructure -->\n", "<!-- end -->\n"
 
 
@@ -28,6 +28,15 @@ def of_services(services: Sequence[Service]) -> str:
         containers = ", ".join(f"`{own.name}` (`/{own.partition_key}`)" for own in service.containers)
         heard = [event for topic in service.hears for event in service.events(topic)]
         rows.append((service.name, containers, _names(service.publishes), _names(heard) or "–"))
+    return _markdown(rows)
+
+
+def of_holdings(services: Sequence[Service]) -> str:
+    """What each holds of a person, and what becomes of it."""
+    rows = [("service", "what it holds", "when its owner asks to be erased"), ("---",) * 3]
+    for service in services:
+        for holding in service.holds:
+            rows.append((service.name, holding.what, ": ".join(filter(None, (holding.fate, holding.why)))))
     return _markdown(rows)
 
 

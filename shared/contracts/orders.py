@@ -69,10 +69,11 @@ class OrderCancellationRequested(EventData, frozen=True, kw_only=True):
 
 @event_type("order.cancelled.v1")
 class OrderCancelled(EventData, frozen=True, kw_only=True):
-    """Give back whatever is held for this order, now or later."""
+    """Give back whatever is held for this order, now or later. `customer_id` as in `order.confirmed`."""
 
     order_id: str
     reason: CancelReason
+    customer_id: str = ""
 
 
 @event_type("return.requested.v1")

@@ -49,7 +49,7 @@ def _elsewhere(environment: Mapping[str, str]) -> str:
         address = connection_parts(environment.get(name, "")).get(key, "")
         if urlsplit(address).hostname not in _LOCAL:
             return f"{name} does not name this machine"
-    for name in ("STRIPE_API_BASE", "EASYPOST_API_BASE"):
+    for name in ("STRIPE_API_BASE", "EASYPOST_API_BASE", "EMAIL_ENDPOINT"):
         if urlsplit(environment.get(name, "")).hostname not in _LOCAL:
             return f"{name} does not name this machine"
     return ""

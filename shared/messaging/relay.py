@@ -41,6 +41,7 @@ async def relay(container: Container, documents: Iterable[Document], before: Bef
     log = Log(container.database)
     events: list[Event] = []
     spans: dict[str, Span] = {}
+    keys: dict[str, str] = {}
     for document in documents:
         if document.get("kind") != "outbox":
             continue
@@ -66,7 +67,8 @@ async def relay(container: Container, documents: Iterable[Document], before: Bef
                 continue
             log.spanned("event.relayed", event_id=event.id, event_subject=event.subject)
         events.append(event)
-    await _publish(container, events, spans, log)
+        keys[event.id] = document.get(container.partition_key, event.subject)
+    await _publish(container, events, keys, spans, log)
     crash_point("feed.handled", container.database)
 
 
@@ -83,7 +85,9 @@ async def relay_waiting(container: Container) -> None:
         await container.patch(document["id"], document[container.partition_key], gone)
 
 
-async def _publish(container: Container, events: list[Event], spans: Mapping[str, Span], log: Log) -> None:
+async def _publish(
+    container: Container, events: list[Event], keys: Mapping[str, str], spans: Mapping[str, Span], log: Log
+) -> None:
     try:
         await publish(container.database, events, spans=spans)
         return
@@ -94,8 +98,8 @@ async def _publish(container: Container, events: list[Event], spans: Mapping[str
         try:
             await publish(container.database, [event], spans=spans)
         except Rejected as exc:
-            key = event.subject
-            await _park(container, {container.partition_key: key, "event": {"id": event.id}}, exc.detail, log)
+            parked = {container.partition_key: keys[event.id], "event": {"id": event.id}}
+            await _park(container, parked, exc.detail, log)
 
 
 async def _park(container: Container, document: Document, reason: str, log: Log) -> None:

@@ -3,15 +3,24 @@
 from __future__ import annotations
 
 SUBSCRIPTIONS: tuple[tuple[str, str], ...] = (
+    ("accounts", "carts"),
+    ("accounts", "notifications"),
+    ("accounts", "orders"),
+    ("accounts", "payments"),
+    ("carts", "accounts"),
     ("carts", "orders"),
     ("catalog", "operations"),
     ("catalog", "orders"),
     ("inventory", "operations"),
     ("inventory", "orders"),
+    ("notifications", "accounts"),
+    ("orders", "accounts"),
     ("orders", "inventory"),
+    ("orders", "notifications"),
     ("orders", "operations"),
     ("orders", "payments"),
     ("orders", "shipping"),
+    ("payments", "accounts"),
     ("payments", "orders"),
     ("shipping", "orders"),
 )

@@ -11,6 +11,7 @@ Transient       408, 429, 449, 5xx, or no answer at all
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -69,6 +70,11 @@ def patch(
     return ("patch", (item_id, list(changes)), {name: value for name, value in options.items() if value})
 
 
+def delete(item_id: str) -> Operation:
+    """Batch operation: the item must be there, and is then gone."""
+    return ("delete", (item_id,), {})
+
+
 @dataclass(frozen=True)
 class Container:
     """A container of one service's database. Cheap to make: nothing is sent before the first operation."""
@@ -101,6 +107,12 @@ class Container:
     async def upsert(self, document: Document) -> None:
         await self._called("upsert", self._proxy().upsert_item(document))
         crash_point("cosmos.upsert.after", self.database, self.name)
+
+    async def delete(self, item_id: str, key: str) -> None:
+        """Have no such item, whether or not there was one."""
+        with suppress(Missing):
+            await self._called("delete", self._proxy().delete_item(item_id, partition_key=key))
+        crash_point("cosmos.delete.after", self.database, self.name)
 
     async def patch(
         self,

@@ -18,14 +18,19 @@ RETENTION = 30 * 24 * 3600
 """Seconds that outbox and inbox items stay: far longer than a message can live, and long enough to ask about."""
 
 
-def tell(container: Container, key: str, data: EventData, *, version: int, time: str | None = None) -> Operation:
-    """Batch operation that puts the event "`data` happened at `version` of `key`" into the outbox."""
+def tell(
+    container: Container, key: str, data: EventData, *, version: int, time: str | None = None, subject: str = ""
+) -> Operation:
+    """Batch operation that puts the event "`data` happened at `version` of `subject`" into the outbox of `key`.
+
+    The subject is `key`, where it is not something else whose state lies in the same partition.
+    """
     if type(data).__name__ in FAILURES:
         export.keep(trace.current().trace_id)
     event = make_event(
         data,
         source=container.database,
-        subject=key,
+        subject=subject or key,
         version=version,
         time=time or timestamp(),
         traceparent=trace.current().traceparent,

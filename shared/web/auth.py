@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import re
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -32,6 +32,9 @@ ids can cause. A failure is remembered for as long."""
 KEYS_PATIENCE = 5.0
 """Seconds that a reading may take."""
 LONGEST_TOKEN = 8192
+LONGEST_EMAIL, LONGEST_NAME = 254, 120
+"""Characters. Source of the first: RFC 5321, section 4.5.3.1.3, less the angle brackets."""
+_EMAIL = re.compile(r"[^@\s<>\"(),:;\\\[\]]+@[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)+")
 _COMPACT = re.compile(r"[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+", re.ASCII)
 """A JWT in compact serialisation (RFC 7515, section 3.1)."""
 
@@ -42,13 +45,16 @@ _log = Log("auth")
 class Principal:
     """The caller, as the token tells. `subject` owns carts and orders.
 
-    An application that acts as itself holds its permissions as roles, so its scopes are among them.
+    An application that acts as itself holds its permissions as roles, so its scopes are among them. `email` and `name`
+    are a person's, as the issuer knows them, or empty: they say where to write to, and prove nothing.
     """
 
     subject: str
     scopes: frozenset[str]
     roles: frozenset[str]
     client: str = ""
+    email: str = field(default="", repr=False)
+    name: str = field(default="", repr=False)
 
     @property
     def is_staff(self) -> bool:
@@ -171,4 +177,21 @@ def _principal(claims: dict[str, Any]) -> Principal:
         scopes=held if claims.get("idtyp") == "app" else frozenset(scopes.split()),
         roles=held,
         client=str(claims.get("azp", "")),
+        email=_email(claims),
+        name=_name(claims),
     )
+
+
+def _email(claims: dict[str, Any]) -> str:
+    """The first of the claims that may hold an e-mail address and does."""
+    for claim in ("email", "preferred_username"):
+        text = claims.get(claim)
+        if isinstance(text, str) and len(text) <= LONGEST_EMAIL and _EMAIL.fullmatch(text):
+            return text
+    return ""
+
+
+def _name(claims: dict[str, Any]) -> str:
+    text = claims.get("name")
+    text = " ".join(text.split()) if isinstance(text, str) else ""
+    return text[:LONGEST_NAME] if text.isprintable() else ""

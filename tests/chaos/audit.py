@@ -14,6 +14,7 @@ from blueprints.orders.domain import MOVES
 from blueprints.orders.returns import Return
 from blueprints.shipping.domain import Fulfilment
 from tests.chaos.stores import (
+    ACCOUNTS,
     ANSWERS,
     BY_CUSTOMER,
     CART_COPIES,
@@ -74,6 +75,8 @@ def when_quiet(snapshot: Snapshot, expected: Expected) -> list[str]:
         *_shelves(snapshot, expected),
         *_no_event_lost(snapshot, expected),
         *_copies(snapshot),
+        *_every_erasure_ended(snapshot),
+        *_nobody_told_twice(snapshot),
         *_queues_empty(snapshot, expected),
     ]
 
@@ -234,7 +237,7 @@ def _no_event_lost(snapshot: Snapshot, expected: Expected) -> Iterator[str]:
         for event_id in sorted(outbox - parked - snapshot.sent.get(topic, frozenset())):
             yield f"{event_id} is in the outbox of {topic} and was never sent"
         if topic in ("inventory", "payments", "shipping"):
-            told |= outbox - parked
+            told |= {event_id for event_id in outbox - parked if not event_id.startswith("erasure.")}
     for event_id in sorted(told - inbox):
         yield f"{event_id} never reached orders"
     for event_id in sorted(inbox - told):
@@ -247,11 +250,30 @@ def _copies(snapshot: Snapshot) -> Iterator[str]:
     """What orders keeps of others, and its own list by customer, is up to date."""
     products, carts = snapshot.of_kind(CATALOG, "product"), snapshot.of_kind(CARTS, "cart")
     yield from _same("product", _versions(products), _versions(snapshot.documents[PRODUCT_COPIES]))
-    yield from _same("cart", _versions(carts), _versions(snapshot.documents[CART_COPIES]))
+    gone = {erasure["account_id"] for erasure in snapshot.of_kind(ACCOUNTS, "erasure") if erasure["status"] == "erased"}
+    copies = [copy for copy in snapshot.documents[CART_COPIES] if copy["customer_id"] not in gone]
+    yield from _same("cart", _versions(carts), _versions(copies))
     listed = {entry["id"]: entry["customer_id"] for entry in snapshot.documents[BY_CUSTOMER]}
     for order in snapshot.orders:
         if listed.get(order["id"]) != order["customer_id"]:
             yield f"order {order['id']} is not in the list of its customer"
+
+
+def _every_erasure_ended(snapshot: Snapshot) -> Iterator[str]:
+    """Each was withdrawn or done, with a certificate, and of an account that was erased nothing is left."""
+    for erasure in snapshot.of_kind(ACCOUNTS, "erasure"):
+        if erasure["status"] not in ("refused", "withdrawn", "erased"):
+            yield f"{erasure['id']} is still {erasure['status']}"
+        elif (erasure["certificate"] is None) == (erasure["status"] == "erased"):
+            yield f"{erasure['id']} is {erasure['status']}, its certificate {erasure['certificate']}"
+
+
+def _nobody_told_twice(snapshot: Snapshot) -> Iterator[str]:
+    """Every e-mail names what it is about, so two that say the same to the same are one too many."""
+    said = Counter((mail["recipients"]["to"][0]["address"], mail["content"]["plainText"]) for mail in snapshot.letters)
+    for (address, text), times in said.items():
+        if times > 1:
+            yield f"{address} was told {times} times: {text}"
 
 
 def _versions(documents: Iterable[Document]) -> dict[str, int]:

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from collections.abc import Callable, Coroutine
-from dataclasses import dataclass, field
+from collections.abc import Callable
 from typing import Any
 
-import aiohttp
 import stripe
 from azure.cosmos.aio import CosmosClient
 from azure.servicebus import ServiceBusMessage
@@ -21,71 +19,27 @@ from shared.contracts.event import make_event
 from shared.money import Money
 from shared.persistence.cosmos import Container
 from shared.persistence.outbox import outbox_document
-from tests.chaos.shop import Caller, fault, offer, order_of, sign_in
-from tests.chaos.system import CREDIT, System
+from tests.chaos.people import forgotten, impatient, known
+from tests.chaos.shop import Caller, fault, order_of, sign_in
+from tests.chaos.stage import CONFIRMED, SHIPPED, SLOW, WISH, Stage, Story, fresh_key
+from tests.chaos.system import CREDIT
 from tests.e2e.conftest import ADDRESS
-
-SLOW = 0.8
-"""Seconds that the provider takes where a story needs time to overtake it."""
-PIECES = 10
-
-
-@dataclass
-class Told:
-    """What the stories have done so far, for the audit."""
-
-    accepted: dict[str, frozenset[tuple[str, str]]] = field(default_factory=dict)
-    """Order id → the (status, reason) it may come to."""
-    stocked: dict[str, int] = field(default_factory=dict)
-    parked: set[str] = field(default_factory=set)
-    restocked: dict[str, int] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class Stage:
-    """Where a story takes place."""
-
-    system: System
-    session: aiohttp.ClientSession
-    shopper: Caller
-    staff: Caller
-    told: Told
-
-    async def stocked(self, pieces: int = PIECES, price: int = 250) -> str:
-        sku = await offer(self.staff, price, pieces)
-        self.told.stocked[sku] = pieces
-        return sku
-
-    async def place(self, body: dict[str, Any], key: str, *ends: tuple[str, str]) -> str:
-        order_id = await self.shopper.place(body, key)
-        self.told.accepted[order_id] = frozenset(ends)
-        return order_id
-
-    async def cancel(self, order_id: str) -> None:
-        answer = await self.shopper.call("POST", f"/orders/{order_id}/cancel")
-        assert answer.status == 202 or answer.problem == "order-not-cancellable", answer.text
-
-
-Story = Callable[[Stage], Coroutine[Any, Any, None]]
-CONFIRMED = ("confirmed", "")
-WISH = ("cancelled", "customer_request")
-SHIPPED = (("shipped", ""), ("delivered", ""))
-
-
-def _key() -> str:
-    return secrets.token_hex(8)
 
 
 async def confirmed(stage: Stage) -> None:
-    """A product that changes its price is bought out of a cart."""
+    """A product that changes its price is bought out of a cart, half of which was gathered as a guest."""
     sku = await stage.stocked(price=300)
     price = {"amount": 250, "currency": "GBP"}
     await _reprice(stage, sku, price)
-    cart = await stage.shopper.done("POST", "/carts", key=_key())
-    cart = await stage.shopper.done("PUT", f"/carts/{cart['id']}/items/{sku}", {"quantity": 2})
+    guest = await stage.shopper.done("POST", "/guest-carts")
+    guest = await stage.shopper.done("PUT", f"/guest-carts/{guest['id']}/items/{sku}", {"quantity": 1})
+    cart = await stage.shopper.done("POST", "/carts", key=fresh_key())
+    cart = await stage.shopper.done("PUT", f"/carts/{cart['id']}/items/{sku}", {"quantity": 1})
+    cart = await stage.shopper.done("POST", f"/carts/{cart['id']}/merge", {"guest_cart_id": guest["id"]})
+    assert [line["quantity"] for line in cart["items"]] == [2]
     body = {"cart_id": cart["id"], "cart_version": cart["version"], "shipping_address": ADDRESS}
     body |= {"expected_total": {"amount": 2 * 250, "currency": "GBP"}, "payment_method": "pm_card_visa"}
-    await stage.place(body, _key(), CONFIRMED)
+    await stage.place(body, fresh_key(), CONFIRMED)
 
 
 async def _reprice(stage: Stage, sku: str, price: dict[str, Any]) -> None:
@@ -103,7 +57,7 @@ async def declined(stage: Stage) -> None:
     """The card is refused for a basket of more products than there are shelves, so that two lie on one."""
     basket = {await stage.stocked(): pieces + 1 for pieces in range(SHELVES + 1)}
     body = order_of(basket, "pm_card_chargeDeclined")
-    await stage.place(body, _key(), ("cancelled", "payment_declined"))
+    await stage.place(body, fresh_key(), ("cancelled", "payment_declined"))
 
 
 async def cancelled(stage: Stage) -> None:
@@ -117,7 +71,7 @@ async def overtaken(stage: Stage) -> None:
 
 
 async def _second_thoughts(stage: Stage, slow: str) -> None:
-    sku, key = await stage.stocked(), _key()
+    sku, key = await stage.stocked(), fresh_key()
     await fault(stage.system, stage.session, stage.shopper.order_id(key), slow, SLOW)
     order_id = await stage.place(order_of({sku: 1}), key, WISH, CONFIRMED)
     # the provider must have been asked, or there is nothing to overtake
@@ -132,18 +86,18 @@ async def dear(stage: Stage) -> None:
     One that was paid would be trusted with as much the next time, and this is told again and again.
     """
     sku = await stage.stocked(pieces=1, price=CREDIT // 2 + 10_000_000)
-    await stage.place(order_of({sku: 2}), _key(), ("cancelled", "out_of_stock"))
+    await stage.place(order_of({sku: 2}), fresh_key(), ("cancelled", "out_of_stock"))
 
 
 async def scarce(stage: Stage) -> None:
     """There is less than the order wants."""
     plenty, few = await stage.stocked(), await stage.stocked(pieces=1)
-    await stage.place(order_of({plenty: 1, few: 2}), _key(), ("cancelled", "out_of_stock"))
+    await stage.place(order_of({plenty: 1, few: 2}), fresh_key(), ("cancelled", "out_of_stock"))
 
 
 async def taken(stage: Stage) -> None:
     """While a cancelled order's money is being given back, somebody captures it by hand at the provider."""
-    sku, key = await stage.stocked(), _key()
+    sku, key = await stage.stocked(), fresh_key()
     order_id = stage.shopper.order_id(key)
     await fault(stage.system, stage.session, order_id, "confirm", SLOW)
     await fault(stage.system, stage.session, order_id, "cancel", 3 * SLOW)
@@ -196,7 +150,7 @@ async def mended(stage: Stage) -> None:
         await sender.send_messages(ServiceBusMessage("not an event", subject="commerce.cart.changed.v1"))
     await _dead_letters(admin, 1)
     asked = {"topic": "carts", "service": "orders", "why": "a test", "rate": 100, "dry_run": False, "stop_after": 1}
-    task = await admin.done("POST", "/operations/redrives", asked, key=_key())
+    task = await admin.done("POST", "/operations/redrives", asked, key=fresh_key())
     async with asyncio.timeout(60):
         while True:
             found = await admin.done("GET", f"/operations/tasks/{task['id']}")
@@ -297,7 +251,7 @@ async def disputed(stage: Stage) -> None:
 async def _come_back(stage: Stage, order_id: str, lines: list[dict[str, Any]], status: str) -> None:
     await _until(stage, f"/orders/{order_id}", lambda order: order["status"] == "delivered")
     path = f"/orders/{order_id}/returns"
-    case = await stage.shopper.done("POST", path, {"items": lines, "reason": "unwanted"}, key=_key())
+    case = await stage.shopper.done("POST", path, {"items": lines, "reason": "unwanted"}, key=fresh_key())
     path = f"{path}/{case['id']}"
     await _until(stage, path, lambda found: found["status"] == "approved")
     items = [{"sku": line["sku"], "restocked": 1, "written_off": line["quantity"] - 1} for line in lines]
@@ -310,14 +264,14 @@ async def _come_back(stage: Stage, order_id: str, lines: list[dict[str, Any]], s
 async def _sold(stage: Stage, products: int, *ends: tuple[str, str]) -> tuple[str, list[dict[str, Any]]]:
     """A confirmed order of two pieces of each of so many products; its id, and its lines."""
     skus = [await stage.stocked() for _ in range(products)]
-    order_id = await stage.place(order_of(dict.fromkeys(skus, 2)), _key(), *(ends or SHIPPED))
+    order_id = await stage.place(order_of(dict.fromkeys(skus, 2)), fresh_key(), *(ends or SHIPPED))
     await _until(stage, f"/orders/{order_id}", lambda order: order["status"] != "placed")
     return order_id, [{"sku": sku, "quantity": 2} for sku in skus]
 
 
 async def _ship(stage: Stage, order_id: str, number: str, items: list[dict[str, Any]] | None = None) -> str:
     """Ship it as soon as shipping has heard of the order; the shipment's id."""
-    body, key = {"carrier": "UPS", "tracking_number": number, **({"items": items} if items else {})}, _key()
+    body, key = {"carrier": "UPS", "tracking_number": number, **({"items": items} if items else {})}, fresh_key()
     async with asyncio.timeout(60):
         while True:
             answer = await stage.staff.call("POST", f"/orders/{order_id}/shipments", body, key)
@@ -393,5 +347,29 @@ BESIDES: dict[str, Story] = {
     "redrive.sent": mended,
     "redrive.noted": mended,
     "set_aside.kept": mended,
+    "cosmos.batch.after:accounts:accounts": known,
+    "publish.after:accounts": known,
+    "feed.handled:accounts": known,
+    "cosmos.create.after:accounts:answers": forgotten,
+    "message.handled:accounts:commerce.erasure.answered.v1": forgotten,
+    "erasure.begun:erasing": forgotten,
+    "erasure.begun:withdrawn": forgotten,
+    "erasure.finished": forgotten,
+    "cosmos.delete.after:carts:carts": forgotten,
+    "message.handled:carts:commerce.erasure.started.v1": forgotten,
+    "cosmos.patch.after:orders:orders": forgotten,
+    "message.handled:orders:commerce.erasure.requested.v1": forgotten,
+    "message.handled:orders:commerce.erasure.started.v1": forgotten,
+    "message.handled:accounts:commerce.erasure.refused.v1": impatient,
+    "erasure.begun:refused": impatient,
+    "mail": forgotten,
+    "cosmos.create.after:notifications": forgotten,
+    "cosmos.patch.after:notifications": forgotten,
+    "cosmos.delete.after:notifications": forgotten,
+    "cosmos.batch.after:notifications": forgotten,
+    "publish.after:notifications": forgotten,
+    "feed.handled:notifications": forgotten,
+    "message.handled:notifications": forgotten,
+    "message.handled:payments:commerce.erasure.started.v1": forgotten,
 }
 """Crash point → the story that passes it, where those that are always told do not."""

@@ -77,7 +77,8 @@ class Caller:
 
 async def sign_in(system: System, session: aiohttp.ClientSession, account: str, subject: str = "") -> Caller:
     """A seeded account, or someone else with the same rights."""
-    order = {"account": account, "claims": {"oid": subject, "sub": subject} if subject else {}}
+    claims = {"oid": subject, "sub": subject, "preferred_username": f"{subject}@example.com"} if subject else {}
+    order = {"account": account, "claims": claims}
     async with session.post(f"{system.addresses['entra']}/_local/tokens", json=order) as answer:
         return Caller(system, session, (await answer.json())["access_token"])
 

@@ -26,7 +26,10 @@ PRODUCT_COPIES, CART_COPIES = ("orders", "products"), ("orders", "carts")
 STOCK, RESERVATIONS, PAYMENTS = ("inventory", "stock"), ("inventory", "reservations"), ("payments", "payments")
 CATALOG, CARTS = ("catalog", "products"), ("carts", "carts")
 SHIPMENTS = ("shipping", "shipments")
+ACCOUNTS, MAILS = ("accounts", "accounts"), ("notifications", "mails")
 FEEDS: Mapping[Key, str] = {
+    ACCOUNTS: "accounts",
+    MAILS: "notifications",
     CATALOG: "catalog",
     CARTS: "carts",
     ORDERS: "orders",
@@ -48,6 +51,8 @@ class Snapshot:
     queues: Mapping[str, Mapping[str, int]]
     sent: Mapping[str, frozenset[str]]
     """Topic → the ids of the messages that the broker has accepted."""
+    letters: list[Document] = field(default_factory=list)
+    """E-mails that have arrived."""
     sagas: Mapping[str, str] = field(default_factory=dict)
     """Order id → the runtime status of its saga."""
 
@@ -76,7 +81,8 @@ class Stores:
         """The provider's books first, the orders last: so no order can be behind what was done for it."""
         intents = await self._books()
         documents = await self._documents((*OTHERS, *sorted(FEEDS, key=lambda key: key == ORDERS)))
-        return Snapshot(intents, documents, await self._queues(), self._sent(), await self._sagas())
+        letters = list((await self._json(f"{self._addresses['email']}/_local/messages"))["messages"])
+        return Snapshot(intents, documents, await self._queues(), self._sent(), letters, await self._sagas())
 
     async def glance(self) -> Snapshot:
         """In the same order, as much as is needed to see what must never be seen."""

@@ -38,6 +38,8 @@ SETTINGS = {
     "EASYPOST_TIMEOUT_SECONDS": "3",
     "TRACKING_POLL_SECONDS": "1",
     "TRACKING_SILENT_SECONDS": "2",
+    "ERASURE_COOLING_OFF_SECONDS": "8",
+    "ERASURE_CHASE_SECONDS": "5",
 }
 """A few accounts order what many customers do elsewhere, and up to `CREDIT` the stock is asked for at once."""
 _PORTS = range(20_000, 32_000)

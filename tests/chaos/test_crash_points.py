@@ -23,8 +23,9 @@ import pytest
 from shared.faultpoints.table import POINTS
 from shared.faultpoints.trap import EXIT_CODE
 from tests.chaos.audit import Expected, when_quiet
-from tests.chaos.scenarios import ALWAYS, BESIDES, Stage, Story, Told
+from tests.chaos.scenarios import ALWAYS, BESIDES
 from tests.chaos.shop import sign_in
+from tests.chaos.stage import Stage, Story, Told
 from tests.chaos.stores import Snapshot
 from tests.chaos.system import running
 

@@ -1,8 +1,8 @@
 """The traces of four orders, span by span: who was asked by whom for what.
 
 An order is priced and let in; its feed starts the saga and tells inventory and payments; their answers wake the saga,
-which settles; the others hear what was decided, and shipping what there is to ship. `×2` is a span twice: a query is
-asked for pages until there is none.
+which settles; the others hear what was decided, shipping what there is to ship, and notifications, which does not know
+here where to write to. `×2` is a span twice: a query is asked for pages until there is none.
 """
 
 from __future__ import annotations
@@ -27,6 +27,10 @@ CONFIRMED = tree("""
               orders: batch orders
               orders: orders_feed order.confirmed
                 orders: send orders order.confirmed
+                  notifications: notifications_on_orders order.confirmed
+                    notifications: create mails
+                    notifications: read recipients
+                    notifications: patch mails
                   inventory: inventory_on_orders order.confirmed
                     inventory: patch reservations
                   payments: payments_on_orders order.confirmed
@@ -79,6 +83,10 @@ DECLINED = tree("""
               orders: orders_feed order.cancelled
                 orders: raise cancelled
                 orders: send orders order.cancelled
+                  notifications: notifications_on_orders order.cancelled
+                    notifications: create mails
+                    notifications: read recipients
+                    notifications: patch mails
                   inventory: inventory_on_orders order.cancelled
                     inventory: read reservations
                     inventory: patch stock
@@ -131,6 +139,10 @@ TIMED_OUT = tree("""
               orders: orders_feed order.cancelled
                 orders: raise cancelled
                 orders: send orders order.cancelled
+                  notifications: notifications_on_orders order.cancelled
+                    notifications: create mails
+                    notifications: read recipients
+                    notifications: patch mails
                   inventory: inventory_on_orders order.cancelled
                     inventory: read reservations
                     inventory: patch stock
@@ -171,6 +183,10 @@ CANCELLED = tree("""
         orders: orders_feed order.cancelled
           orders: raise cancelled
           orders: send orders order.cancelled
+            notifications: notifications_on_orders order.cancelled
+              notifications: create mails
+              notifications: read recipients
+              notifications: patch mails
             inventory: inventory_on_orders order.cancelled
               inventory: read reservations
               inventory: patch stock

@@ -74,7 +74,8 @@ async def test_spans_and_logs_say_what_an_operator_asks_for(
     )
     (row,) = await asked(system, session, charged)
     assert row["calls"] >= 10
-    assert (row["uncharged"], row["targets"]) == (0, 3)
+    assert row["uncharged"] == 0
+    assert row["targets"] >= 3, "orders, inventory and payments, and who else has heard by now"
     heard = (
         f"requests | where operation_Id == '{trace_id}' and source endswith '/inventory' "
         "| project event = tostring(customDimensions.event_id), subject = tostring(customDimensions.order_id), "

@@ -31,6 +31,7 @@ TWICE = {
     SEND,
     "inventory: inventory_on_orders order.confirmed",
     "payments: payments_on_orders order.confirmed",
+    "notifications: notifications_on_orders order.confirmed",
 }
 
 

@@ -61,7 +61,8 @@ async def test_a_confirmed_order(
     _, trace_id = await placed(shopper, basket((await stocked(250, 5), 2)))
     found = await told(system, session, trace_id, CONFIRMED)
     assert found.tree() == CONFIRMED
-    assert {row["role"] for row in found.spans.values()} == {"orders", "inventory", "payments", "shipping"}
+    roles = {"orders", "inventory", "payments", "shipping", "notifications"}
+    assert {row["role"] for row in found.spans.values()} == roles
 
 
 async def test_a_declined_order(

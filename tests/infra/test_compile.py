@@ -82,7 +82,8 @@ def test_every_module_is_used() -> None:
 
 
 def test_no_template_names_a_service() -> None:
-    services = [service["name"] for service in json.loads((INFRA / "services.json").read_text("utf-8"))["services"]]
+    names = {service["name"] for service in json.loads((INFRA / "services.json").read_text("utf-8"))["services"]}
+    services = names - {"notifications", "operations"}  # Azure has some of its own, too
     word = re.compile(rf"\b({'|'.join(services)})\b")
     for name in FILES:
         if name != "gateway/artifacts.bicep":  # written from the folders below apim/

@@ -22,7 +22,7 @@ INDEX = """
 import function_app, json
 print(json.dumps([function.get_dict_repr() for function in function_app.app.get_functions()], default=str))
 """
-DEFAULT_PORTS = {"cosmos": 8081, "servicebus": 5672, "entra": 8082, "stripe": 12111, "easypost": 12112}
+DEFAULT_PORTS = {"cosmos": 8081, "servicebus": 5672, "entra": 8082, "stripe": 12111, "easypost": 12112, "email": 8084}
 STORAGE_PORTS = (10000, 10001, 10002)
 """Of blobs, queues and tables, which `UseDevelopmentStorage=true` stands for."""
 EXPRESSION = re.compile(r"%([^%]+)%")
@@ -118,7 +118,7 @@ def test_the_provider_tells_the_host_of_core_tools_or_the_gateway_before_it() ->
     assert "stripe.webhook_url=http://localhost:7072/api/v1/payments/webhooks/stripe" in told
     assert "easypost.webhook_url=http://localhost:7072/api/v1/shipments/webhooks/easypost" in told
     assert command(PARTS, True, ["cosmos=9081"], 7072) == [
-        "--only", "cosmos,servicebus,entra,stripe,easypost,apim", "--port", "cosmos=9081",
+        "--only", "cosmos,servicebus,entra,stripe,easypost,email,apim", "--port", "cosmos=9081",
     ]  # fmt: skip
 
 

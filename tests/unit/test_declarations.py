@@ -11,10 +11,12 @@ import pytest
 
 from scripts import declared
 from scripts.infrastructure import ROOT, azure, files, leftovers
+from shared.contracts.accounts import ErasureStarted
 from shared.contracts.catalog import ProductChanged
 from shared.contracts.event import EventData
 from shared.contracts.orders import OrderCancelled, OrderConfirmed, OrderPlaced
-from shared.declaration import Container, Scope, Service, Undeclared
+from shared.contracts.personal_data import ErasureAnswered
+from shared.declaration import Container, Holding, Scope, Service, Undeclared
 from shared.messaging.triggers import change_feed, reconciliation, subscription
 from shared.orchestration import durable_subscription
 from shared.persistence import cosmos
@@ -49,17 +51,17 @@ def test_an_event_that_nobody_publishes_cannot_be_heard() -> None:
 
 
 def test_a_new_service_is_written_everywhere_from_its_declaration_alone() -> None:
-    key = Setting("ACCOUNTS_KEY", "What accounts are sealed with.", local="local", secret=True)
-    containers = (Container("accounts", "account_id"),)
-    scope = Scope("accounts.read", "Read your account")
-    accounts = Service(
-        "accounts", "Who buys.", containers, hears={"orders": (OrderPlaced,)}, scopes=(scope,), settings=(key,)
+    key = Setting("WISHES_KEY", "What wishes are sealed with.", local="local", secret=True)
+    containers = (Container("wishes", "wish_id"),)
+    scope = Scope("wishes.read", "Read your wishes")
+    wishes = Service(
+        "wishes", "Who wants what.", containers, hears={"orders": (OrderPlaced,)}, scopes=(scope,), settings=(key,)
     )
-    before, after = WRITTEN, files([*declared.services(), accounts], declared.operations())
+    before, after = WRITTEN, files([*declared.services(), wishes], declared.operations())
     new = {
-        "apim/backends/accounts/backendInformation.json",
-        "apim/named values/accounts-url/namedValueInformation.json",
-        ".github/workflows/deploy-accounts.yml",
+        "apim/backends/wishes/backendInformation.json",
+        "apim/named values/wishes-url/namedValueInformation.json",
+        ".github/workflows/deploy-wishes.yml",
     }
     assert after.keys() - before.keys() == new
     assert {name for name in before if before[name] != after[name]} == {
@@ -80,7 +82,7 @@ def test_a_new_service_is_written_everywhere_from_its_declaration_alone() -> Non
         "shared/faultpoints/points.json",
         "shared/messaging/topology.py",
     }
-    assert all("accounts" in after[name].lower() for name in after if name in new or before[name] != after[name])
+    assert all("wishes" in after[name].lower() for name in after if name in new or before[name] != after[name])
 
 
 def test_an_identity_may_do_what_its_service_declares_and_nothing_else() -> None:
@@ -144,6 +146,21 @@ async def nothing(*_: Any) -> None:
 def test_every_event_that_is_heard_has_a_trigger() -> None:
     found = {(binding["subscriptionName"], binding["topicName"]) for _, binding in triggers("serviceBusTrigger")}
     assert found == {(service.name, topic) for service in SERVICES.values() for topic in service.hears}
+
+
+def test_who_holds_something_of_a_person_is_asked_to_erase_it_and_heard() -> None:
+    holders = {name for name, service in SERVICES.items() if service.holds} - {"accounts"}
+    assert holders == {
+        name for name, service in SERVICES.items() if ErasureStarted in service.hears.get("accounts", ())
+    }
+    assert holders == {name for name, service in SERVICES.items() if ErasureAnswered in service.publishes}
+    assert holders == {topic for topic, events in SERVICES["accounts"].hears.items() if ErasureAnswered in events}
+
+
+@pytest.mark.parametrize("holding", [("a", "kept", ""), ("a", "redacted", ""), ("a", "erased", "b")])
+def test_what_stays_has_a_reason(holding: Any) -> None:
+    with pytest.raises(ValueError, match="needs"):
+        Holding(*holding)
 
 
 def test_a_service_with_orchestrators_says_so() -> None:

@@ -93,6 +93,7 @@ async def a_preflight_is_answered_here(world: World) -> None:
     for method, path in (
         ("GET", "/v1/orders"),
         ("PUT", "/v1/products/1"),
+        ("PATCH", "/v1/me"),
         ("POST", "/v1/orders"),
         ("DELETE", f"/v1/carts/{CART}/items/1"),
     ):
@@ -100,7 +101,7 @@ async def a_preflight_is_answered_here(world: World) -> None:
         answer = await world.call("OPTIONS", path, headers=asked)
         assert answer.status == 200
         assert answer.headers["access-control-allow-origin"] == _ORIGIN
-        assert answer.headers["access-control-allow-methods"] == "GET,PUT,POST,DELETE"
+        assert answer.headers["access-control-allow-methods"] == "GET,PUT,PATCH,POST,DELETE"
         assert answer.headers["access-control-max-age"] == "600"
     assert not world.seen
 

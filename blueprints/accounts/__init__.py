@@ -1,0 +1,1 @@
+"""Accounts: who buys, where they live, and what they agreed to."""

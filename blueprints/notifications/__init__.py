@@ -1,0 +1,1 @@
+"""Notifications: what the shop writes to its customers."""

@@ -1,0 +1,23 @@
+"""Azure Communication Services Email, as far as a shop needs it, with an inbox to look into."""
+
+from __future__ import annotations
+
+from localazure.part import Config, Part, Server
+
+
+async def _start(config: Config) -> Server:
+    from localazure.email.wire import start
+
+    return await start(config)
+
+
+PART = Part(
+    name="email",
+    summary="Azure Communication Services Email, with an inbox to look into",
+    default_port=8084,
+    start=_start,
+    options={
+        "key": "the access key that signs requests, in Base64 (default: that of local.settings.sample.json)",
+        "senders": "sender addresses that are accepted, separated by commas (default: every one)",
+    },
+)

@@ -1,0 +1,156 @@
+"""The service's HTTP: addresses, signatures, operations; and the inbox. Decides nothing about mail."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import msgspec
+from aiohttp import web
+from aiohttp.typedefs import Handler
+
+from localazure.connections import Runner
+from localazure.email import page, signing
+from localazure.email.engine import Sent, opened
+from localazure.email.errors import EmailError, Injected, InvalidRequest, UnknownAddress
+from localazure.email.faults import Faults
+from localazure.faults import Desk, dropped
+from localazure.listening import bound, listen
+from localazure.origins import own_machine_alone
+from localazure.part import Config, Server
+
+KEY = "bG9jYWwtZW1haWwtYWNjZXNzLWtleQ=="
+"""The access key that is accepted unless an option says otherwise; it opens nothing but this."""
+VERSIONS = frozenset({"2023-03-31", "2024-07-01-preview", "2025-01-15-preview", "2025-09-01"})
+LARGEST = 10_000_000
+"""Bytes of a request. Source: "Service limits", Email: total size of a request."""
+LONGEST_ID = 100
+
+
+class EmailServer:
+    """The listening socket and the file behind it."""
+
+    def __init__(self, config: Config) -> None:
+        options = config.options
+        self._key, self._clock = options.get("key") or KEY, config.clock
+        senders = frozenset(filter(None, options.get("senders", "").split(",")))
+        self._engine = opened(config.file("email.sqlite3"), config.clock, senders)
+        self._faults = Faults()
+        self._desk = Desk(self._faults)
+        self._runner = Runner(self._application(), config.timeouts, handler_cancellation=True, shutdown_timeout=1)
+        self._bound = config.port
+        self.port = 0
+
+    @property
+    def url(self) -> str:
+        return f"http://localhost:{self.port}"
+
+    async def listen(self) -> None:
+        await self._runner.setup()
+        self.port = (await listen(self._runner, bound(self._bound))).port
+
+    async def stop(self) -> None:
+        self._desk.stop()
+        await self._runner.cleanup()
+        self._engine.close()
+
+    def _application(self) -> web.Application:
+        application = web.Application(middlewares=[own_machine_alone, _errors], client_max_size=LARGEST)
+        application.router.add_post("/emails:send", self._send)
+        application.router.add_get("/emails/operations/{id}", self._operation)
+        application.router.add_get("/", self._page)
+        application.router.add_get("/_local/messages", self._messages)
+        application.router.add_delete("/_local/messages", self._clear)
+        application.router.add_routes(self._desk.routes())
+        return application
+
+    async def _send(self, request: web.Request) -> web.StreamResponse:
+        body = await self._signed(request)
+        operation_id = request.headers.get("Operation-Id", "")
+        if len(operation_id) > LONGEST_ID or not operation_id.isascii():
+            raise InvalidRequest("The Operation-Id is not one.")
+        fault = self._faults.take(_recipients(body))
+        if fault is not None and fault.kind == "status":
+            raise Injected(fault.status)
+        sent = self._engine.send(body, operation_id, fails=fault is not None and fault.kind == "fail")
+        if fault is not None and fault.kind == "drop_after_effect":
+            return dropped(request)
+        if fault is not None and fault.kind == "hang_after_effect":
+            return await self._desk.hang(request)
+        where = f"{self.url}/emails/operations/{sent.id}?api-version={request.query['api-version']}"
+        headers = {"Operation-Location": where, "Retry-After": "1"}
+        return _json({"id": sent.id, "status": "Running", "error": None}, 202, headers)
+
+    async def _operation(self, request: web.Request) -> web.Response:
+        await self._signed(request)
+        sent = self._engine.operation(request.match_info["id"])
+        error = {"code": "EmailDroppedAllRecipientsSuppressed", "message": "A fault was ordered."}
+        failed = error if sent.status == "Failed" else None
+        return _json({"id": sent.id, "status": sent.status, "error": failed})
+
+    async def _signed(self, request: web.Request) -> bytes:
+        """The body. Raises Unauthenticated, and InvalidRequest for a version that is none."""
+        body = await request.read()
+        signing.check(request.method, request.raw_path, request.headers, body, self._key, self._clock.time())
+        if request.query.get("api-version") not in VERSIONS:
+            raise InvalidRequest(f"api-version must be one of {', '.join(sorted(VERSIONS))}.")
+        return body
+
+    # What only exists here
+
+    async def _page(self, request: web.Request) -> web.Response:
+        address = request.query.get("to", "")
+        return web.Response(
+            text=page.inbox(self._engine.inbox(address), address),
+            content_type="text/html",
+            headers={"Content-Security-Policy": page.POLICY},
+        )
+
+    async def _messages(self, request: web.Request) -> web.Response:
+        return _json({"messages": [_shown(sent) for sent in self._engine.inbox(request.query.get("to", ""))]})
+
+    async def _clear(self, _request: web.Request) -> web.Response:
+        self._engine.clear()
+        return web.Response(status=204)
+
+
+async def start(config: Config) -> Server:
+    """Open the part's file and listen."""
+    server = EmailServer(config)
+    await server.listen()
+    return server
+
+
+def _recipients(body: bytes) -> list[str]:
+    """Whom a message is for, before anybody has looked whether it is one."""
+    try:
+        document = json.loads(body)
+        return [str(each["address"]) for each in document["recipients"]["to"]]
+    except (ValueError, LookupError, TypeError, RecursionError):
+        return []
+
+
+def _shown(sent: Sent) -> dict[str, Any]:
+    return {"id": sent.id, "at": sent.at, **msgspec.to_builtins(sent.message)}
+
+
+def _json(document: Any, status: int = 200, headers: dict[str, str] | None = None) -> web.Response:
+    return web.json_response(document, status=status, headers=headers)
+
+
+@web.middleware
+async def _errors(request: web.Request, handler: Handler) -> web.StreamResponse:
+    try:
+        return await handler(request)
+    except EmailError as exc:
+        return _refusal(exc)
+    except web.HTTPRequestEntityTooLarge:
+        return _refusal(InvalidRequest("The request is too large."))
+    except web.HTTPException as exc:
+        if exc.status in (404, 405):
+            return _refusal(UnknownAddress(f"There is no {request.method} at {request.path}."))
+        raise
+
+
+def _refusal(error: EmailError) -> web.Response:
+    return _json({"error": {"code": error.code, "message": str(error)}}, error.http_status)
