@@ -19,6 +19,7 @@ import pytest
 from blueprints import SERVICES
 from scripts.declared import operations
 from scripts.openapi import AUDIENCE
+from shared.messaging.topology import SUBSCRIPTIONS
 from shared.web.operation import Operation
 from tests.e2e.conftest import ADDRESS, DEADLINE, PATIENCE, Client, System, started
 
@@ -162,3 +163,17 @@ async def _money(system: System, session: aiohttp.ClientSession, orders: set[str
             assert order_id not in found, "one order, one payment"
             found[order_id] = state
     return found
+
+
+async def test_operations_looks_into_every_queue_by_its_own_identity(split: System) -> None:
+    connector = aiohttp.TCPConnector(limit=10)
+    async with aiohttp.ClientSession(connector=connector, timeout=aiohttp.ClientTimeout(total=PATIENCE)) as session:
+        admin = await _client(split, session, "admin", "local-back-office-primary")
+        answer = await admin.call("GET", "/operations/queues")
+        assert answer.status == 200, answer
+        assert {(queue["topic"], queue["service"]) for queue in answer.json["items"]} == set(SUBSCRIPTIONS)
+        asked = {"topic": "orders", "service": "payments", "why": "a test"}
+        key = {"Idempotency-Key": secrets.token_hex(8)}
+        task = (await admin.call("POST", "/operations/redrives", asked, key)).json
+        ended = await admin.until(f"/operations/tasks/{task['id']}", lambda found: found["status"] == "completed")
+        assert ended["result"]["matched"] == 0
