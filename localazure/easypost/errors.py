@@ -3,6 +3,8 @@
 ApiError
 ├── Unauthenticated      401  no key, or another key
 ├── NotFound             404  no such tracker, or no such address
+├── Unreadable           400  the body is not JSON, or nested too deep
+├── TooLarge             413
 ├── Invalid              422  a parameter is missing or malformed
 │   └── Unsupported      422  EasyPost has it, this does not
 └── Injected                  a fault ordered by a test
@@ -37,6 +39,16 @@ class Unauthenticated(ApiError):
 class NotFound(ApiError):
     status = 404
     code = "NOT_FOUND"
+
+
+class Unreadable(ApiError):
+    status = 400
+    code = "BAD_REQUEST"
+
+
+class TooLarge(ApiError):
+    status = 413
+    code = "PAYLOAD.TOO_LARGE"
 
 
 class Invalid(ApiError):

@@ -7,8 +7,8 @@ from typing import Literal
 import msgspec
 
 from localazure import faults
+from localazure.easypost.body import read_body
 from localazure.easypost.errors import Invalid
-from localazure.json_text import read_as
 
 Operation = Literal["create", "retrieve", "list", "webhook"]
 Kind = Literal["latency", "hang", "drop_after_effect", "status", "silence"]
@@ -43,11 +43,8 @@ class Faults(faults.Faults[Fault]):
     """Those of carriers."""
 
     def order(self, text: bytes) -> Fault:
-        """Raises Invalid for an order that cannot be understood, naming what is wrong."""
-        try:
-            fault = read_as(text, Fault)
-        except ValueError as exc:
-            raise Invalid(f"the fault is malformed: {exc}") from exc
+        """Raises Unreadable or Invalid for an order that cannot be understood, naming what is wrong."""
+        fault = read_body(text, Fault)
         if fault.seconds < 0 or (fault.count is not None and fault.count < 1):
             raise Invalid("the fault's seconds and count must be positive")
         if fault.operation != "*" and (fault.kind == "silence") != (fault.operation == "webhook"):

@@ -15,14 +15,14 @@ from aiohttp.typedefs import Handler
 
 from localazure.connections import Runner
 from localazure.easypost import representation
+from localazure.easypost.body import read_body
 from localazure.easypost.engine import Engine
-from localazure.easypost.errors import ApiError, Injected, Invalid, NotFound, Unauthenticated, Unsupported
+from localazure.easypost.errors import ApiError, Injected, Invalid, NotFound, TooLarge, Unauthenticated, Unsupported
 from localazure.easypost.faults import Faults, Operation
 from localazure.easypost.model import Status, Tracker, new_id
 from localazure.easypost.store import SCHEMA, Store
 from localazure.easypost.webhooks import Webhooks
 from localazure.faults import Desk, dropped
-from localazure.json_text import read_as
 from localazure.listening import bound, listen
 from localazure.origins import own_machine
 from localazure.part import Config, Server
@@ -129,7 +129,7 @@ class EasyPostServer:
         return answer
 
     def _create(self, _request: web.Request, body: bytes) -> _Call:
-        new = _read(body, _Create).tracker
+        new = read_body(body, _Create).tracker
         return _Call(
             "create",
             new.tracking_code,
@@ -169,7 +169,7 @@ class EasyPostServer:
         return _json({"trackers": [representation.tracker(tracker) for tracker in found]})
 
     async def _say(self, request: web.Request) -> web.Response:
-        said = _read(await request.read(), _Say)
+        said = read_body(await request.read(), _Say)
         with self._store.transaction():
             moved: list[Tracker] = self._engine.say(request.match_info["code"], said.status, said.message)
         self._webhooks.notice()
@@ -183,16 +183,6 @@ async def start(config: Config) -> Server:
     return server
 
 
-def _read(body: bytes, kind: type[Any]) -> Any:
-    """The body. Raises Invalid, which names what is wrong, or Unsupported for a parameter that is not here."""
-    try:
-        return read_as(body, kind)
-    except ValueError as exc:
-        if "unknown field" in str(exc):
-            raise Unsupported(str(exc)) from exc
-        raise Invalid(f"The request could not be understood: {exc}") from exc
-
-
 def _json(content: object, status: int = 200) -> web.Response:
     return web.Response(body=msgspec.json.encode(content), status=status, content_type="application/json")
 
@@ -204,7 +194,7 @@ async def _errors(request: web.Request, handler: Handler) -> web.StreamResponse:
     except ApiError as exc:
         refused = exc
     except web.HTTPRequestEntityTooLarge:
-        refused = Invalid("The request is too large.")
+        refused = TooLarge("The request is too large.")
     except web.HTTPException:
         refused = NotFound(
             f"There is no {request.method} {request.path} here: localazure has trackers alone (create, retrieve, list)."

@@ -55,7 +55,7 @@ def word(*legal: str) -> st.SearchStrategy[Any]:
 
 
 ADDRESSES = st.builds(Address, TEXT, TEXT, TEXT, TEXT, TEXT, st.none() | TEXT)
-STATUS = word("placed", "confirmed", "cancelled")
+STATUS = word("placed", "confirmed", "partly_shipped", "shipped", "delivered", "cancelled")
 REASON = word("out_of_stock", "payment_declined", "timed_out", "customer_request")
 ORDERS = st.builds(
     Order,
@@ -79,6 +79,11 @@ async def accepted(write: Awaitable[Any]) -> bool:
     except msgspec.ValidationError:
         return False
     return True
+
+
+def untraced(found: T) -> T:
+    """An order or a payment without the trace that its store adds."""
+    return replace(found, traceparent="") if isinstance(found, Order | Payment) else found  # type: ignore[return-value]
 
 
 def new_id() -> str:
@@ -116,7 +121,7 @@ async def outbox_is_readable(container: Container, key: str) -> bool:
 @given(ORDERS)
 async def test_an_order_is_read_as_it_was_written_or_is_not_written(order: Order) -> None:
     if await accepted(orders.add(order, told(order))):
-        assert await orders.get(order.id) == order
+        assert untraced(await orders.get(order.id)) == order
         assert await outbox_is_readable(orders.ORDERS, order.id)
     else:
         assert await orders.get(order.id) is None
@@ -131,7 +136,7 @@ async def test_a_move_of_an_order_is_read_as_it_was_written_or_is_not_made(statu
     moved = replace(before, status=status, version=2, history=(*before.history, entry))
     event = OrderCancelled(order_id=before.id, reason=reason)
     expected = moved if await accepted(orders.advance(before, moved, event)) else before
-    assert await orders.get(before.id) == expected
+    assert untraced(await orders.get(before.id)) == expected
     assert await outbox_is_readable(orders.ORDERS, before.id)
 
 
@@ -144,7 +149,7 @@ async def test_whatever_an_order_is_asked_for_it_can_be_read_afterwards(command:
         settled = await orders_service.settle(order.id, command, reason)
     except ReasonMismatch:
         settled = order
-    assert await orders.get(order.id) == settled
+    assert untraced(await orders.get(order.id)) == untraced(settled)
     assert await orders_service.get(Principal(order.customer_id, frozenset(), frozenset()), order.id)
 
 
@@ -200,7 +205,7 @@ async def test_a_payment_is_read_as_it_was_written_or_is_not_written(
     ):
         assert await payments.get(payment.order_id) is None
         return
-    assert await payments.get(payment.order_id) == payment
+    assert untraced(await payments.get(payment.order_id)) == payment
     event = PaymentAuthorized(order_id=payment.order_id, amount=amount)
     moved = await accepted(payments.advance(payment, to, event, code))
     found = await payments.get(payment.order_id)
@@ -296,4 +301,4 @@ async def test_an_event_that_its_consumers_would_refuse_is_never_written() -> No
     broken: Any = "a lot"
     with pytest.raises(msgspec.ValidationError):
         await orders.advance(order, moved, OrderConfirmed(order_id=order.id, total=broken))
-    assert await orders.get(order.id) == order
+    assert untraced(await orders.get(order.id)) == order
