@@ -17,7 +17,7 @@ SERVICE = Service(
         Container("set-aside", "queue", indexed=("sort_key",), writes=("create",)),
         Container("audit", "day", indexed=("type", "id")),
     ),
-    hears={"catalog": (ActRecorded,), "inventory": (ActRecorded,), "orders": (ActRecorded,)},
+    hears=dict.fromkeys(("catalog", "inventory", "orders", "payments", "shipping"), (ActRecorded,)),
     scopes=(
         Scope("operations.audit", "Read and verify the audit log", ADMIN),
         Scope("operations.read", "See queues, dead letters and long tasks", STAFF),

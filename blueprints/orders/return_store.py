@@ -6,12 +6,14 @@ one order, and two returns of the same pieces exclude each other.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from blueprints.orders.domain import Order
 from blueprints.orders.returns import Return
 from blueprints.orders.store import ORDERS
+from shared.acting import record_act
 from shared.contracts.event import EventData
 from shared.persistence.cosmos import Operation, create, patch, replace
 from shared.persistence.documents import document_of, read_as
@@ -40,20 +42,29 @@ async def of_order(order_id: str) -> list[Return]:
 
 async def add(order: Order, case: Return, told: EventData) -> None:
     """Write a new return. Raises Changed where the order has moved since it was read, or AlreadyExists."""
-    await _write(order, create(_item(case)), told)
+    await _write(order, create(_item(case)), told, case.id, {}, {"status": case.status})
 
 
 async def advance(order: Order, read: ReadReturn, after: Return, told: EventData) -> None:
     """Write one move. Raises Changed."""
-    await _write(order, replace(_item(after), read.etag), told)
+    before, now = {"status": read.case.status}, {"status": after.status}
+    await _write(order, replace(_item(after), read.etag), told, after.id, before, now)
 
 
-async def _write(order: Order, operation: Operation, told: EventData) -> None:
+async def _write(
+    order: Order,
+    operation: Operation,
+    told: EventData,
+    return_id: str,
+    before: Mapping[str, str],
+    after: Mapping[str, str],
+) -> None:
     version = order.version + 1
     moved = patch(
         order.id, [{"op": "set", "path": "/version", "value": version}], f"from c where c.version = {order.version}"
     )
-    await ORDERS.batch(order.id, [operation, moved, tell(ORDERS, order.id, told, version=version)])
+    act = record_act(ORDERS, order.id, return_id, before, after, version)
+    await ORDERS.batch(order.id, [operation, moved, tell(ORDERS, order.id, told, version=version), *act])
 
 
 def _item(case: Return) -> dict[str, Any]:

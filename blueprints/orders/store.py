@@ -109,7 +109,9 @@ async def ask(order: Order, asked: Literal["stock_asked", "cancel_requested"], t
         {"op": "set", "path": "/version", "value": version},
     ]
     unchanged = f"from c where c.version = {order.version}"
-    await ORDERS.batch(order.id, [patch(order.id, changes, unchanged), tell(ORDERS, order.id, told, version=version)])
+    act = record_act(ORDERS, order.id, order.id, {asked: False}, {asked: True}, version)
+    told_of = tell(ORDERS, order.id, told, version=version)
+    await ORDERS.batch(order.id, [patch(order.id, changes, unchanged), told_of, *act])
 
 
 class RecordedEvent(msgspec.Struct, frozen=True):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from shared.contracts.accounts import ErasureStarted
+from shared.contracts.audit import ActRecorded
 from shared.contracts.orders import OrderCancelled, OrderConfirmed, OrderPlaced, ReturnReceived
 from shared.contracts.payments import (
     PaymentAuthorized,
@@ -47,7 +48,7 @@ SERVICE = Service(
     ),
     publishes=(
         *(PaymentAuthorized, PaymentDeclined, PaymentCaptured, PaymentVoided),
-        *(PaymentRefunded, PaymentRefundFailed, PaymentDisputed, PaymentDisputeClosed),
+        *(PaymentRefunded, PaymentRefundFailed, PaymentDisputed, PaymentDisputeClosed, ActRecorded),
         ErasureAnswered,
     ),
     hears={

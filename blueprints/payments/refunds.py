@@ -17,6 +17,7 @@ import msgspec
 from blueprints.payments import domain, provider, store
 from blueprints.payments.domain import CANCELLATION, Dispute, NotRefundable, Payment, Refund
 from blueprints.payments.webhook import Disputed
+from shared.acting import acting
 from shared.contracts.event import Event, EventData
 from shared.contracts.orders import ReturnReceived
 from shared.contracts.payments import PaymentDisputeClosed, PaymentDisputed, PaymentRefunded, PaymentRefundFailed
@@ -87,7 +88,8 @@ async def by_staff(caller: Principal, order_id: str, key: str, asked: RefundOrde
         except NotRefundable as exc:
             raise Conflict(str(exc), code="refund-exceeds-payment") from exc
         log.info("refund.decided", order_id=order_id, refund_id=refund_id, subject=caller.subject, reason=asked.reason)
-        return view((await carry_out(payment, refund_id)).refunds[refund_id])
+        with acting(None):  # the decision was the act
+            return view((await carry_out(payment, refund_id)).refunds[refund_id])
 
 
 def derive_id(order_id: str, key: str) -> str:

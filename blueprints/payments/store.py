@@ -7,6 +7,7 @@ from typing import Any
 
 from blueprints.payments.declaration import SERVICE
 from blueprints.payments.domain import Payment, Status
+from shared.acting import record_act
 from shared.contracts.event import EventData
 from shared.money import Money
 from shared.persistence.cosmos import Container, create, patch
@@ -50,14 +51,17 @@ async def advance(payment: Payment, status: Status, told: EventData, decline_cod
 async def keep(payment: Payment, told: EventData | None) -> None:
     """Write what became of the payment's refunds and disputes, and the event that tells of it, if anyone is to hear.
 
-    Raises Changed if the payment has moved since it was read, one version ago.
+    Where a person decides a refund, that is recorded. Raises Changed if the payment has moved since it was read, one
+    version ago.
     """
     order_id, document = payment.order_id, document_of(payment)
     names = ("status", "version", "refunds", "disputes", "pending")
     changes = [{"op": "set", "path": f"/{name}", "value": document[name]} for name in names]
     outbox = [] if told is None else [tell(PAYMENTS, order_id, told, version=payment.version)]
     unchanged = f"from c where c.version = {payment.version - 1}"
-    await PAYMENTS.batch(order_id, [patch(order_id, changes, unchanged), *outbox])
+    refunds = {refund.id: str(refund.amount) for refund in payment.refunds.values()}
+    act = record_act(PAYMENTS, order_id, order_id, {}, {"refunds": refunds}, payment.version)
+    await PAYMENTS.batch(order_id, [patch(order_id, changes, unchanged), *outbox, *act])
 
 
 async def describe(payment: Payment, customer_id: str, amount: Money) -> None:

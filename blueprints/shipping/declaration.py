@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from shared.contracts.audit import ActRecorded
 from shared.contracts.orders import OrderCancellationRequested, OrderConfirmed
 from shared.contracts.shipping import (
     ShipmentDelayed,
@@ -48,7 +49,7 @@ SERVICE = Service(
             "shipments", "order_id", indexed=("kind", "tracker_id"), expires=True, outbox=True, writes=("batch",)
         ),
     ),
-    publishes=(ShipmentShipped, ShipmentDelivered, ShipmentDelayed, ShipmentFailed, ShipmentStopped),
+    publishes=(ShipmentShipped, ShipmentDelivered, ShipmentDelayed, ShipmentFailed, ShipmentStopped, ActRecorded),
     hears={"orders": (OrderConfirmed, OrderCancellationRequested)},
     scopes=(
         Scope("shipments.read", "Read what of your orders was shipped"),

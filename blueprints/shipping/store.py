@@ -13,6 +13,7 @@ from typing import Any
 
 from blueprints.shipping.declaration import SERVICE
 from blueprints.shipping.domain import Fulfilment, Shipment
+from shared.acting import record_act
 from shared.contracts.event import EventData
 from shared.persistence.cosmos import Container, create, replace
 from shared.persistence.documents import document_of, read_as, readable
@@ -77,13 +78,18 @@ async def stop(read: Read, after: Fulfilment, told: EventData) -> None:
 
 
 async def ship(read: Read, after: Fulfilment, shipment: Shipment, told: EventData) -> None:
-    """Write a new shipment. Raises Changed, or AlreadyExists."""
+    """Write a new shipment, with the record of who shipped it. Raises Changed, or AlreadyExists."""
     operations = [
         create(_item(shipment)),
         replace(_record(after), read.etag),
         tell(SHIPMENTS, after.order_id, told, version=after.version),
+        *record_act(SHIPMENTS, after.order_id, shipment.id, {}, _act(shipment), after.version),
     ]
     await SHIPMENTS.batch(after.order_id, operations)
+
+
+def _act(shipment: Shipment) -> dict[str, Any]:
+    return {"order_id": shipment.order_id, "pieces": sum(line.quantity for line in shipment.lines)}
 
 
 async def note(read: ReadShipment, after: Shipment) -> None:

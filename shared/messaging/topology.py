@@ -21,7 +21,9 @@ SUBSCRIPTIONS: tuple[tuple[str, str], ...] = (
     ("orders", "payments"),
     ("orders", "shipping"),
     ("payments", "accounts"),
+    ("payments", "operations"),
     ("payments", "orders"),
+    ("shipping", "operations"),
     ("shipping", "orders"),
 )
 """Topic and name of each. The name is that of the service that hears."""

@@ -15,6 +15,7 @@ from blueprints.payments.domain import CANCELLATION, Payment
 from blueprints.payments.provider import Intent
 from blueprints.payments.refunds import RefundOrder, RefundView
 from blueprints.payments.webhook import DISPUTED, REFUNDED, Disputed, Notice
+from shared.acting import Actor, acting
 from shared.contracts.orders import ReturnReceived
 from shared.errors import Conflict, NotFound, Transient, Unprocessable
 from shared.money import Money
@@ -225,3 +226,13 @@ async def test_a_dispute_that_is_lost_leaves_nothing_to_pay_back(addresses: dict
     await service.hear(Notice(DISPUTED[1], None, None, Disputed("dp_1", intent, Money(500, "GBP"), "lost")))
     with pytest.raises(Conflict):
         await ask(order, 1)
+
+
+async def test_who_decides_a_refund_is_recorded_once(addresses: dict[str, str]) -> None:
+    order = await paid()
+    with acting(Actor("staff-7", "", ("staff",), "payments_refund", "a broken cup")):
+        made = await ask(order, 120, "key")
+        await ask(order, 120, "key")
+    names = await told(store.PAYMENTS, order.order_id)
+    assert names == ["payment.authorized", "payment.captured", "act.recorded", "payment.refunded"]
+    assert made.status == "made"

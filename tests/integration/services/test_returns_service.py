@@ -14,6 +14,7 @@ import pytest
 from blueprints.orders import domain, return_service, return_store, service, store
 from blueprints.orders.domain import Address, Order, OrderLine
 from blueprints.orders.return_service import CountedItem, CountReturn, RequestReturn, ReturnItem, ReturnView
+from shared.acting import Actor, acting
 from shared.clock import timestamp, utc_now
 from shared.contracts.event import Event, EventData, make_event
 from shared.contracts.orders import OrderConfirmed, OrderPlaced
@@ -262,3 +263,12 @@ async def test_an_order_that_was_shipped_before_it_could_be_stopped_is_not_cance
     with pytest.raises(Conflict) as refused:
         await service.cancel(OWNER, order.id)
     assert refused.value.code == "order-not-cancellable"
+
+
+async def test_who_decides_a_return_is_recorded_once() -> None:
+    order = await sold("deliver")
+    case = await ask(order, A=1)
+    with acting(Actor("staff-7", "", ("staff",), "returns_decide")):
+        for _ in range(2):
+            await return_service.decide(order.id, case.id, "approve")
+    assert (await told(store.ORDERS, order.id)).count("act.recorded") == 1

@@ -18,6 +18,7 @@ from blueprints.shipping.provider import News
 from blueprints.shipping.service import LineIn, Ship
 from localazure.easypost.webhooks import signature
 from shared import clock
+from shared.acting import Actor, acting
 from shared.contracts.orders import Line, OrderCancellationRequested, OrderConfirmed
 from shared.errors import Conflict, InvalidRequest, NotFound, PayloadTooLarge, Rejected, Unprocessable
 from shared.money import Money
@@ -338,3 +339,15 @@ def test_a_signed_webhook_of_another_shape_is_refused(body: bytes) -> None:
 def test_a_webhook_that_is_too_large_is_not_even_verified() -> None:
     with pytest.raises(PayloadTooLarge):
         provider.read_webhook(b" " * (LARGEST_BODY + 1), "")
+
+
+async def test_who_ships_is_recorded_beside_the_shipment() -> None:
+    order = await confirmed(A=3)
+    with acting(Actor("staff-7", "", ("staff",), "shipments_ship")):
+        shipment = await order.ship("key", A=2)
+    query = "SELECT VALUE c.event.data FROM c WHERE c.kind = 'outbox' AND c.event.type = 'commerce.act.recorded.v1'"
+    (told_,) = [data async for data in store.SHIPMENTS.query(query, {}, key=order.order_id)]
+    act = json.loads(str(told_))
+    assert (act["subject"], act["target"], act["after"]) == (
+        "staff-7", shipment.id, {"order_id": order.order_id, "pieces": 2},
+    )  # fmt: skip

@@ -83,7 +83,7 @@ async def accepted(write: Awaitable[Any]) -> bool:
 
 def untraced(found: T) -> T:
     """An order or a payment without the trace that its store adds."""
-    return replace(found, traceparent="") if isinstance(found, Order | Payment) else found  # type: ignore[return-value]
+    return replace(found, traceparent="") if isinstance(found, Order | Payment) else found
 
 
 def new_id() -> str:
