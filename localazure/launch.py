@@ -154,6 +154,8 @@ def _values(file: Path) -> dict[str, str]:
 
 def _default_options(part: Part, ports: Mapping[str, int], app: Path, split: bool, host: int) -> dict[str, str]:
     options = {name: str(app / file) for name, file in TABLE[part.name].files.items() if (app / file).exists()}
+    if part.name == "insights":
+        options["addresses"] = json.dumps({name: _address(name, port) for name, port in ports.items() if name != TLS})
     if part.name == "apim":
         # a host that is not started here, as that of Core Tools, is where the environment says
         found = dict(ports) if split else {FUNCTIONS: host, **ports}
@@ -166,6 +168,10 @@ def _default_options(part: Part, ports: Mapping[str, int], app: Path, split: boo
         webhook = _webhook(Path(options["endpoint"]))
         options |= {"webhook_url": f"http://localhost{front}{webhook}"} if front and webhook else {}
     return options
+
+
+def _address(name: str, port: int) -> str:
+    return f"{'sb' if name == 'servicebus' else 'http'}://localhost:{port}"
 
 
 def _webhook(endpoint: Path) -> str:

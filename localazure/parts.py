@@ -53,7 +53,11 @@ TABLE: Mapping[str, Entry] = {
     "stripe": Entry("localazure.stripe", "STRIPE_API_BASE", files={"endpoint": "infra/stripe.json"}),
     "easypost": Entry("localazure.easypost", "EASYPOST_API_BASE", files={"endpoint": "infra/easypost.json"}),
     "email": Entry("localazure.email", "EMAIL_ENDPOINT"),
-    "insights": Entry("localazure.insights", "APPLICATIONINSIGHTS_CONNECTION_STRING"),
+    "insights": Entry(
+        "localazure.insights",
+        "APPLICATIONINSIGHTS_CONNECTION_STRING",
+        files={"console": "infra/console.json", "queries": "infra"},
+    ),
     "apim": Entry("localazure.apim", files={"artifacts": "apim", "configuration": "apim/configuration.local.json"}),
     FUNCTIONS: Entry("localazure.functions"),
 }

@@ -78,10 +78,13 @@ async def _first_order(up: Process) -> None:
 
 def _what_next(order_id: str) -> None:
     found = addresses()
-    base = found["apim"]
+    base, console = found["apim"], found["insights"]
     print(
         f"""
 Try next
+  {console}/                the console: everything that runs here, live
+  {console}/#/subject/{order_id}
+                                        this order: its timeline, and its trace across the services
   {base}/                the developer portal: sign in as shopper, password local-shopper
   curl '{base}/v1/products?limit=3'
   TOKEN=$(make -s token ACCOUNT=shopper)

@@ -93,8 +93,8 @@ def signed_resources(path: str) -> Iterator[tuple[str, str]]:
     if not parts:
         yield "", ""
         return
-    if parts[-2:-1] == ["operations"]:
-        # an operation on a container is signed as the container itself
+    if len(parts) % 2 == 0 and parts[-2] == "operations":
+        # an operation on a container is signed as the container itself; a database may be called so, too
         parts = parts[:-2]
     kind, link = (parts[-1], parts[:-1]) if len(parts) % 2 else (parts[-2], parts)
     yield kind.lower(), unquote("/".join(link))

@@ -32,7 +32,7 @@ class Verdict:
 
 class Engine:
     def __init__(self, store: Store, clock: Clock, keys: frozenset[str], retention: timedelta, most: int) -> None:
-        self._store, self._clock, self._keys = store, clock, keys
+        self.store, self._clock, self._keys = store, clock, keys
         self._retention = retention
         self._intake = Intake(store, clock, retention, most)
         self._queries = Queries(store)
@@ -68,9 +68,14 @@ class Engine:
 
     def counts(self) -> Mapping[str, int]:
         """Rows by table."""
-        return self._store.counts()
+        return self.store.counts()
+
+    @property
+    def newest(self) -> int:
+        """The sequence number of the newest item."""
+        return self.store.sequence
 
     async def stop(self) -> None:
         await self._queries.stop()
         await self._intake.stop()
-        self._store.close()
+        self.store.close()

@@ -12,6 +12,10 @@ STORED = {"string": "VARCHAR", "datetime": "TIMESTAMP", "real": "DOUBLE", "int":
 """Kusto type → DuckDB type. A datetime is UTC without saying so."""
 SEQUENCE = "_sequence"
 """The place of an item among all that were ever taken; no query sees it."""
+SUBJECT = "_subject"
+"""What an item is about: the value of the custom dimension that is searched by; no query sees it."""
+HIDDEN = {SEQUENCE: "BIGINT", SUBJECT: "VARCHAR"}
+"""Columns of every table that only this part reads → their DuckDB types."""
 
 _CONTEXT = (
     "operation_Name operation_Id operation_ParentId operation_SyntheticSource session_Id user_Id user_AuthenticatedId "
@@ -60,6 +64,7 @@ def definitions(schema: str) -> str:
     """The statements that make the tables where there are none."""
     tables = []
     for table, columns in TABLES.items():
-        listed = ", ".join(f'"{name}" {STORED[kind]}' for name, kind in columns.items())
-        tables.append(f'CREATE TABLE IF NOT EXISTS {schema}."{table}" ({listed}, "{SEQUENCE}" BIGINT NOT NULL);')
+        kinds = {name: STORED[kind] for name, kind in columns.items()} | HIDDEN
+        listed = ", ".join(f'"{name}" {kind}' for name, kind in kinds.items())
+        tables.append(f'CREATE TABLE IF NOT EXISTS {schema}."{table}" ({listed});')
     return "\n".join(tables)

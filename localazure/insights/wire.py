@@ -1,8 +1,11 @@
-"""Application Insights' HTTP: ingestion at `/v2.1/track`, queries at `/v1/apps/{id}/query`. Decides nothing."""
+"""Application Insights' HTTP: ingestion at `/v2.1/track`, queries at `/v1/apps/{id}/query`, the console at `/`.
+
+Decides nothing."""
 
 from __future__ import annotations
 
 import asyncio
+import json
 import re
 from datetime import timedelta
 from typing import Any
@@ -12,9 +15,15 @@ from aiohttp import web
 from aiohttp.typedefs import Handler
 
 from localazure import json_text
+from localazure.certificate import CERTIFICATE
 from localazure.connections import Runner
 from localazure.faults import Desk, dropped
 from localazure.insights import representation
+from localazure.insights.console import configuration
+from localazure.insights.console.documents import Documents
+from localazure.insights.console.queues import Queues
+from localazure.insights.console.wire import Console, guarded
+from localazure.insights.console.workflows import Workflows
 from localazure.insights.engine import Engine
 from localazure.insights.errors import (
     BadArgument,
@@ -29,6 +38,7 @@ from localazure.insights.store import Store
 from localazure.listening import bound, listen
 from localazure.origins import own_machine_alone
 from localazure.part import Config, Server
+from localazure.parts import FUNCTIONS
 
 DEFAULT_KEY = "00000000-0000-0000-0000-000000000001"
 LARGEST_BODY = 10 * 1024 * 1024
@@ -59,12 +69,14 @@ class InsightsServer:
     """The listening socket and the file behind it."""
 
     def __init__(self, config: Config) -> None:
-        keys = (config.options.get("keys") or DEFAULT_KEY).split(",")
+        keys = [key.strip() for key in (config.options.get("keys") or DEFAULT_KEY).split(",")]
+        shown = configuration.read(config.options.get("console", ""))
         retention = timedelta(days=_number(config, "retention_days", 30))
         most = int(_number(config, "max_items", 1_000_000))
         self._engine = Engine(
-            Store(config.file("insights.duckdb")), config.clock, frozenset(map(str.strip, keys)), retention, most
+            Store(config.file("insights.duckdb"), shown.dimension), config.clock, frozenset(keys), retention, most
         )
+        self._console = _console(config, self._engine, keys[0], shown)
         self._faults = Faults()
         self._clock = config.clock
         self._desk = Desk(self._faults)
@@ -82,11 +94,13 @@ class InsightsServer:
 
     async def stop(self) -> None:
         self._desk.stop()
+        self._console.let_go()
         await self._runner.cleanup()
+        await self._console.stop()
         await self._engine.stop()
 
     def _application(self) -> web.Application:
-        application = web.Application(middlewares=[own_machine_alone, _errors], client_max_size=LARGEST_BODY)
+        application = web.Application(middlewares=[own_machine_alone, _errors, guarded], client_max_size=LARGEST_BODY)
         router = application.router
         for path in _INGESTION:
             router.add_post(path, self._track)
@@ -95,6 +109,7 @@ class InsightsServer:
             router.add_post(path, self._ask_by_post)
         router.add_routes(self._desk.routes())
         router.add_get("/_local/counts", self._counts)
+        router.add_routes(self._console.routes())
         return application
 
     # Ingestion
@@ -144,6 +159,27 @@ class InsightsServer:
 
     async def _counts(self, _request: web.Request) -> web.Response:
         return _json(msgspec.json.encode(await asyncio.to_thread(self._engine.counts)))
+
+
+def _console(config: Config, engine: Engine, application: str, shown: configuration.Configuration) -> Console:
+    """The console over what runs beside this part. Raises ValueError for addresses that cannot be read."""
+    options = config.options
+    try:
+        addresses = {str(name): str(url) for name, url in json.loads(options.get("addresses") or "{}").items()}
+    except (ValueError, AttributeError) as exc:
+        raise ValueError(f"the option addresses of insights must be a JSON object of texts: {exc}") from exc
+    hosts = {name: url for name, url in addresses.items() if name.partition("-")[0] == FUNCTIONS}
+    broker, account = addresses.get("servicebus"), addresses.get("cosmos")
+    return Console(
+        engine,
+        config.clock,
+        application,
+        shown,
+        lambda: configuration.saved_queries(options.get("queries", "")),
+        Queues(broker, config.file(CERTIFICATE)) if broker else None,
+        Workflows(hosts, config.state) if hosts else None,
+        Documents(account) if account else None,
+    )
 
 
 async def start(config: Config) -> Server:

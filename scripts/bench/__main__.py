@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 
 from scripts.bench.cold_start import cold_start
+from scripts.bench.console import console
 from scripts.bench.gateway import gateway
 from scripts.bench.hostile import hostile
 from scripts.bench.options import Section, run
@@ -23,6 +24,7 @@ SECTIONS: dict[str, Section] = {
     "orders": orders,
     "gateway": gateway,
     "hostile": hostile,
+    "console": console,
     "localazure": parts,
 }
 

@@ -22,6 +22,7 @@ from typing import Any
 import aiohttp
 import pytest
 
+from tests.e2e.browsing import browser as browser
 from tests.splitting import RANGES, app_containers, splitting
 
 ROOT = Path(__file__).parents[2]

@@ -42,6 +42,16 @@ def test_databases_and_containers_come_and_go(address: str) -> None:
         assert "temporary" not in [item["id"] for item in client.list_databases()]
 
 
+@pytest.mark.parametrize("name", ["operations", "colls", "dbs", "docs"])
+def test_a_database_and_a_container_may_be_called_like_a_part_of_an_address(address: str, name: str) -> None:
+    with CosmosClient(address, EMULATOR_KEY) as client:
+        container = client.create_database(name).create_container(name, PartitionKey("/pk"))
+        container.create_item({"id": "1", "pk": "a"})
+        assert [item["id"] for item in client.get_database_client(name).list_containers()] == [name]
+        assert [item["id"] for item in container.query_items("SELECT * FROM c", partition_key="a")] == ["1"]
+        assert [item["id"] for item in container.read_all_items()] == ["1"]
+
+
 ENGINE = (
     '{"allowNewKeywords":true,"maxJoinsPerSqlQuery":10,"maxQueryRequestTimeoutFraction":0.9,'
     '"maxSqlQueryInputLength":524288,"maxUdfRefPerSqlQuery":10,"queryMaxInMemorySortDocumentCount":-1000,'

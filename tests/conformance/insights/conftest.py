@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import aiohttp
@@ -95,9 +96,11 @@ async def until(true: Callable[[], Awaitable[Any]]) -> None:
 
 
 @asynccontextmanager
-async def running(options: dict[str, str] | None = None, clock: Clock | None = None) -> AsyncIterator[Insights]:
+async def running(
+    options: dict[str, str] | None = None, clock: Clock | None = None, state: Path | None = None
+) -> AsyncIterator[Insights]:
     manual = ManualClock(START)
-    server = await PART.start(Config(options=options or {}, clock=clock or manual))
+    server = await PART.start(Config(state=state, options=options or {}, clock=clock or manual))
     try:
         async with aiohttp.ClientSession() as session:
             yield Insights(server, manual, session)

@@ -1,0 +1,1 @@
+"""The console: a live page over everything that runs on this machine, for people."""
