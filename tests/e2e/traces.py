@@ -18,6 +18,8 @@ KEY = "local-back-office-primary"
 """A subscription key of the gateway that every caller may use."""
 PATIENCE = 90.0
 """Records are sent every five seconds, by each worker process for itself."""
+ROUND = 7.0
+"""By then every process has sent what it had, also what would be too much."""
 EVERYTHING = (
     "union requests, dependencies | where operation_Id == '{trace}' "
     "| project id, trace = operation_Id, parent = operation_ParentId, role = cloud_RoleName, name, type, data, "
@@ -80,12 +82,14 @@ def label(row: Row) -> str:
 
 
 async def trace_of(system: System, session: aiohttp.ClientSession, trace: str, holds: Callable[[Trace], bool]) -> Trace:
-    """The trace once `holds` is true of it, or as it is when patience is over."""
+    """The trace once `holds` has been true of it for `ROUND` seconds, or as it is when patience is over."""
     loop = asyncio.get_running_loop()
-    deadline = loop.time() + PATIENCE
+    deadline, since = loop.time() + PATIENCE, loop.time()
     while True:
         found = Trace(await asked(system, session, EVERYTHING.format(trace=trace)))
-        if holds(found) or loop.time() > deadline:
+        now = loop.time()
+        since = since if holds(found) else now
+        if now - since > ROUND or now > deadline:
             return found
         await asyncio.sleep(0.5)
 
