@@ -203,7 +203,7 @@ module topic 'modules/service-bus-topic.bicep' = [
     scope: group
     params: {
       namespaceName: namespaceName
-      name: service.topic
+      name: service.topic!
       topicProperties: declared.topic
       subscriptionProperties: declared.subscription
       subscriptions: filter(
