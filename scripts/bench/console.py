@@ -79,6 +79,9 @@ async def _fill(session: aiohttp.ClientSession, url: str) -> list[str]:
                 if answer.status != 200:
                     raise MeasurementFailed(f"the ingestion answered {answer.status}: {(await answer.text())[:300]}")
             batch.clear()
+    async with session.get(f"{url}/_local/counts") as answer:
+        if (kept := sum((await answer.json()).values())) != ITEMS:
+            raise MeasurementFailed(f"of {ITEMS:,} items {kept:,} are stored")
     return subjects
 
 
