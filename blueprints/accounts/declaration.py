@@ -33,6 +33,7 @@ SERVICE = Service(
         "orders": (ErasureRefused, ErasureAnswered),
         "carts": (ErasureAnswered,),
         "payments": (ErasureAnswered,),
+        "shipping": (ErasureAnswered,),
         "notifications": (ErasureAnswered,),
     },
     scopes=(

@@ -245,7 +245,7 @@ async def refused(event: Event, data: ErasureRefused, client: df.DurableOrchestr
 
 
 durable_subscription(bp, SERVICE, "orders", {ErasureRefused: refused, ErasureAnswered: answered})
-for holder in ("carts", "notifications", "payments"):
+for holder in ("carts", "notifications", "payments", "shipping"):
     durable_subscription(bp, SERVICE, holder, {ErasureAnswered: answered})
 
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from shared.contracts.accounts import ErasureStarted
 from shared.contracts.audit import ActRecorded
 from shared.contracts.orders import OrderCancellationRequested, OrderConfirmed
+from shared.contracts.personal_data import ErasureAnswered
 from shared.contracts.shipping import (
     ShipmentDelayed,
     ShipmentDelivered,
@@ -11,7 +13,7 @@ from shared.contracts.shipping import (
     ShipmentShipped,
     ShipmentStopped,
 )
-from shared.declaration import STAFF, Container, Scope, Service, crash_points
+from shared.declaration import STAFF, Container, Holding, Scope, Service, crash_points
 from shared.settings import Setting
 
 EASYPOST_API_KEY = Setting("EASYPOST_API_KEY", "Key of the carriers' provider.", local="EZTK_local", secret=True)
@@ -49,8 +51,18 @@ SERVICE = Service(
             "shipments", "order_id", indexed=("kind", "tracker_id"), expires=True, outbox=True, writes=("batch",)
         ),
     ),
-    publishes=(ShipmentShipped, ShipmentDelivered, ShipmentDelayed, ShipmentFailed, ShipmentStopped, ActRecorded),
-    hears={"orders": (OrderConfirmed, OrderCancellationRequested)},
+    publishes=(
+        *(ShipmentShipped, ShipmentDelivered, ShipmentDelayed, ShipmentFailed, ShipmentStopped),
+        *(ActRecorded, ErasureAnswered),
+    ),
+    hears={"orders": (OrderConfirmed, OrderCancellationRequested), "accounts": (ErasureStarted,)},
+    holds=(
+        Holding(
+            "what was shipped for which order and under which tracking number, by the account's id",
+            "kept",
+            "proof of delivery is part of a sale's records, which are kept for ten years by tax law; it names nobody",
+        ),
+    ),
     scopes=(
         Scope("shipments.read", "Read what of your orders was shipped"),
         Scope("shipments.write", "Ship orders", STAFF),

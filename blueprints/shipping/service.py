@@ -17,11 +17,12 @@ from typing import Annotated
 import msgspec
 
 from blueprints.shipping import domain, provider, store
-from blueprints.shipping.declaration import TRACKING_SILENT_SECONDS
+from blueprints.shipping.declaration import SERVICE, TRACKING_SILENT_SECONDS
 from blueprints.shipping.domain import Fulfilment, Shipment
 from blueprints.shipping.provider import News
 from blueprints.shipping.store import ReadShipment
 from shared.clock import parse_timestamp, timestamp, utc_now
+from shared.contracts.accounts import ErasureStarted
 from shared.contracts.event import Event, EventData
 from shared.contracts.orders import Line, OrderCancellationRequested, OrderConfirmed
 from shared.contracts.shipping import (
@@ -36,6 +37,7 @@ from shared.errors import Conflict, Contention, NotFound, Rejected, Transient, U
 from shared.messaging.again import tell_again
 from shared.patterns import whole
 from shared.persistence.cosmos import AlreadyExists, Changed
+from shared.personal_data import answer
 from shared.settings import settings
 from shared.telemetry.log import Log
 from shared.telemetry.span import request
@@ -127,6 +129,11 @@ async def stop(event: Event, requested: OrderCancellationRequested) -> None:
         return
     await store.stop(read, stopped, told)
     log.info("fulfilment.stopped", order_id=order_id)
+
+
+async def erase(event: Event, started: ErasureStarted) -> None:
+    """Nothing here names anybody: answer what is kept."""
+    await answer(SERVICE, store.SHIPMENTS, started)
 
 
 async def ship(caller: Principal, order_id: str, key: str, asked: Ship) -> ShipmentView:

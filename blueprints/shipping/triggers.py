@@ -12,6 +12,7 @@ import azure.functions as func
 from blueprints.shipping import domain, monitor, provider, service, store
 from blueprints.shipping.declaration import SERVICE
 from blueprints.shipping.service import Received, Ship, ShipmentView
+from shared.contracts.accounts import ErasureStarted
 from shared.contracts.event import Event, EventData
 from shared.contracts.orders import OrderCancellationRequested, OrderConfirmed
 from shared.contracts.shipping import ShipmentDelivered, ShipmentFailed, ShipmentShipped
@@ -117,6 +118,7 @@ async def feed(documents: func.DocumentList, client: df.DurableOrchestrationClie
 
 # Know what is to be shipped, and what is not any more
 subscription(bp, SERVICE, "orders", {OrderConfirmed: service.keep, OrderCancellationRequested: service.stop})
+subscription(bp, SERVICE, "accounts", {ErasureStarted: service.erase})
 
 
 @bp.function_name(monitor.NAME)

@@ -7,6 +7,7 @@ SUBSCRIPTIONS: tuple[tuple[str, str], ...] = (
     ("accounts", "notifications"),
     ("accounts", "orders"),
     ("accounts", "payments"),
+    ("accounts", "shipping"),
     ("carts", "accounts"),
     ("carts", "orders"),
     ("catalog", "operations"),
@@ -23,6 +24,7 @@ SUBSCRIPTIONS: tuple[tuple[str, str], ...] = (
     ("payments", "accounts"),
     ("payments", "operations"),
     ("payments", "orders"),
+    ("shipping", "accounts"),
     ("shipping", "operations"),
     ("shipping", "orders"),
 )

@@ -40,7 +40,7 @@ async def forgotten(stage: Stage) -> None:
         done = await _ended(who, await _asked(who))
     assert done["status"] == "erased"
     assert [answer["service"] for answer in done["result"]["services"]] == [
-        "accounts", "carts", "notifications", "orders", "payments",
+        "accounts", "carts", "notifications", "orders", "payments", "shipping",
     ]  # fmt: skip
     order = await who.done("GET", f"/orders/{order_id}")
     assert order["shipping_address"]["line1"] == "(erased)"

@@ -371,5 +371,6 @@ BESIDES: dict[str, Story] = {
     "feed.handled:notifications": forgotten,
     "message.handled:notifications": forgotten,
     "message.handled:payments:commerce.erasure.started.v1": forgotten,
+    "message.handled:shipping:commerce.erasure.started.v1": forgotten,
 }
 """Crash point → the story that passes it, where those that are always told do not."""

@@ -103,7 +103,7 @@ async def test_who_was_forgotten_has_left_no_mark(hasty: System, session: aiohtt
     done = await who.until(f"/me/erasure/{again['id']}", lambda task: task["status"] == "erased")
     certificate = done["result"]
     assert [answer["service"] for answer in certificate["services"]] == [
-        "accounts", "carts", "notifications", "orders", "payments",
+        "accounts", "carts", "notifications", "orders", "payments", "shipping",
     ]  # fmt: skip
     assert certificate["silent"] == []
 
