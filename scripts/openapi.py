@@ -12,7 +12,7 @@ import msgspec
 
 from scripts.declared import example_answer, example_body
 from scripts.openapi_problems import PROBLEMS
-from scripts.openapi_schemas import component, schema_object
+from scripts.openapi_schemas import component, referred, schema_object
 from shared.declaration import ROLES, Service
 from shared.errors import CommerceError
 from shared.patterns import published
@@ -28,7 +28,8 @@ _DESCRIPTION = """Sell from a catalog: browse, fill a cart, place an order, watc
 
 Amounts of money are whole numbers of minor units (pence, cents, yen) with an ISO 4217 currency. Lists are pages of
 `{items, next_cursor}`. Errors are RFC 9457 problem documents with a stable `type`; quote `trace_id` when you report
-one. Unknown fields and query parameters are refused. docs/api.md explains sign-in, keys, limits and repeats."""
+one. Unknown fields and query parameters are refused. A method that a path does not take, HEAD among them, is answered
+405, and `Allow` names those it takes. docs/api.md explains sign-in, keys, limits and repeats."""
 
 
 def document(services: Sequence[Service], operations: Sequence[Operation]) -> dict[str, Any]:
@@ -38,6 +39,7 @@ def document(services: Sequence[Service], operations: Sequence[Operation]) -> di
     (*schemas,), components = published(
         msgspec.json.schema_components(types, ref_template="#/components/schemas/{name}")
     )
+    shapes = {component(name): schema_object(schema) for name, schema in sorted(components.items())}
     known = dict(zip(map(repr, types), schemas, strict=True))
     paths: dict[str, dict[str, Any]] = {}
     for operation in operations:
@@ -49,13 +51,19 @@ def document(services: Sequence[Service], operations: Sequence[Operation]) -> di
         "tags": [{"name": service.name, "description": service.summary} for service in services],
         "paths": paths,
         "components": {
-            "schemas": {component(name): schema_object(schema) for name, schema in sorted(components.items())}
-            | {"Problem": _PROBLEM},
+            "schemas": referred({**shapes, "Problem": _PROBLEM}, [paths, _PROBLEM_REFERENCE]),
+            "parameters": _EVERYWHERE,
+            "headers": {"traceparent": _text_header("The trace of this request, W3C Trace Context.")},
+            "responses": {
+                str(status): _problem(status)
+                for status in sorted({status for operation in operations for status in _problems(operation)})
+            },
             "securitySchemes": _security(services),
         },
     }
 
 
+_PROBLEM_REFERENCE = {"$ref": "#/components/schemas/Problem"}
 _PROBLEM = {
     "type": "object",
     "description": "RFC 9457 problem document.",
@@ -83,21 +91,20 @@ def _security(services: Sequence[Service]) -> dict[str, Any]:
     return {
         "oauth2": {
             "type": "oauth2",
-            "description": "Sign in with a browser (authorization code with PKCE).",
+            "description": "People sign in with a browser (authorization code with PKCE). A partner's server signs in "
+            f"as itself (client credentials): there is one scope to ask for, {AUDIENCE}/.default, for all it may do.",
             "flows": {
                 "authorizationCode": {
                     "authorizationUrl": f"{ISSUER}/authorize",
                     "tokenUrl": f"{ISSUER}/token",
                     "refreshUrl": f"{ISSUER}/token",
                     "scopes": {f"{AUDIENCE}/{name}": meaning for name, meaning in scopes},
-                }
+                },
+                "clientCredentials": {
+                    "tokenUrl": f"{ISSUER}/token",
+                    "scopes": {f"{AUDIENCE}/.default": "All that the application has been permitted"},
+                },
             },
-        },
-        "subscriptionKey": {
-            "type": "apiKey",
-            "in": "header",
-            "name": "Ocp-Apim-Subscription-Key",
-            "description": "A partner's key; with it the limits of the subscription apply.",
         },
     }
 
@@ -114,10 +121,7 @@ def _operation(operation: Operation, known: Mapping[str, Any]) -> dict[str, Any]
     if operation.description:
         described["description"] = operation.description
     if operation.scope:
-        scope = [f"{AUDIENCE}/{operation.scope.name}"]
-        described["security"] = [{"oauth2": scope}, {"oauth2": scope, "subscriptionKey": []}]
-    else:
-        described["security"] = [{}, {"subscriptionKey": []}]
+        described["security"] = [{"oauth2": [f"{AUDIENCE}/{operation.scope.name}"]}]
     if operation.takes_body:
         shape = schema_object(known[repr(operation.body)]) if operation.body else {"type": "object"}
         content = {"application/json": {"schema": shape, "example": example_body(operation)}}
@@ -164,14 +168,26 @@ def _parameters(operation: Operation) -> Iterator[dict[str, Any]]:
     if operation.signature:
         signature, text = operation.signature, {"type": "string", "maxLength": 1000}
         yield _header(signature.name, signature.description, text, required=True)
-    yield _header(
-        "traceparent", "Your W3C trace context; the answer carries it on.", {"type": "string", "maxLength": 200}
-    )
+    yield {"$ref": "#/components/parameters/key"}
+    yield {"$ref": "#/components/parameters/traceparent"}
 
 
 def _header(name: str, description: str, schema: dict[str, Any], required: bool = False) -> dict[str, Any]:
     found = {"name": name, "in": "header", "description": description, "schema": schema}
     return {**found, "required": True} if required else found
+
+
+_EVERYWHERE = {
+    "key": _header(
+        "Ocp-Apim-Subscription-Key",
+        "A partner's key; with it the limits of the subscription apply. It is no proof of who you are.",
+        {"type": "string", "minLength": 1, "maxLength": 256},
+    ),
+    "traceparent": _header(
+        "traceparent", "Your W3C trace context; the answer carries it on.", {"type": "string", "maxLength": 200}
+    ),
+}
+"""Headers that every operation takes."""
 
 
 def _responses(operation: Operation, known: Mapping[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
@@ -198,7 +214,7 @@ def _responses(operation: Operation, known: Mapping[str, Any]) -> Iterator[tuple
         headers = {"traceparent": _TRACEPARENT, "ETag": _text_header("Identifies this version.")}
         yield "304", {"description": "You have it already.", "headers": headers}
     for status in sorted(_problems(operation)):
-        yield str(status), _problem(status)
+        yield str(status), {"$ref": f"#/components/responses/{status}"}
 
 
 def _problems(operation: Operation) -> set[int]:
@@ -230,11 +246,10 @@ def _problem(status: int) -> dict[str, Any]:
         "detail": detail,
         "trace_id": "4bf92f3577b34da6a3ce929d0e0e4736",
     }
-    schema = {"$ref": "#/components/schemas/Problem"}
     return {
         "description": f"{titles[status]}.",
         "headers": headers,
-        "content": {"application/problem+json": {"schema": schema, "example": example}},
+        "content": {"application/problem+json": {"schema": _PROBLEM_REFERENCE, "example": example}},
     }
 
 
@@ -250,7 +265,7 @@ def _text_header(description: str) -> dict[str, Any]:
     return {"description": description, "schema": {"type": "string"}}
 
 
-_TRACEPARENT = _text_header("The trace of this request, W3C Trace Context.")
+_TRACEPARENT = {"$ref": "#/components/headers/traceparent"}
 
 
 def access(operations: Sequence[Operation]) -> str:

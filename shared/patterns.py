@@ -1,9 +1,11 @@
-"""Patterns of whole texts, and closed lists of codes."""
+"""Patterns and formats of whole texts, and closed lists of codes."""
 
 from __future__ import annotations
 
 import re
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
+
+import msgspec
 
 END = r"$(?!\n)"
 """In Python and .NET `$` also matches ahead of a trailing line feed; this does not. JSON Schema's own `$` never did."""
@@ -25,6 +27,8 @@ def published(schema: Any) -> Any:
 
 
 ORDER_ID = re.compile(r"ord_[a-z2-7]{26}")
+Timestamp = Annotated[str, msgspec.Meta(extra_json_schema={"format": "date-time"})]
+"""A time in an answer of the API, as `shared.clock.timestamp` gives it: documents and clients know it for one."""
 
 Country = Literal[
     "AD", "AE", "AF", "AG", "AI", "AL", "AM", "AO", "AQ", "AR", "AS", "AT", "AU", "AW", "AX", "AZ",

@@ -17,7 +17,7 @@ from blueprints.accounts.domain import Account, Consent, SavedAddress
 from shared.clock import timestamp
 from shared.contracts.accounts import AccountChanged, Language
 from shared.errors import Contention, NotFound, PreconditionFailed, Unprocessable
-from shared.patterns import whole
+from shared.patterns import Timestamp, whole
 from shared.persistence.cosmos import AlreadyExists, Changed, Document
 from shared.sealing import seal
 from shared.settings import CONTACT_KEY, settings
@@ -69,7 +69,7 @@ class AccountView(msgspec.Struct, frozen=True):
     name: str
     language: Language
     consents: Consents
-    created_at: str
+    created_at: Timestamp
     version: int
 
 

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import msgspec
 
 from blueprints.operations.domain import Fate
-from shared.patterns import whole
+from shared.patterns import Timestamp, whole
 
 Name = Annotated[str, msgspec.Meta(pattern=whole(r"[a-z][a-z-]{0,49}"))]
 Text = Annotated[str, msgspec.Meta(min_length=1, max_length=200)]
@@ -40,7 +40,7 @@ class DeadLetterSummary(msgspec.Struct, frozen=True):
     subject: str
     reason: str
     problem: str
-    enqueued_at: str
+    enqueued_at: Timestamp
     deliveries: int
 
 
@@ -60,7 +60,7 @@ class DeadLetterView(msgspec.Struct, frozen=True):
     reason: str
     description: str
     problem: str
-    enqueued_at: str
+    enqueued_at: Timestamp
     deliveries: int
     bytes: int
     sha256: str
@@ -111,10 +111,10 @@ class SetAsideView(msgspec.Struct, frozen=True):
     event_type: str
     subject: str
     reason: str
-    enqueued_at: str
+    enqueued_at: Timestamp
     why: str
     by: str
-    at: str
+    at: Timestamp
 
 
 class SentView(msgspec.Struct, frozen=True):

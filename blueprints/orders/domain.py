@@ -16,6 +16,7 @@ from shared.contracts.orders import CancelReason
 from shared.contracts.payments import PaymentAuthorized, PaymentDeclined
 from shared.contracts.shipping import Progress
 from shared.money import LARGEST, CurrencyMismatch, Money, total
+from shared.patterns import Timestamp
 
 Status = Literal["placed", "confirmed", "partly_shipped", "shipped", "delivered", "cancelled"]
 Command = Literal["confirm", "cancel", "withdraw", "ship_part", "ship", "deliver"]
@@ -106,7 +107,7 @@ class HistoryEntry:
     """When the order came into a status, and why, where there is a reason."""
 
     status: Status
-    at: str
+    at: Timestamp
     reason: CancelReason | None = None
 
 

@@ -9,7 +9,7 @@ import msgspec
 from blueprints.orders import domain
 from blueprints.orders.domain import MOST_LINES, Address, Order
 from shared.money import Money
-from shared.patterns import whole
+from shared.patterns import Timestamp, whole
 from shared.web.address import AddressIn
 from shared.web.body import Quantity, Sku
 
@@ -49,7 +49,7 @@ class OrderView(msgspec.Struct, frozen=True):
     items: tuple[domain.OrderLine, ...]
     total: Money
     shipping_address: Address
-    placed_at: str
+    placed_at: Timestamp
     history: tuple[domain.HistoryEntry, ...]
     cancel_requested: bool = False
     """A confirmed order is about to be cancelled, unless something of it has just been shipped."""
@@ -61,13 +61,13 @@ class OrderSummary(msgspec.Struct, frozen=True):
     id: str
     status: domain.Status
     total: Money
-    placed_at: str
+    placed_at: Timestamp
 
 
 class TimelineEntry(msgspec.Struct, frozen=True):
     """One thing that happened to an order, and which service said so."""
 
-    at: str
+    at: Timestamp
     event: str
     source: str
 

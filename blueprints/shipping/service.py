@@ -35,7 +35,7 @@ from shared.contracts.shipping import (
 )
 from shared.errors import Conflict, Contention, NotFound, Rejected, Transient, Unprocessable
 from shared.messaging.again import tell_again
-from shared.patterns import whole
+from shared.patterns import Timestamp, whole
 from shared.persistence.cosmos import AlreadyExists, Changed
 from shared.personal_data import answer
 from shared.settings import settings
@@ -86,7 +86,7 @@ class ShipmentView(msgspec.Struct, frozen=True):
     items: tuple[Line, ...]
     carrier: str
     tracking_number: str
-    shipped_at: str
+    shipped_at: Timestamp
     tracking: TrackingView
     delayed: bool
     reason: FailureReason | None

@@ -165,13 +165,26 @@ def _api(folder: Path, values: Mapping[str, str]) -> Api:
     )
 
 
+def _component(part: Any, definition: Mapping[str, Any], folder: Path) -> Any:
+    """The part of the document, or the component that it refers to. Raises ArtifactError where there is none."""
+    while isinstance(part, dict) and "$ref" in part:
+        found: Any = definition
+        for name in str(part["$ref"]).removeprefix("#/").split("/"):
+            found = found.get(name) if isinstance(found, dict) else None
+        if found is None:
+            raise ArtifactError(f"{folder}/specification.json: there is no {part['$ref']}")
+        part = found
+    return part
+
+
 def _operations(folder: Path, definition: Mapping[str, Any], values: Mapping[str, str]) -> Iterator[Operation]:
     for template, item in definition.get("paths", {}).items():
         for method in METHODS:
             if method not in item:
                 continue
             operation = dict(item[method])
-            operation["parameters"] = [*item.get("parameters", []), *operation.get("parameters", [])]
+            parameters = [*item.get("parameters", []), *operation.get("parameters", [])]
+            operation["parameters"] = [_component(parameter, definition, folder) for parameter in parameters]
             name = operation.get("operationId")
             if not name:
                 raise ArtifactError(f"{folder}/specification.json: {method} {template} has no operationId")

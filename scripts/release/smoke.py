@@ -112,7 +112,7 @@ def reads(service: str) -> Iterator[str]:
         raise Unwell(f"{service} has no read that could be asked")
     for path, operation in found:
         for parameter in operation["parameters"]:
-            if parameter["in"] == "path":
+            if parameter.get("in") == "path":
                 path = path.replace(f"{{{parameter['name']}}}", str(parameter["example"]))
         yield path
 

@@ -9,6 +9,8 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 
+from shared.patterns import Timestamp
+
 Status = Literal["pending", "running", "cancelling", "completed", "failed", "cancelled"]
 OPEN: tuple[Status, ...] = ("pending", "running", "cancelling")
 ENDED: tuple[Status, ...] = ("completed", "failed", "cancelled")
@@ -73,8 +75,8 @@ class TaskView(msgspec.Struct, frozen=True, omit_defaults=True):
     kind: str
     status: Status
     progress: Progress
-    created_at: str
-    updated_at: str
+    created_at: Timestamp
+    updated_at: Timestamp
     result: Annotated[dict[str, Any] | None, msgspec.Meta(description="What came of it, as its kind has it.")] = None
     problem: TaskProblem | None = None
 

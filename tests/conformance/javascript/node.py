@@ -16,18 +16,17 @@ A test module has one fixture that runs its script against a server, and one tes
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 import re
-import shutil
 import subprocess
-import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+
+from tests.node import installed
 
 FOLDER = Path(__file__).parent
 _PROBE = re.compile(r'^probe\("((?:[^"\\]|\\.)+)"', re.MULTILINE)
@@ -60,7 +59,7 @@ def probes(script: str) -> list[str]:
 
 def run(script: str, environment: Mapping[str, str]) -> Results:
     """Run the script with these variables added to the environment. Skips the test where there is no Node."""
-    node = _node()
+    node = installed(FOLDER)
     # the script's own time-outs are shorter; the process is ended with the test in any case
     done = subprocess.run(
         [node, script],
@@ -82,24 +81,3 @@ def run(script: str, environment: Mapping[str, str]) -> Results:
     if done.returncode:
         said.append(f"node ended with {done.returncode}")
     return Results(errors, "\n".join(said))
-
-
-def _node() -> str:
-    """The path of Node, with the packages of `package-lock.json` installed."""
-    node, npm = shutil.which("node"), shutil.which("npm")
-    if node is None or npm is None:
-        pytest.skip("needs the programs node (20 or later) and npm, for the official JavaScript clients")
-    _install(npm)
-    return node
-
-
-def _install(npm: str) -> None:
-    """Install what the lock file names, once; test processes that start together wait for one another."""
-    wanted, stamp = (FOLDER / "package-lock.json").read_bytes(), FOLDER / "node_modules" / ".installed"
-    with (FOLDER / ".npmrc").open() as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        if stamp.exists() and stamp.read_bytes() == wanted:
-            return
-        print("Installing the JavaScript clients (once, and again when package-lock.json changes)", file=sys.stderr)
-        subprocess.run([npm, "ci", "--ignore-scripts", "--silent"], cwd=FOLDER, check=True, timeout=_PATIENCE)
-        stamp.write_bytes(wanted)
