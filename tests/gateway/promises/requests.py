@@ -161,6 +161,17 @@ async def a_body_has_a_largest_size(world: World) -> None:
 
 
 @case
+async def a_call_that_is_refused_before_its_body_is_read_says_why(world: World) -> None:
+    data, headers = b'{"a": "' + b"x" * 3_000_000 + b'"}', {"Content-Type": "application/json", **KEYED}
+    answer = await operate(world, "orders_place", token=None, body=None, data=data, headers=headers)
+    assert (answer.status, answer.problem) == (401, "unauthenticated"), answer
+    answers = [await operate(world, "orders_place", body=None, data=data, headers=headers) for _ in range(w.USER + 1)]
+    assert {answer.problem for answer in answers} == {"payload-too-large", "too-many-requests"}
+    assert answers[-1].problem == "too-many-requests"
+    assert not world.seen
+
+
+@case
 async def an_order_of_a_thousand_lines_fits(world: World) -> None:
     items = [{"sku": f"SKU-{number:05}", "quantity": 3} for number in range(1_000)]
     assert (await operate(world, "orders_place", body={**PLACE, "items": items})).status == 200
