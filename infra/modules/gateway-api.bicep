@@ -7,6 +7,22 @@ param api Api
 @description('What stands in the document → what is true in this environment.')
 param addresses { *: string }
 
+func told(text string, addresses { *: string }) string =>
+  reduce(items(addresses), text, (text, address) => replace(text, address.key, address.value))
+
+// A function's text has at most 131 072 characters, except that which string() makes of an object: addresses are
+// replaced part by part, and the whole becomes a text at the end.
+var source = json(api.properties.?value!)
+var document = {
+  ...source
+  servers: json(told(string(source.servers), addresses))
+  paths: toObject(items(source.paths), path => path.key, path => json(told(string(path.value), addresses)))
+  components: {
+    ...source.components
+    securitySchemes: json(told(string(source.components.securitySchemes), addresses))
+  }
+}
+
 resource service 'Microsoft.ApiManagement/service@2024-05-01' existing = {
   name: serviceName
 }
@@ -16,11 +32,7 @@ resource imported 'Microsoft.ApiManagement/service/apis@2024-05-01' = {
   name: api.name
   properties: {
     ...api.properties
-    value: reduce(
-      items(addresses),
-      api.properties.?value!,
-      (text, address) => replace(text, address.key, address.value)
-    )
+    value: string(document)
     // otherwise a query parameter that is required becomes a part of the path's template
     translateRequiredQueryParameters: 'query'
   }

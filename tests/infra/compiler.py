@@ -65,10 +65,15 @@ class Deployment:
         return found
 
 
-def deployment(folder: Path, environment: str) -> Deployment:
-    """Evaluate the templates of a copy of the project in `folder`."""
-    parameters = folder / "infra" / f"{environment}.bicepparam"
-    scope = ("--tenant-id", TENANT, "--subscription-id", SUBSCRIPTION, "--location", "westeurope")
+def deployment(folder: Path, name: str, *, group: str | None = None) -> Deployment:
+    """Evaluate the templates of a copy of the project in `folder`, with the parameters of `name`.
+
+    `group`: the resource group that the template is for; without one it is for a subscription.
+    """
+    parameters = folder / "infra" / f"{name}.bicepparam"
+    scope = ["--tenant-id", TENANT, "--subscription-id", SUBSCRIPTION, "--location", "westeurope"]
+    if group:
+        scope += ["--resource-group", group]
     answer = run("snapshot", str(parameters), "--mode", "overwrite", *scope)
     assert answer.returncode == 0, answer.stderr
     found = json.loads(parameters.with_suffix(".snapshot.json").read_text(encoding="utf-8"))

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import json
+import re
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -12,6 +14,7 @@ import pytest
 
 from localazure.apim.artifacts import operation_id
 from scripts.infrastructure import artifacts
+from tests.infra import compiler
 from tests.infra.compiler import AUDIENCE, ROOT, WEB_ORIGIN, Deployment
 
 APIM = ROOT / "apim"
@@ -29,6 +32,23 @@ KINDS = {
 """Information file → what it becomes."""
 OVERRIDDEN = {"value", "url"}
 """Properties that an environment says in place of the file."""
+DOCUMENT = "apim/apis/commerce/specification.json"
+LITERAL_LIMIT = 131_072
+"""Characters of a text in an expression of Azure Resource Manager, and of the text that a function makes."""
+ADDRESSES = {
+    "http://localhost:8080": "https://gateway.example",
+    "http://localhost:8082/durable-commerce.local": "https://sign-in.example/tenant",
+    "api://durable-commerce": f"api://{AUDIENCE}",
+}
+"""What the document says of this machine → what an environment says."""
+PARAMETERS = f"""
+using 'modules/gateway-api.bicep'
+import {{ apis }} from 'gateway/artifacts.bicep'
+param serviceName = 'gateway'
+param api = apis[0]
+param addresses = {{ {", ".join(f"'{local}': '{address}'" for local, address in ADDRESSES.items())} }}
+"""
+"""The one API by itself, where every address is known, so that the document is evaluated to its end."""
 
 
 def resource_of(path: str) -> tuple[str, str]:
@@ -109,16 +129,55 @@ def test_the_environment_says_where_things_are(made: Deployment) -> None:
         assert backend["url"] == address and backend["circuitBreaker"]["rules"]
 
 
-def test_the_document_tells_nobody_of_this_machine(made: Deployment) -> None:
+def test_the_document_is_told_the_addresses_of_the_environment(made: Deployment) -> None:
     (api,) = made.of(f"{SERVICE}/apis")
     value = api["properties"]["value"]
-    assert value.startswith("[reduce(") and api["properties"]["format"] == "openapi+json"
-    for local in ("http://localhost:8080", "http://localhost:8082/durable-commerce.local", "api://durable-commerce"):
+    assert api["properties"]["format"] == "openapi+json"
+    for local in ADDRESSES:
         assert f"createObject('key', '{local}', 'value', " in value
-    text = value
-    for local in ("http://localhost:8080", "http://localhost:8082/durable-commerce.local"):
-        text = text.replace(local, "")
-    assert "localhost" not in text
+    assert f"createObject('key', 'api://durable-commerce', 'value', 'api://{AUDIENCE}')" in value
+
+
+@pytest.mark.usefixtures("bicep")
+def test_the_document_is_deployed_whole_and_tells_nobody_of_this_machine(tmp_path: Path) -> None:
+    folder = grown(compiler.copy(tmp_path))
+    (folder / "infra/api.bicepparam").write_text(PARAMETERS, encoding="utf-8")
+    made = compiler.deployment(folder, "api", group="rg-commerce-dev")
+    (api,) = made.of(f"{SERVICE}/apis")
+    expected = (folder / DOCUMENT).read_text(encoding="utf-8")
+    for local, address in ADDRESSES.items():
+        assert local in expected
+        expected = expected.replace(local, address)
+    value = api["properties"]["value"]
+    assert json.loads(value) == json.loads(expected) and len(value) > 4 * LITERAL_LIMIT
+    assert "localhost" not in value and "api://durable-commerce" not in value
+
+
+@pytest.mark.usefixtures("bicep")
+def test_no_text_of_an_expression_comes_near_the_limit_however_large_the_document(tmp_path: Path) -> None:
+    made = compiler.deployment(grown(compiler.copy(tmp_path)), "dev")
+    (api,) = made.of(f"{SERVICE}/apis")
+    value = api["properties"]["value"]
+    assert value.startswith("[") and len(value) > 4 * LITERAL_LIMIT, "the document is an expression, and a large one"
+    assert max(len(text) for text in re.findall(r"'((?:[^']|'')*)'", value)) < LITERAL_LIMIT / 8
+
+
+def grown(folder: Path) -> Path:
+    """A copy of the project whose document repeats its paths and schemas until it is more than four times the limit.
+
+    Bicep reads files of up to 1 048 576 characters.
+    """
+    document = json.loads((folder / DOCUMENT).read_text(encoding="utf-8"))
+    paths, schemas = dict(document["paths"]), dict(document["components"]["schemas"])
+    text = ""
+    for time in itertools.count(1):
+        document["paths"] |= {f"/{time}{name}": path for name, path in paths.items()}
+        document["components"]["schemas"] |= {f"{name}{time}": schema for name, schema in schemas.items()}
+        text = json.dumps(document, ensure_ascii=False, separators=(",", ":"))
+        if len(text) > 4 * LITERAL_LIMIT:
+            break
+    (folder / DOCUMENT).write_text(text, encoding="utf-8")
+    return folder
 
 
 def test_operations_have_the_ids_that_the_import_gives_them() -> None:
