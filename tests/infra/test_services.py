@@ -154,6 +154,13 @@ def expected_rights(made: Deployment) -> set[tuple[str, str, str]]:
         for topic in service.hears:
             scope = f"{namespace}/topics/{topic}/subscriptions/{service.name}"
             table.append(("Azure Service Bus Data Receiver", scope))
+        if service.operates:
+            for other in DECLARED:
+                if other.publishes:
+                    table.append(("Azure Service Bus Data Sender", f"{namespace}/topics/{other.name}"))
+                for topic in other.hears:
+                    scope = f"{namespace}/topics/{topic}/subscriptions/{other.name}"
+                    table.append(("Azure Service Bus Data Receiver", scope))
         for setting in service.settings:
             if setting.secret:
                 name = setting.name.lower().replace("_", "-")
