@@ -316,6 +316,7 @@ BESIDES: dict[str, Story] = {
     "message.handled:orders:commerce.payment.refunded.v1": taken,
     "provider.before:refund": taken,
     "provider.after:refund": taken,
+    "publish.after:shipping": shipped,
     "feed.handled:shipping": shipped,
     "monitor.start.after": shipped,
     "monitor.wake": shipped,

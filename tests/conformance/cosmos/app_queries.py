@@ -41,4 +41,6 @@ def _text(node: ast.AST) -> str | None:
 def _filled(before: str) -> str:
     if before.endswith("TOP "):
         return "5"
+    if before.endswith(("= ", "< ", "> ")):
+        return "0"
     return "c.filled = @filled" if before.endswith("WHERE ") else ""

@@ -126,14 +126,18 @@ def _ranges(ranges: list[dict[str, Any]]) -> Any:
     return "none" if ranges[0]["max"] == [] else sorted((each["min"] for each in ranges), key=json.dumps)
 
 
+def _parameters(query: str) -> dict[str, Any]:
+    """A value for each parameter: a text, or a list of one where it is looked through."""
+    lists = set(re.findall(r"ARRAY_CONTAINS\((@\w+)", query))
+    return {name: ["x"] if name in lists else "x" for name in re.findall(r"@\w+", query)}
+
+
 def record() -> None:
     """Ask the planner again for everything that is recorded, and for the app's queries."""
     recorded = json.loads(RECORDED.read_text())
     known = {row["query"] for row in recorded["queries"]}
     recorded["queries"] += [
-        {"query": query, "parameters": dict.fromkeys(re.findall(r"@\w+", query), "x")}
-        for query in app_queries()
-        if query not in known
+        {"query": query, "parameters": _parameters(query)} for query in app_queries() if query not in known
     ]
     recorded["origin"] = ORIGIN
     for row in recorded["queries"]:

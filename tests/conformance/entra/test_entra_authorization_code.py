@@ -88,7 +88,7 @@ def test_the_portal_may_ask_for_every_scope_of_the_api(browser: Browser) -> None
     asked = " ".join(f"{AUDIENCE}/{scope}" for scope in claims["scp"].split())
     again = browser.redeem(browser.code("admin", scope=asked)).json()
     assert again["scope"] == asked
-    assert len(asked.split()) == 8
+    assert f"{AUDIENCE}/stock.write" in asked.split()
 
 
 def test_a_scope_beyond_the_role_is_left_out(browser: Browser) -> None:
