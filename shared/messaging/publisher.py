@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 from azure.servicebus import ServiceBusMessage
@@ -21,6 +21,7 @@ from shared.telemetry.span import SERVICE_BUS, Span, dependency
 if TYPE_CHECKING:
     from azure.servicebus.aio import ServiceBusSender
 
+_LARGEST_INT = 2**31 - 1
 _CONTENT_TYPE = "application/cloudevents+json; charset=UTF-8"
 _senders: dict[str, _TopicSender] = {}
 
@@ -62,8 +63,13 @@ def encode(event: Event, repeat: str = "", traceparent: str = "") -> ServiceBusM
         session_id=event.subject,
         subject=event.type,
         content_type=_CONTENT_TYPE,
-        application_properties={"traceparent": traceparent or event.traceparent, "version": event.version},
+        application_properties={"traceparent": traceparent or event.traceparent, "version": _whole(event.version)},
     )
+
+
+def _whole(number: int) -> Any:
+    """A whole number as the client takes it: in 32 bits unless it is told, and it refuses one beyond them."""
+    return number if number <= _LARGEST_INT else {"TYPE": "LONG", "VALUE": number}
 
 
 async def publish(

@@ -8,6 +8,7 @@ can be found.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping
+from contextlib import suppress
 
 import msgspec
 
@@ -57,7 +58,8 @@ async def relay(container: Container, documents: Iterable[Document], before: Bef
         ) as span:
             span.note("event_id", event.id)
             span.note("order_id", getattr(data, "order_id", None))
-            span.note("feed_ms", max(0, round((utc_now() - parse_timestamp(event.time)).total_seconds() * 1000)))
+            with suppress(ValueError):  # a time that is none keeps no event from being told
+                span.note("feed_ms", max(0, round((utc_now() - parse_timestamp(event.time)).total_seconds() * 1000)))
             spans[event.id] = span
             try:
                 if before is not None:

@@ -99,7 +99,8 @@ def test_the_change_feed_relays(worker: Worker) -> None:
 def test_the_timer_runs(worker: Worker) -> None:
     timer = {"IsPastDue": False, "Schedule": {"AdjustForDST": True}, "ScheduleStatus": {}}
     for function in ("orders_reconcile", "inventory_reconcile", "payments_reconcile"):
-        assert worker.invoke(function, timer=("json", json.dumps(timer)))["status"] == "Success"
+        answer = worker.invoke(function, timer=("json", json.dumps(timer)))
+        assert answer["status"] == "Success", answer
 
 
 def _history(order_id: str) -> str:

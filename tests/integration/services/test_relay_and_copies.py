@@ -56,6 +56,13 @@ async def test_what_is_relayed_twice_arrives_once_and_in_order(addresses: dict[s
     assert found == [f"product.changed.v1:{sku}:{version}" for version in (1, 2, 3)]
 
 
+async def test_an_event_of_a_version_beyond_32_bits_is_sent_like_any_other(addresses: dict[str, str]) -> None:
+    sku, versions = f"S{secrets.token_hex(5)}", (2**31 - 1, 2**31, 1_795_820_120_183_280)
+    await relay(PRODUCTS, await outbox(sku, *versions))
+    found = [event for event in await received(addresses["servicebus"]) if sku in event]
+    assert found == [f"product.changed.v1:{sku}:{version}" for version in versions]
+
+
 async def test_a_poison_item_is_parked_with_its_reason_and_the_rest_flows_on(addresses: dict[str, str]) -> None:
     sku = f"S{secrets.token_hex(5)}"
     good = await outbox(sku, 1, 2)
