@@ -13,7 +13,7 @@ from scripts.shop import ApiError, addresses
 
 APPLICATION = "00000000-0000-0000-0000-000000000001"
 """The component of Application Insights on one machine."""
-QUERY = 'traces | where message has "audit.head" | project message'
+QUERY = 'traces | where message == "audit.head" | project customDimensions'
 MOST = 500
 """Heads that one verification takes; of more the latest."""
 
@@ -45,7 +45,7 @@ def _read(lines: Iterable[str]) -> Iterator[dict[str, Any]]:
     try:
         items = json.loads(text) if text.lstrip().startswith("[") else [json.loads(line) for line in text.splitlines()]
         for item in items:
-            yield {name: item[name] for name in ("day", "number", "hash")}
+            yield {"day": item["day"], "number": int(item["number"]), "hash": item["hash"]}
     except (ValueError, LookupError, TypeError) as exc:
         raise ApiError("the heads must be JSON objects with day, number and hash, one a line") from exc
 
@@ -60,4 +60,4 @@ async def _told_here(access: Access) -> list[dict[str, Any]]:
             rows = (await answer.json())["tables"][0]["rows"] if answer.status == 200 else []
     except (aiohttp.ClientError, LookupError, ValueError) as exc:
         raise ApiError(f"Application Insights does not answer ({type(exc).__name__})") from exc
-    return list(_read(f"{message}\n" for (message,) in rows))
+    return list(_read(f"{said}\n" for (said,) in rows))
