@@ -92,17 +92,13 @@ def _security(services: Sequence[Service]) -> dict[str, Any]:
         "oauth2": {
             "type": "oauth2",
             "description": "People sign in with a browser (authorization code with PKCE). A partner's server signs in "
-            f"as itself (client credentials): there is one scope to ask for, {AUDIENCE}/.default, for all it may do.",
+            f"as itself: client credentials at the same token address, with the one scope {AUDIENCE}/.default.",
             "flows": {
                 "authorizationCode": {
                     "authorizationUrl": f"{ISSUER}/authorize",
                     "tokenUrl": f"{ISSUER}/token",
                     "refreshUrl": f"{ISSUER}/token",
                     "scopes": {f"{AUDIENCE}/{name}": meaning for name, meaning in scopes},
-                },
-                "clientCredentials": {
-                    "tokenUrl": f"{ISSUER}/token",
-                    "scopes": {f"{AUDIENCE}/.default": "All that the application has been permitted"},
                 },
             },
         },

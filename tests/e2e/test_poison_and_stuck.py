@@ -55,10 +55,11 @@ async def test_a_poison_event_in_every_subscription_stops_nobody(
             )
             async with dead, asyncio.timeout(PATIENCE):
                 async for message in dead:
-                    assert message.message_id == f"{poison}-{label}", (topic, subscription)
+                    assert str(message.message_id).startswith(poison), (topic, subscription)
                     assert message.dead_letter_reason == "MaxDeliveryCountExceeded"
                     await dead.complete_message(message)
-                    break
+                    if message.message_id == f"{poison}-{label}":  # it may hear of others' as well
+                        break
     log = (system.state / "logs" / "functions.log").read_text()
     for _, _, label in _subscriptions():
         assert f'"event_id": "{poison}-{label}", "reason": "not a valid event' in log
