@@ -315,6 +315,8 @@ class TestPlan:
             "SERVICEBUS_CONNECTION",
             "APPLICATIONINSIGHTS_CONNECTION_STRING",
             "AUTH_ISSUER",
+            "EASYPOST_API_BASE",
+            "EMAIL_ENDPOINT",
             "STRIPE_API_BASE",
         }
         assert f"localhost:{planned['cosmos'].port}/" in told["COSMOS_CONNECTION"]
