@@ -6,9 +6,7 @@ decides nothing.
 
 from __future__ import annotations
 
-import base64
 import re
-import secrets
 from datetime import timedelta
 
 import msgspec
@@ -16,6 +14,7 @@ import msgspec
 from blueprints.accounts import domain, service, store
 from blueprints.accounts.declaration import ERASURE_COOLING_OFF_SECONDS, SERVICE
 from blueprints.accounts.domain import Answered, Certificate, Erasure
+from shared import ids
 from shared.clock import timestamp, utc_now
 from shared.contracts.accounts import ErasureDone, ErasureRequested, ErasureStarted, ErasureWithdrawn
 from shared.contracts.event import Event
@@ -179,7 +178,7 @@ async def hear_answer(event: Event, data: ErasureAnswered) -> None:
 def _new(account_id: str) -> Erasure:
     now = utc_now()
     due = now + timedelta(seconds=settings().seconds(ERASURE_COOLING_OFF_SECONDS))
-    erasure_id = "era_" + base64.b32encode(secrets.token_bytes(20)).decode().lower()[:26]
+    erasure_id = ids.drawn("era")
     return Erasure(erasure_id, account_id, "cooling_off", timestamp(now), timestamp(due), timestamp(now))
 
 

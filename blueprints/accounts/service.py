@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
 import re
-import secrets
 from collections.abc import Callable
 from typing import Annotated
 
@@ -14,6 +11,7 @@ from msgspec import UNSET, UnsetType
 
 from blueprints.accounts import domain, store
 from blueprints.accounts.domain import Account, Consent, SavedAddress
+from shared import ids
 from shared.clock import timestamp
 from shared.contracts.accounts import AccountChanged, Language
 from shared.errors import Contention, NotFound, PreconditionFailed, Unprocessable
@@ -219,8 +217,7 @@ def _told(before: Account | None, after: Account) -> AccountChanged | None:
 
 
 def _address_id(account_id: str, key: str) -> str:
-    digest = hashlib.sha256(f"{account_id}\0{key}".encode()).digest() if key else secrets.token_bytes(20)
-    return "adr_" + base64.b32encode(digest).decode().lower()[:26]
+    return ids.derived("adr", account_id, key) if key else ids.drawn("adr")
 
 
 def _saved(address_id: str, given: AddressIn, request_hash: str = "") -> SavedAddress:

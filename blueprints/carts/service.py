@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
 import re
-import secrets
 from collections.abc import Awaitable, Callable
 from typing import Annotated
 
@@ -14,6 +11,7 @@ import msgspec
 from blueprints.carts import domain, store
 from blueprints.carts.declaration import SERVICE
 from blueprints.carts.domain import Cart
+from shared import ids
 from shared.contracts.accounts import ErasureStarted
 from shared.contracts.carts import CartChanged
 from shared.contracts.event import Event
@@ -91,7 +89,7 @@ async def merge(caller: Principal, cart_id: str, guest_cart_id: str) -> tuple[Ca
 
 async def open_guest_cart() -> tuple[CartView, str]:
     """A new, empty cart of nobody, and its ETag. Who knows its id may use it, so only its hash is kept."""
-    guest_cart_id = "gst_" + base64.b32encode(secrets.token_bytes(33)).decode().lower()[:52]
+    guest_cart_id = ids.drawn("gst", 2 * ids.LENGTH)
     document = await store.save(Cart(_stored_id(guest_cart_id), "", 1), None, None)
     return _guest_view(guest_cart_id, document)
 
@@ -177,8 +175,7 @@ async def _guest(guest_cart_id: str, *, for_cart: str = "") -> Document:
 
 def _stored_id(guest_cart_id: str) -> str:
     """The id under which a guest's cart is kept: its hash. The id has 256 random bits, so no salt is needed."""
-    digest = hashlib.sha256(f"guest\0{guest_cart_id}".encode()).digest()
-    return "crt_" + base64.b32encode(digest).decode().lower()[:26]
+    return ids.derived("crt", "guest", guest_cart_id)
 
 
 def _guest_view(guest_cart_id: str, document: Document) -> tuple[CartView, str]:
@@ -187,8 +184,7 @@ def _guest_view(guest_cart_id: str, document: Document) -> tuple[CartView, str]:
 
 
 def _cart_id(customer_id: str, key: str) -> str:
-    digest = hashlib.sha256(f"{customer_id}\0{key}".encode()).digest() if key else secrets.token_bytes(20)
-    return "crt_" + base64.b32encode(digest).decode().lower()[:26]
+    return ids.derived("crt", customer_id, key) if key else ids.drawn("crt")
 
 
 def _lines(cart: Cart) -> list[Line]:

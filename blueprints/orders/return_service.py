@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
 from collections import Counter
 from collections.abc import Callable
 from contextlib import nullcontext
@@ -18,6 +16,7 @@ from blueprints.orders.domain import Order
 from blueprints.orders.return_store import ReadReturn
 from blueprints.orders.returns import IllegalMove, Miscounted, NotReturnable, Return
 from blueprints.orders.service import in_trace_of
+from shared import ids
 from shared.clock import timestamp
 from shared.contracts.event import Event, EventData
 from shared.contracts.orders import (
@@ -139,9 +138,8 @@ async def request(caller: Principal, order_id: str, key: str, asked: RequestRetu
 
 
 def derive_id(order_id: str, key: str) -> str:
-    """The id of the return that is asked for under `key`: 130 bits of a SHA-256, in base 32."""
-    digest = hashlib.sha256(f"return\0{order_id}\0{key}".encode()).digest()
-    return "ret_" + base64.b32encode(digest).decode().lower()[:26]
+    """The id of the return that is asked for under `key`."""
+    return ids.derived("ret", "return", order_id, key)
 
 
 async def list_of_order(caller: Principal, order_id: str) -> Page[ReturnView]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import base64
 import hashlib
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,6 +15,7 @@ from blueprints.orders.admission import at_the_door
 from blueprints.orders.declaration import ORDER_DEADLINE_SECONDS
 from blueprints.orders.domain import MOST_LINES, Address, Command, Order
 from blueprints.orders.shapes import OrderSummary, OrderView, PlaceOrder, TimelineEntry, view
+from shared import ids
 from shared.clock import parse_timestamp, timestamp
 from shared.contracts.carts import CartChanged
 from shared.contracts.catalog import ProductChanged
@@ -90,9 +90,8 @@ async def place(caller: Principal, key: str, request: PlaceOrder) -> OrderView:
 
 
 def derive_order_id(customer_id: str, key: str) -> str:
-    """The id of the order that `customer_id` places under `key`: 130 bits of a SHA-256, in base 32."""
-    digest = hashlib.sha256(f"{customer_id}\0{key}".encode()).digest()
-    return "ord_" + base64.b32encode(digest).decode().lower()[:26]
+    """The id of the order that `customer_id` places under `key`."""
+    return ids.derived("ord", customer_id, key)
 
 
 async def get(caller: Principal, order_id: str) -> OrderView:

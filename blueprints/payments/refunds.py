@@ -6,8 +6,6 @@ back more than was taken. A refund whose answer was lost is looked for at the pr
 
 from __future__ import annotations
 
-import base64
-import hashlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Annotated, Literal
@@ -17,6 +15,7 @@ import msgspec
 from blueprints.payments import domain, provider, store
 from blueprints.payments.domain import CANCELLATION, Dispute, NotRefundable, Payment, Refund
 from blueprints.payments.webhook import Disputed
+from shared import ids
 from shared.acting import acting
 from shared.contracts.event import Event, EventData
 from shared.contracts.orders import ReturnReceived
@@ -93,9 +92,8 @@ async def by_staff(caller: Principal, order_id: str, key: str, asked: RefundOrde
 
 
 def derive_id(order_id: str, key: str) -> str:
-    """The id of the refund that is made of the order under `key`: 130 bits of a SHA-256, in base 32."""
-    digest = hashlib.sha256(f"refund\0{order_id}\0{key}".encode()).digest()
-    return "ref_" + base64.b32encode(digest).decode().lower()[:26]
+    """The id of the refund that is made of the order under `key`."""
+    return ids.derived("ref", "refund", order_id, key)
 
 
 async def of_return(event: Event, received: ReturnReceived) -> None:

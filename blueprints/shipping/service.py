@@ -6,8 +6,6 @@ exclude each other.
 
 from __future__ import annotations
 
-import base64
-import hashlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -21,6 +19,7 @@ from blueprints.shipping.declaration import SERVICE, TRACKING_SILENT_SECONDS
 from blueprints.shipping.domain import Fulfilment, Shipment
 from blueprints.shipping.provider import News
 from blueprints.shipping.store import ReadShipment
+from shared import ids
 from shared.clock import parse_timestamp, timestamp, utc_now
 from shared.contracts.accounts import ErasureStarted
 from shared.contracts.event import Event, EventData
@@ -169,9 +168,8 @@ async def ship(caller: Principal, order_id: str, key: str, asked: Ship) -> Shipm
 
 
 def derive_id(order_id: str, key: str) -> str:
-    """The id of the shipment that is made of the order under `key`: 130 bits of a SHA-256, in base 32."""
-    digest = hashlib.sha256(f"{order_id}\0{key}".encode()).digest()
-    return "shp_" + base64.b32encode(digest).decode().lower()[:26]
+    """The id of the shipment that is made of the order under `key`."""
+    return ids.derived("shp", order_id, key)
 
 
 async def list_of_order(caller: Principal, order_id: str) -> Page[ShipmentView]:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
 import re
 from typing import Annotated, Any, Literal
 
 import msgspec
 
+from shared import ids
 from shared.patterns import Timestamp
 
 Status = Literal["pending", "running", "cancelling", "completed", "failed", "cancelled"]
@@ -105,5 +104,4 @@ def moved(task: Task, what: str) -> Status:
 
 def task_id(kind: str, owner: str, key: str) -> str:
     """The id of the task that `owner` starts under the Idempotency-Key `key`: the same for the same three."""
-    digest = hashlib.sha256(f"{kind}\0{owner}\0{key}".encode()).digest()
-    return "tsk_" + base64.b32encode(digest).decode().lower()[:26]
+    return ids.derived("tsk", kind, owner, key)
