@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from dataclasses import replace
 
 import msgspec
@@ -37,7 +36,7 @@ from shared.messaging.again import each_apart, tell_again, unfinished
 from shared.persistence.cosmos import Changed
 from shared.settings import RECONCILE_AFTER_SECONDS, settings
 from shared.telemetry.log import Log
-from shared.telemetry.span import request
+from shared.telemetry.span import for_order
 from shared.web.auth import Principal
 from shared.web.paging import Page, decode_cursor, encode_cursor
 
@@ -253,12 +252,9 @@ def _seconds(order: Order) -> float:
     return (parse_timestamp(order.history[-1].at) - parse_timestamp(order.placed_at)).total_seconds()
 
 
-@contextmanager
-def in_trace_of(order: Order, name: str) -> Iterator[None]:
-    """What a later call or a timer does for an order belongs to the order's trace, with a link to its own."""
-    with request("orders", name, order.traceparent, key=f"{name}/{order.id}") as span:
-        span.note("order_id", order.id)
-        yield
+def in_trace_of(order: Order, name: str) -> AbstractContextManager[None]:
+    """See `for_order`."""
+    return for_order("orders", name, order.id, order.traceparent, f"{name}/{order.id}")
 
 
 async def _replies(order_id: str) -> dict[domain.Subject, domain.Said]:

@@ -6,8 +6,8 @@ back more than was taken. A refund whose answer was lost is looked for at the pr
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from typing import Annotated, Literal
 
 import msgspec
@@ -24,7 +24,7 @@ from shared.errors import Conflict, Contention, NotFound, Rejected, Transient, U
 from shared.money import LARGEST, Money
 from shared.persistence.cosmos import Changed
 from shared.telemetry.log import Log
-from shared.telemetry.span import request
+from shared.telemetry.span import for_order
 from shared.web.auth import Principal
 from shared.web.body import fingerprint
 
@@ -191,12 +191,9 @@ async def _adopt(order_id: str, refund: Refund) -> None:
     log.warning("refund.made_at_the_provider", order_id=order_id, refund_id=refund.id)
 
 
-@contextmanager
-def _in_trace_of(payment: Payment, name: str, key: str) -> Iterator[None]:
-    """What a call or a webhook does for an order's money belongs to the order's trace, with a link to its own."""
-    with request("payments", name, payment.traceparent, key=f"{name}/{key}") as span:
-        span.note("order_id", payment.order_id)
-        yield
+def _in_trace_of(payment: Payment, name: str, key: str) -> AbstractContextManager[None]:
+    """See `for_order`."""
+    return for_order("payments", name, payment.order_id, payment.traceparent, f"{name}/{key}")
 
 
 async def dispute(told: Disputed) -> None:

@@ -6,8 +6,7 @@ event finds the payment in our store, asks the provider what became of it, and g
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from dataclasses import replace
 
 import msgspec
@@ -34,7 +33,7 @@ from shared.persistence.cosmos import AlreadyExists, Changed
 from shared.personal_data import answer
 from shared.settings import RECONCILE_AFTER_SECONDS, settings
 from shared.telemetry.log import Log
-from shared.telemetry.span import request
+from shared.telemetry.span import for_order
 from shared.web.auth import Principal
 
 log = Log("payments")
@@ -159,12 +158,10 @@ async def hear(notice: Notice) -> None:
             log.warning("payment.late_hold_voided", order_id=notice.order_id)
 
 
-@contextmanager
-def _heard(payment: Payment, kind: str) -> Iterator[None]:
-    """What a webhook brings about belongs to the order's trace; the provider's call has one of its own."""
-    with request("payments", "payments_hear", payment.traceparent, key=f"{payment.intent_id}/{kind}") as span:
-        span.note("order_id", payment.order_id)
-        yield
+def _heard(payment: Payment, kind: str) -> AbstractContextManager[None]:
+    """See `for_order`: what a webhook brings about."""
+    key = f"{payment.intent_id}/{kind}"
+    return for_order("payments", "payments_hear", payment.order_id, payment.traceparent, key)
 
 
 async def reconcile() -> None:

@@ -6,8 +6,8 @@ exclude each other.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from datetime import timedelta
 from typing import Annotated
@@ -39,7 +39,7 @@ from shared.persistence.cosmos import AlreadyExists, Changed
 from shared.personal_data import answer
 from shared.settings import settings
 from shared.telemetry.log import Log
-from shared.telemetry.span import request
+from shared.telemetry.span import for_order
 from shared.web.auth import Principal
 from shared.web.body import Quantity, Sku, fingerprint
 from shared.web.paging import Page
@@ -231,12 +231,9 @@ async def give_up(order_id: str, shipment_id: str) -> domain.Status:
     return (await _change(order_id, shipment_id, lost)).status
 
 
-@contextmanager
-def _in_trace_of(fulfilment: Fulfilment, name: str, key: str) -> Iterator[None]:
-    """What a call or a webhook does for an order belongs to the order's trace, with a link to its own."""
-    with request("shipping", name, fulfilment.traceparent, key=f"{name}/{key}") as span:
-        span.note("order_id", fulfilment.order_id)
-        yield
+def _in_trace_of(fulfilment: Fulfilment, name: str, key: str) -> AbstractContextManager[None]:
+    """See `for_order`."""
+    return for_order("shipping", name, fulfilment.order_id, fulfilment.traceparent, f"{name}/{key}")
 
 
 def _is_silent(shipment: Shipment) -> bool:

@@ -6,7 +6,8 @@ They carry the trace context whether or not anybody records it, so a trace never
 from __future__ import annotations
 
 import time
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from contextvars import ContextVar, Token
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -79,6 +80,15 @@ def request(
     if outer is not None and outer.context.trace_id != context.trace_id:
         span.note("_MS.links", f'[{{"operation_Id":"{outer.context.trace_id}","id":"{outer.context.span_id}"}}]')
     return _Running("request", span, source=source, url=url)
+
+
+@contextmanager
+def for_order(service: str, name: str, order_id: str, traceparent: str, key: str) -> Iterator[None]:
+    """What a later call, a webhook or a timer does for an order: it belongs to the order's trace, with a link to its
+    own. `key` tells it from whatever else is done under `name`."""
+    with request(service, name, traceparent, key=key) as span:
+        span.note("order_id", order_id)
+        yield
 
 
 def dependency(
