@@ -46,16 +46,6 @@ def timer_towards(context: df.DurableOrchestrationContext, moment: datetime) -> 
     return context.create_timer(min(moment.astimezone(UTC), current(context) + LONGEST_TIMER))
 
 
-def timer_in(context: df.DurableOrchestrationContext, seconds: float) -> Any:
-    """A timer for so many seconds from now, at most `LONGEST_TIMER`."""
-    return timer_towards(context, current(context) + timedelta(seconds=seconds))
-
-
-def later(context: df.DurableOrchestrationContext, pause: timedelta) -> datetime:
-    """The moment so long after now, by the orchestrator's own clock."""
-    return current(context) + pause
-
-
 def is_due(context: df.DurableOrchestrationContext, moment: datetime) -> bool:
     """Whether `moment` has come, by the orchestrator's own clock."""
     return current(context) >= moment
@@ -207,6 +197,17 @@ def step(context: df.DurableOrchestrationContext, service: str, name: str) -> No
         moment = current(context)
         child = own.child(f"step/{name}/{moment.isoformat()}")
         span.report(service, name, child, own.span_id, moment, moment, type=span.IN_PROCESS)
+
+
+def tried(
+    context: df.DurableOrchestrationContext, first_pause_ms: int, attempts: int, activity: str, given: Any
+) -> Generator[Any, Any, Any]:
+    """What the activity answers: it is tried again until it does, or has failed so often. Raises ActivityFailed."""
+    again = df.RetryOptions(first_retry_interval_in_milliseconds=first_pause_ms, max_number_of_attempts=attempts)
+    try:
+        return (yield context.call_activity_with_retry(activity, again, given))
+    except Exception as exc:  # what the package raises for a failed activity
+        raise failure_of(exc) from None
 
 
 def failure_of(error: BaseException) -> ActivityFailed:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Generator
 from datetime import timedelta
+from functools import partial
 from typing import Any, Literal, NotRequired, TypedDict
 
 import azure.durable_functions as df
@@ -17,7 +18,7 @@ from blueprints.accounts.domain import ErasureStatus
 from shared.clock import parse_timestamp
 from shared.contracts.accounts import ErasureRequested
 from shared.faultpoints import crash_point
-from shared.orchestration import ExternalEvent, ensure_started, failure_of, is_due, later, timer_towards
+from shared.orchestration import ExternalEvent, current, ensure_started, is_due, timer_towards, tried
 from shared.settings import settings
 
 NAME = "accounts_erasure"
@@ -57,6 +58,7 @@ def erasure(context: df.DurableOrchestrationContext) -> Generator[Any, Any, str]
     given = context.get_input()
     about = {name: given.get(name, "") for name in ("erasure_id", "account_id", "traceparent")}
     due, pause = parse_timestamp(given["due_at"]), timedelta(seconds=given["chase_seconds"])
+    done = partial(tried, context, FIRST_PAUSE_MS, MAX_ATTEMPTS)
     dropped = DROPPED.wait(context)
     facts: Facts = {"status": "cooling_off", "silent": []}
     while facts["status"] == "cooling_off":
@@ -65,22 +67,22 @@ def erasure(context: df.DurableOrchestrationContext) -> Generator[Any, Any, str]
         if winner is dropped:
             timer.cancel()
             dropped = DROPPED.wait(context)
-            facts = yield from _done(context, LOOK_UP, about)
+            facts = yield from done(LOOK_UP, about)
         elif is_due(context, due):
-            facts = yield from _done(context, BEGIN, about)
+            facts = yield from done(BEGIN, about)
     crash_point("erasure.begun", facts["status"])
     if facts["status"] != "erasing":
         return facts["status"]
     answered = ANSWERED.wait(context)
     for number in range(1, ROUNDS + 1):
-        facts = yield from _done(context, ASK, {**about, "round": number})
-        due = later(context, pause)
+        facts = yield from done(ASK, {**about, "round": number})
+        due = current(context) + pause
         timer = timer_towards(context, due)
         while facts["silent"]:
             winner = yield context.task_any([timer, answered])
             if winner is answered:
                 answered = ANSWERED.wait(context)
-                facts = yield from _done(context, LOOK_UP, about)
+                facts = yield from done(LOOK_UP, about)
             elif is_due(context, due):
                 break
             else:
@@ -89,18 +91,9 @@ def erasure(context: df.DurableOrchestrationContext) -> Generator[Any, Any, str]
             timer.cancel()
         if not facts["silent"]:
             break
-    status = yield from _done(context, FINISH, about)
+    status = yield from done(FINISH, about)
     crash_point("erasure.finished")
     return str(status)
-
-
-def _done(context: df.DurableOrchestrationContext, name: str, given: Any) -> Generator[Any, Any, Any]:
-    """What the activity answers; it is tried until it does."""
-    patient = df.RetryOptions(first_retry_interval_in_milliseconds=FIRST_PAUSE_MS, max_number_of_attempts=MAX_ATTEMPTS)
-    try:
-        return (yield context.call_activity_with_retry(name, patient, given))
-    except Exception as exc:  # what the package raises for a failed activity
-        raise failure_of(exc) from None
 
 
 async def start(client: df.DurableOrchestrationClient, requested: ErasureRequested) -> None:

@@ -24,10 +24,10 @@ from shared.orchestration import (
     ExternalEvent,
     current,
     ensure_started,
-    failure_of,
     is_due,
     step,
     timer_towards,
+    tried,
     wake,
 )
 
@@ -110,11 +110,7 @@ def _do(context: df.DurableOrchestrationContext, activity: str) -> Steps:
     """An activity about the return; all of them answer its status."""
     given = context.get_input()
     about = {name: given[name] for name in ("order_id", "return_id", "traceparent") if name in given}
-    patient = df.RetryOptions(first_retry_interval_in_milliseconds=FIRST_PAUSE_MS, max_number_of_attempts=MAX_ATTEMPTS)
-    try:
-        status: Status = yield context.call_activity_with_retry(activity, patient, about)
-    except Exception as exc:  # what the package raises for a failed activity
-        raise failure_of(exc) from None
+    status: Status = yield from tried(context, FIRST_PAUSE_MS, MAX_ATTEMPTS, activity, about)
     return status
 
 

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Generator
 from datetime import timedelta
+from functools import partial
 from typing import Any, Literal, NotRequired, TypedDict
 
 import azure.durable_functions as df
@@ -27,10 +28,10 @@ from shared.orchestration import (
     ExternalEvent,
     UnreadableEvent,
     ensure_started,
-    failure_of,
     is_due,
     step,
     timer_towards,
+    tried,
     wake,
 )
 from shared.recovery import LATE_START_SECONDS
@@ -77,17 +78,17 @@ def order_saga(context: df.DurableOrchestrationContext) -> Generator[Any, Any, s
     """Input `{order_id, placed_at, deadline, traceparent, money_first?}`; output: the status the order ends in."""
     order = context.get_input()
     about = {"order_id": order["order_id"], "traceparent": order.get("traceparent", "")}
-    patient = df.RetryOptions(first_retry_interval_in_milliseconds=FIRST_PAUSE_MS, max_number_of_attempts=MAX_ATTEMPTS)
+    done = partial(tried, context, FIRST_PAUSE_MS, MAX_ATTEMPTS)
     due = parse_timestamp(order["deadline"])
     deadline = timer_towards(context, due)
     waiting = {name: event.wait(context) for name, event in EVENTS.items()}
     facts: Facts = {"status": "placed", "replies": {}}
     if _is_late(context, order):
-        facts = yield context.call_activity_with_retry(LOOK_UP, patient, about)
+        facts = yield from done(LOOK_UP, about)
     to_ask = bool(order.get("money_first"))
     while facts["status"] == "placed" and domain.decide(facts["replies"]) is None:
         if to_ask and _is_paid(facts):
-            facts = yield context.call_activity_with_retry(ASK, patient, about)
+            facts = yield from done(ASK, about)
             to_ask = not _is_paid(facts)
             if to_ask:  # it was said and is not recorded, so it may still come
                 waiting["payment"] = EVENTS["payment"].wait(context)
@@ -98,7 +99,7 @@ def order_saga(context: df.DurableOrchestrationContext) -> Generator[Any, Any, s
             continue
         if winner is deadline:
             if "placed_at" in order:  # an instance of an older release has a history without this step
-                facts = yield context.call_activity_with_retry(LOOK_UP, patient, about)
+                facts = yield from done(LOOK_UP, about)
             break
         name = next(name for name, task in waiting.items() if task is winner)
         step(context, SERVICE.name, name)
@@ -111,17 +112,14 @@ def order_saga(context: df.DurableOrchestrationContext) -> Generator[Any, Any, s
             facts = {**facts, "replies": {**facts["replies"], name: said}}
         else:
             waiting[name] = EVENTS[name].wait(context)
-            facts = yield context.call_activity_with_retry(LOOK_UP, patient, about)
+            facts = yield from done(LOOK_UP, about)
     if not deadline.is_completed:
         deadline.cancel()
     if facts["status"] != "placed":
         return facts["status"]
     decision = _decision(facts)
     crash_point("saga.decided", decision["command"])
-    try:
-        status = yield context.call_activity_with_retry(SETTLE, patient, {**about, **decision})
-    except Exception as exc:  # what the package raises for a failed activity
-        raise failure_of(exc) from None
+    status = yield from done(SETTLE, {**about, **decision})
     crash_point("saga.settled")
     return str(status)
 

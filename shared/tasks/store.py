@@ -63,7 +63,7 @@ class Tasks:
     async def read(self, task_id: str) -> Task | None:
         """Raises Unreadable."""
         document = await self.container.read(task_id, task_id)
-        return None if document is None else _task(self.container, document)
+        return None if document is None else read_as(self.container, document, Task)
 
     async def progressed(self, task: Task, progress: Progress, state: dict[str, Any]) -> Task:
         """Note what a step has done. Raises IllegalMove for a task that has ended."""
@@ -144,7 +144,3 @@ class Tasks:
                 continue
             return changed
         raise Changed(f"task {task.id} keeps changing")
-
-
-def _task(where: Container, document: Document) -> Task:
-    return read_as(where, document, Task)

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Generator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from datetime import timedelta
+from typing import Any, get_args
 
 import azure.durable_functions as df
 import azure.functions as func
@@ -18,11 +19,11 @@ from shared.declaration import Service
 from shared.errors import CommerceError, Conflict, InvalidRequest, NotFound, Transient
 from shared.faultpoints import crash_point
 from shared.messaging.again import each_apart
-from shared.orchestration import activity, failure_of, reported, timer_in
+from shared.orchestration import ENDED, activity, current, reported, status_of, timer_towards, tried
 from shared.orchestration import start as start_instance
 from shared.settings import RECONCILE_AFTER_SECONDS, RECONCILE_SCHEDULE, TASK_KEEP_SECONDS, TASKS, settings
 from shared.tasks.store import Tasks
-from shared.tasks.task import TASK_ID, IllegalMove, Progress, Task, TaskProblem, TaskView, task_id, view
+from shared.tasks.task import TASK_ID, IllegalMove, Progress, Status, Task, TaskProblem, TaskView, task_id, view
 from shared.telemetry import trace
 from shared.telemetry.log import Log
 from shared.web.auth import Principal
@@ -40,9 +41,8 @@ TASK = PathParameter("task_id", "The task's id.", TASK_ID, "tsk_4q2n5xk7d6h3w2m5
 STATUS = Parameter(
     "status",
     "Only tasks of this status.",
-    {"type": "string", "enum": ["pending", "running", "cancelling", "completed", "failed", "cancelled"]},
+    {"type": "string", "enum": list(get_args(Status))},
 )
-_DEAD = frozenset({"Failed", "Terminated", "Completed"})
 
 
 @dataclass(frozen=True)
@@ -208,16 +208,12 @@ def steps(context: df.DurableOrchestrationContext, step_name: str) -> Generator[
     """The orchestrator. Input `{task_id, traceparent}`; output: the status the task ends in."""
     given = context.get_input()
     about = {"task_id": given["task_id"], "traceparent": given.get("traceparent", "")}
-    patient = df.RetryOptions(first_retry_interval_in_milliseconds=FIRST_PAUSE_MS, max_number_of_attempts=MAX_ATTEMPTS)
     for _ in range(STEPS):
-        try:
-            outcome = yield context.call_activity_with_retry(step_name, patient, about)
-        except Exception as exc:  # what the package raises for a failed activity
-            raise failure_of(exc) from None
+        outcome = yield from tried(context, FIRST_PAUSE_MS, MAX_ATTEMPTS, step_name, about)
         if outcome["ended"]:
             return str(outcome["status"])
         if outcome["pause"]:
-            yield timer_in(context, outcome["pause"])
+            yield timer_towards(context, current(context) + timedelta(seconds=outcome["pause"]))
     context.continue_as_new(given)
     return None
 
@@ -255,10 +251,13 @@ async def revive(bound: LongTasks, client: df.DurableOrchestrationClient) -> Non
     """Open tasks that nothing happens to: one without an orchestrator gets one, one whose orchestrator was ended by
     hand, or failed, has failed."""
     async for task in bound.tasks.idle(settings().seconds(RECONCILE_AFTER_SECONDS)):
-        found = await _instance_status(client, task.id)
-        if found == "":
+        try:
+            found = await status_of(client, task.id)
+        except Transient:
+            continue  # the next round asks again
+        if found is None:
             await bound.run(client, task)
-        elif found in _DEAD:
+        elif found in ENDED:
             problem = TaskProblem("orchestrator-ended", f"the task's orchestrator is {found.lower()}")
             await _harmless(bound.tasks.end(task, "fail", problem=problem))
 
@@ -281,12 +280,3 @@ async def _harmless(move: Awaitable[Task]) -> None:
         await move
     except IllegalMove:
         return
-
-
-async def _instance_status(client: df.DurableOrchestrationClient, instance_id: str) -> str:
-    """The orchestrator's status; empty where there is none, `unknown` where Durable does not answer."""
-    try:
-        found = await client.get_status(instance_id)
-    except Exception:  # the client raises bare exceptions
-        return "unknown"
-    return found.runtime_status.name if found and found.runtime_status else ""
