@@ -12,10 +12,10 @@ import msgspec
 
 from blueprints.orders import return_store, returns, store
 from blueprints.orders.declaration import RETURN_AUTO_LIMIT
-from blueprints.orders.domain import Order
+from blueprints.orders.domain import MOST_LINES, Order
 from blueprints.orders.return_store import ReadReturn
 from blueprints.orders.returns import IllegalMove, Miscounted, NotReturnable, Return
-from blueprints.orders.service import in_trace_of
+from blueprints.orders.service import in_trace_of, visible
 from shared import ids
 from shared.clock import timestamp
 from shared.contracts.event import Event, EventData
@@ -35,10 +35,9 @@ from shared.persistence.cosmos import AlreadyExists, Changed
 from shared.settings import settings
 from shared.telemetry.log import Log
 from shared.web.auth import Principal
-from shared.web.body import Quantity, Sku, fingerprint
+from shared.web.body import Quantity, Sku, fingerprint, same_request
 from shared.web.paging import Page
 
-MOST_LINES = 1_000
 TRIES = 20
 """A hundred people decide one return at once: each that loses finds it decided at the next look."""
 
@@ -120,7 +119,7 @@ async def request(caller: Principal, order_id: str, key: str, asked: RequestRetu
     for item in asked.items:
         wanted[item.sku] += item.quantity
     for _ in range(TRIES):
-        order = await _visible(caller, order_id)
+        order = await visible(caller, order_id)
         before = await return_store.of_order(order_id)
         known = next((case for case in before if case.id == return_id), None)
         if known is not None:
@@ -144,13 +143,13 @@ def derive_id(order_id: str, key: str) -> str:
 
 async def list_of_order(caller: Principal, order_id: str) -> Page[ReturnView]:
     """The returns of the caller's own order; staff may see any. Raises NotFound."""
-    await _visible(caller, order_id)
+    await visible(caller, order_id)
     return Page(items=[view(case) for case in await return_store.of_order(order_id)], next_cursor=None)
 
 
 async def get(caller: Principal, order_id: str, return_id: str) -> ReturnView:
     """One return of the caller's own order; staff may see any. Raises NotFound."""
-    await _visible(caller, order_id)
+    await visible(caller, order_id)
     return view((await _existing(order_id, return_id)).case)
 
 
@@ -306,19 +305,8 @@ def _requested(
 
 
 def _repeated(case: Return, request_hash: str) -> ReturnView:
-    if case.request_hash != request_hash:
-        raise Unprocessable(
-            "this Idempotency-Key was used for another request; use a new key for a new return",
-            code="idempotency-key-reused",
-        )
+    same_request(case.request_hash, request_hash, "return")
     return view(replace(case, status="requested", history=case.history[:1], decided_by=None, refunded=None))
-
-
-async def _visible(caller: Principal, order_id: str) -> Order:
-    order = await store.get(order_id)
-    if order is None or not (order.customer_id == caller.subject or caller.is_staff):
-        raise NotFound("there is no such order")
-    return order
 
 
 async def _existing(order_id: str, return_id: str) -> ReadReturn:

@@ -38,6 +38,7 @@ from shared.settings import RECONCILE_AFTER_SECONDS, settings
 from shared.telemetry.log import Log
 from shared.telemetry.span import for_order
 from shared.web.auth import Principal
+from shared.web.body import same_request
 from shared.web.paging import Page, decode_cursor, encode_cursor
 
 CART_PATIENCE = (0.02, 0.05, 0.1, 0.2, 0.4, 0.8)
@@ -94,7 +95,7 @@ def derive_order_id(customer_id: str, key: str) -> str:
 
 
 async def get(caller: Principal, order_id: str) -> OrderView:
-    return view(await _visible(caller, order_id))
+    return view(await visible(caller, order_id))
 
 
 async def list_own(customer_id: str, cursor: str | None, limit: int) -> Page[OrderSummary]:
@@ -107,7 +108,7 @@ async def list_own(customer_id: str, cursor: str | None, limit: int) -> Page[Ord
 
 async def timeline(caller: Principal, order_id: str) -> Page[TimelineEntry]:
     """Everything that was told of the order, oldest first."""
-    await _visible(caller, order_id)
+    await visible(caller, order_id)
     entries = [
         TimelineEntry(event.time, event.type, event.source.removeprefix("/")) for event in await store.events(order_id)
     ]
@@ -117,7 +118,7 @@ async def timeline(caller: Principal, order_id: str) -> Page[TimelineEntry]:
 async def cancel(caller: Principal, order_id: str) -> OrderView:
     """Cancel at the shopper's wish: at once where nobody has decided the order, else as soon as shipping says that
     nothing of it is shipped. Raises Conflict once something is, or where it was cancelled for another reason."""
-    order = await _visible(caller, order_id)
+    order = await visible(caller, order_id)
     with in_trace_of(order, "orders_cancel"):
         if order.status == "placed":
             order = await settle(order_id, "cancel", "customer_request", order=order)
@@ -329,7 +330,8 @@ async def _cart(caller: Principal, cart_id: str, version: int | None) -> store.C
     return cart
 
 
-async def _visible(caller: Principal, order_id: str) -> Order:
+async def visible(caller: Principal, order_id: str) -> Order:
+    """The caller's own order; staff may see any. Raises NotFound."""
     order = await store.get(order_id)
     if order is None or not (order.customer_id == caller.subject or caller.is_staff):
         raise NotFound("there is no such order")
@@ -344,11 +346,7 @@ async def _existing(order_id: str) -> Order:
 
 
 def _repeated(order: Order, request_hash: str) -> OrderView:
-    if order.request_hash != request_hash:
-        raise Unprocessable(
-            "this Idempotency-Key was used for another request; use a new key for a new order",
-            code="idempotency-key-reused",
-        )
+    same_request(order.request_hash, request_hash, "order")
     return view(order.as_placed())
 
 

@@ -20,13 +20,13 @@ from shared.acting import acting
 from shared.contracts.event import Event, EventData
 from shared.contracts.orders import ReturnReceived
 from shared.contracts.payments import PaymentDisputeClosed, PaymentDisputed, PaymentRefunded, PaymentRefundFailed
-from shared.errors import Conflict, Contention, NotFound, Rejected, Transient, Unprocessable
+from shared.errors import Conflict, Contention, NotFound, Rejected, Transient
 from shared.money import LARGEST, Money
 from shared.persistence.cosmos import Changed
 from shared.telemetry.log import Log
 from shared.telemetry.span import for_order
 from shared.web.auth import Principal
-from shared.web.body import fingerprint
+from shared.web.body import fingerprint, same_request
 
 TRIES = 20
 """Refunds of one payment that are decided together take turns; each loses to every other at most once."""
@@ -67,11 +67,7 @@ async def by_staff(caller: Principal, order_id: str, key: str, asked: RefundOrde
     def decided(payment: Payment) -> Payment | None:
         known = payment.refunds.get(refund_id)
         if known is not None:
-            if known.request_hash != request_hash:
-                raise Unprocessable(
-                    "this Idempotency-Key was used for another request; use a new key for a new refund",
-                    code="idempotency-key-reused",
-                )
+            same_request(known.request_hash, request_hash, "refund")
             return None
         left = payment.refundable
         currency = payment.amount.currency if payment.amount else "XXX"
@@ -220,8 +216,9 @@ async def dispute(told: Disputed) -> None:
 async def unfinished(order_id: str) -> None:
     """Go on with the refunds of a payment that the provider has not been heard of. Raises Transient."""
     payment = await store.get(order_id)
-    for refund_id in () if payment is None else tuple(payment.refunds):
-        assert payment is not None, "it has refunds"
+    if payment is None:
+        return
+    for refund_id in tuple(payment.refunds):
         payment = await carry_out(payment, refund_id)
 
 

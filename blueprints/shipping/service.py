@@ -32,7 +32,7 @@ from shared.contracts.shipping import (
     ShipmentShipped,
     ShipmentStopped,
 )
-from shared.errors import Conflict, Contention, NotFound, Rejected, Transient, Unprocessable
+from shared.errors import Conflict, Contention, NotFound, Rejected, Transient
 from shared.messaging.again import tell_again
 from shared.patterns import Timestamp, whole
 from shared.persistence.cosmos import AlreadyExists, Changed
@@ -41,7 +41,7 @@ from shared.settings import settings
 from shared.telemetry.log import Log
 from shared.telemetry.span import for_order
 from shared.web.auth import Principal
-from shared.web.body import Quantity, Sku, fingerprint
+from shared.web.body import Quantity, Sku, fingerprint, same_request
 from shared.web.paging import Page
 
 MOST_LINES = 1_000
@@ -300,11 +300,7 @@ def _shipped(fulfilment: Fulfilment, wanted: dict[str, int] | None) -> tuple[Ful
 
 
 def _repeated(shipment: Shipment, request_hash: str) -> ShipmentView:
-    if shipment.request_hash != request_hash:
-        raise Unprocessable(
-            "this Idempotency-Key was used for another request; use a new key for a new shipment",
-            code="idempotency-key-reused",
-        )
+    same_request(shipment.request_hash, request_hash, "shipment")
     return view(shipment)
 
 

@@ -9,7 +9,7 @@ from typing import Annotated, TypeVar
 import azure.functions as func
 import msgspec
 
-from shared.errors import InvalidRequest, PayloadTooLarge, UnsupportedMediaType
+from shared.errors import InvalidRequest, PayloadTooLarge, Unprocessable, UnsupportedMediaType
 from shared.patterns import ORDER_ID, whole
 from shared.web.operation import PathParameter
 
@@ -59,3 +59,12 @@ def _without_values(reason: str) -> str:
 def fingerprint(body: msgspec.Struct) -> str:
     """The same text for the same request, however it was spaced or its keys ordered."""
     return hashlib.sha256(msgspec.json.encode(body, order="deterministic")).hexdigest()
+
+
+def same_request(known: str, asked: str, what: str) -> None:
+    """Two fingerprints of requests under one Idempotency-Key, which make one `what`. Raises Unprocessable for another."""
+    if known != asked:
+        raise Unprocessable(
+            f"this Idempotency-Key was used for another request; use a new key for a new {what}",
+            code="idempotency-key-reused",
+        )
