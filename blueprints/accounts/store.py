@@ -67,12 +67,8 @@ def _written(account: Account, etag: str | None) -> Operation:
 async def find(email: str, limit: int) -> list[Account]:
     """At most `limit` of the accounts with that e-mail address, whatever case it is written in."""
     query = "SELECT * FROM c WHERE c.email_key = @email"
-    found = []
-    async for document in ACCOUNTS.query(query, {"@email": email_key(email)}, limit=limit):
-        found.append({**document, "id": document["account_id"]})
-        if len(found) == limit:
-            break
-    return list(readable(ACCOUNTS, found, Account))
+    documents = await ACCOUNTS.first(query, {"@email": email_key(email)}, limit)
+    return list(readable(ACCOUNTS, ({**each, "id": each["account_id"]} for each in documents), Account))
 
 
 def email_key(email: str) -> str:

@@ -93,12 +93,7 @@ async def list_by_recipient(recipient_id: str, before: str | None, limit: int) -
     condition = "" if before is None else " AND c.sort_key < @before"
     query = f"SELECT * FROM c WHERE c.status = 'sent'{condition} ORDER BY c.sort_key DESC"  # noqa: S608 - fixed text
     parameters = {} if before is None else {"@before": before}
-    found: list[Document] = []
-    async for document in MAILS.query(query, parameters, key=recipient_id, limit=limit):
-        found.append(document)
-        if len(found) == limit:
-            break
-    return list(readable(MAILS, found, Mail))
+    return list(readable(MAILS, await MAILS.first(query, parameters, limit, recipient_id), Mail))
 
 
 async def remove_all(recipient_id: str, but: str = "") -> None:

@@ -268,7 +268,7 @@ def _kept(letter: Letter, caller: Principal, why: str) -> SetAside:
 
 async def set_aside_page(cursor: str | None, limit: int) -> Page[SetAsideView]:
     """What was set aside, the latest first. Raises InvalidRequest."""
-    found = [each async for each in store.page_set_aside(decode_cursor(cursor, "set-aside"), limit + 1)]
+    found = await store.page_set_aside(decode_cursor(cursor, "set-aside"), limit + 1)
     more = len(found) > limit
     items = [_aside(kept) for _, kept in found[:limit]]
     return Page(items, encode_cursor(found[limit - 1][0], "set-aside") if more else None)

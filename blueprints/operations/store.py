@@ -7,7 +7,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -15,7 +15,7 @@ import msgspec
 from blueprints.operations.declaration import SERVICE
 from blueprints.operations.domain import Fate
 from shared.messaging.dead_letters import Letter
-from shared.persistence.cosmos import AlreadyExists, Changed, Container, Document, create, patch, replace
+from shared.persistence.cosmos import AlreadyExists, Changed, Container, create, patch, replace
 from shared.persistence.documents import document_of, readable
 from shared.settings import TASK_KEEP_SECONDS, settings
 from shared.tasks.store import NAME, Tasks
@@ -137,12 +137,7 @@ async def sent(task_id: str, after: str | None, limit: int) -> list[Sent]:
     condition = "" if after is None else " AND c.sort_key > @after"
     query = f"SELECT * FROM c WHERE c.type = 'fate'{condition} ORDER BY c.sort_key"  # noqa: S608 - fixed texts
     parameters = {} if after is None else {"@after": f"{int(after):020}"}
-    found: list[Document] = []
-    async for document in ITEMS.query(query, parameters, key=task_id, limit=limit):
-        found.append(document)
-        if len(found) == limit:
-            break
-    return list(readable(ITEMS, found, Sent))
+    return list(readable(ITEMS, await ITEMS.first(query, parameters, limit, task_id), Sent))
 
 
 async def set_aside(kept: SetAside) -> None:
@@ -162,14 +157,9 @@ async def find_set_aside(dead_letter_id: str, queue: str) -> SetAside | None:
     return next(iter(readable(SET_ASIDE, [] if document is None else [document], SetAside)), None)
 
 
-async def page_set_aside(after: str | None, limit: int) -> AsyncIterator[tuple[str, SetAside]]:
+async def page_set_aside(after: str | None, limit: int) -> list[tuple[str, SetAside]]:
     """What is set aside, the latest first, with the place of each in the list; at most `limit`, after the place."""
     condition = "" if after is None else " WHERE c.sort_key < @after"
     query = f"SELECT * FROM c{condition} ORDER BY c.sort_key DESC"  # noqa: S608 - fixed texts
-    count = 0
-    async for document in SET_ASIDE.query(query, {} if after is None else {"@after": after}, limit=limit):
-        for kept in readable(SET_ASIDE, [document], SetAside):
-            yield str(document["sort_key"]), kept
-        count += 1
-        if count == limit:
-            return
+    documents = await SET_ASIDE.first(query, {} if after is None else {"@after": after}, limit)
+    return [(str(each["sort_key"]), kept) for each in documents for kept in readable(SET_ASIDE, [each], SetAside)]

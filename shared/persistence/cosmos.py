@@ -163,6 +163,18 @@ class Container:
             async for item in page:
                 yield item
 
+    async def first(
+        self, query: str, parameters: Mapping[str, Any], limit: int, key: str | None = None
+    ) -> list[Document]:
+        """At most `limit` items of a `SELECT *`, each once: the client gives some twice where a physical range splits
+        while it asks all of them (azure-cosmos 4.17)."""
+        found: dict[str, Document] = {}
+        async for document in self.query(query, parameters, key=key, limit=limit):
+            found[document["_rid"]] = document
+            if len(found) == limit:
+                break
+        return list(found.values())
+
     async def read_many(self, keys: Sequence[str]) -> list[Document]:
         """The items whose id and partition key are the same, for each of `keys` that exists."""
         if not keys:

@@ -15,7 +15,7 @@ from shared.clock import timestamp, utc_now
 from shared.declaration import Container as Declared
 from shared.declaration import Service
 from shared.errors import Unprocessable
-from shared.persistence.cosmos import AlreadyExists, Changed, Container, Document
+from shared.persistence.cosmos import AlreadyExists, Changed, Container
 from shared.persistence.documents import document_of, read_as, readable
 from shared.tasks.task import ENDED, OPEN, Progress, Task, TaskProblem, moved
 from shared.web.paging import Page, decode_cursor, encode_cursor
@@ -93,13 +93,8 @@ class Tasks:
                 conditions.append("c.sort_key < @after" if name == "after" else f"c.{name} = @{name}")
                 parameters[f"@{name}"] = value
         query = f"SELECT * FROM c WHERE {' AND '.join(conditions)} ORDER BY c.sort_key DESC"  # noqa: S608 - fixed texts
-        found: dict[str, Document] = {}
-        async for document in self.container.query(query, parameters, limit=limit + 1):
-            found[document["id"]] = document
-            if len(found) > limit:
-                break
-        documents = list(found.values())[:limit]
-        more = len(found) > limit
+        found = await self.container.first(query, parameters, limit + 1)
+        documents, more = found[:limit], len(found) > limit
         return Page(
             list(readable(self.container, documents, Task)),
             encode_cursor(documents[-1]["sort_key"], scope) if more else None,

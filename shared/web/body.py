@@ -62,7 +62,7 @@ def fingerprint(body: msgspec.Struct) -> str:
 
 
 def same_request(known: str, asked: str, what: str) -> None:
-    """Two fingerprints of requests under one Idempotency-Key, which make one `what`. Raises Unprocessable for another."""
+    """Fingerprints of two requests under one Idempotency-Key. Raises Unprocessable, naming what it would have made."""
     if known != asked:
         raise Unprocessable(
             f"this Idempotency-Key was used for another request; use a new key for a new {what}",
