@@ -13,8 +13,8 @@ from typing import cast
 
 from aiohttp import web
 
-from localazure.connections import Server
-from localazure.part import HOST
+from localazure.connections import Runner, Server
+from localazure.part import HOST, Config
 
 log = logging.getLogger("localazure.connections")
 
@@ -36,6 +36,25 @@ async def listen(runner: web.BaseRunner, listening: socket.socket, context: ssl.
     site = Site(runner, listening, context)
     await site.start()
     return site
+
+
+class HttpServer:
+    """A part with one port, which speaks HTTP. What else it owns, and in which order all of it stops, the part says."""
+
+    def __init__(self, application: web.Application, config: Config) -> None:
+        # With cancellation, a caller that hangs up frees its handler; what it asked for goes on where it must.
+        self._runner = Runner(application, config.timeouts, handler_cancellation=True, shutdown_timeout=1)
+        self._bound = config.port
+        self.port = 0
+
+    @property
+    def url(self) -> str:
+        return f"http://localhost:{self.port}"
+
+    async def listen(self) -> None:
+        """Accept connections, on a `port` that is known from now on. Raises OSError for one in use."""
+        await self._runner.setup()
+        self.port = (await listen(self._runner, bound(self._bound))).port
 
 
 class Site(web.BaseSite):

@@ -13,7 +13,6 @@ import msgspec
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
-from localazure.connections import Runner
 from localazure.easypost import representation
 from localazure.easypost.body import read_body
 from localazure.easypost.engine import Engine
@@ -23,7 +22,7 @@ from localazure.easypost.model import Status, Tracker, new_id
 from localazure.easypost.store import SCHEMA, Store
 from localazure.easypost.webhooks import Webhooks
 from localazure.faults import Desk, dropped
-from localazure.listening import bound, listen
+from localazure.listening import HttpServer
 from localazure.origins import own_machine
 from localazure.part import Config, Server
 from localazure.storage import open_database
@@ -57,7 +56,7 @@ class _Call:
     status: int = 200
 
 
-class EasyPostServer:
+class EasyPostServer(HttpServer):
     """The listening socket, the webhooks that leave, and the file behind both."""
 
     def __init__(self, config: Config) -> None:
@@ -75,17 +74,10 @@ class EasyPostServer:
         )
         self._engine = Engine(self._store, config.clock, self._webhooks.on_event)
         self._desk = Desk(self._faults)
-        self._runner = Runner(self._application(), config.timeouts, handler_cancellation=True, shutdown_timeout=1)
-        self._bound = config.port
-        self.port = 0
-
-    @property
-    def url(self) -> str:
-        return f"http://localhost:{self.port}"
+        super().__init__(self._application(), config)
 
     async def listen(self) -> None:
-        await self._runner.setup()
-        self.port = (await listen(self._runner, bound(self._bound))).port
+        await super().listen()
         self._webhooks.start()
 
     async def stop(self) -> None:

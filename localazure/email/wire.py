@@ -9,13 +9,12 @@ import msgspec
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
-from localazure.connections import Runner
 from localazure.email import page, signing
 from localazure.email.engine import Sent, opened
 from localazure.email.errors import EmailError, Injected, InvalidRequest, UnknownAddress
 from localazure.email.faults import Faults
 from localazure.faults import Desk, dropped
-from localazure.listening import bound, listen
+from localazure.listening import HttpServer
 from localazure.origins import own_machine_alone
 from localazure.part import Config, Server
 
@@ -27,7 +26,7 @@ LARGEST = 10_000_000
 LONGEST_ID = 100
 
 
-class EmailServer:
+class EmailServer(HttpServer):
     """The listening socket and the file behind it."""
 
     def __init__(self, config: Config) -> None:
@@ -37,17 +36,7 @@ class EmailServer:
         self._engine = opened(config.file("email.sqlite3"), config.clock, senders)
         self._faults = Faults()
         self._desk = Desk(self._faults)
-        self._runner = Runner(self._application(), config.timeouts, handler_cancellation=True, shutdown_timeout=1)
-        self._bound = config.port
-        self.port = 0
-
-    @property
-    def url(self) -> str:
-        return f"http://localhost:{self.port}"
-
-    async def listen(self) -> None:
-        await self._runner.setup()
-        self.port = (await listen(self._runner, bound(self._bound))).port
+        super().__init__(self._application(), config)
 
     async def stop(self) -> None:
         self._desk.stop()

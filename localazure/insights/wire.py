@@ -16,7 +16,6 @@ from aiohttp.typedefs import Handler
 
 from localazure import json_text
 from localazure.certificate import CERTIFICATE
-from localazure.connections import Runner
 from localazure.faults import Desk, dropped
 from localazure.insights import representation
 from localazure.insights.console import configuration
@@ -35,7 +34,7 @@ from localazure.insights.errors import (
 )
 from localazure.insights.faults import Fault, Faults
 from localazure.insights.store import Store
-from localazure.listening import bound, listen
+from localazure.listening import HttpServer
 from localazure.origins import own_machine_alone
 from localazure.part import Config, Server
 from localazure.parts import FUNCTIONS
@@ -65,7 +64,7 @@ def _number(config: Config, option: str, default: float) -> float:
     return number
 
 
-class InsightsServer:
+class InsightsServer(HttpServer):
     """The listening socket and the file behind it."""
 
     def __init__(self, config: Config) -> None:
@@ -80,17 +79,7 @@ class InsightsServer:
         self._faults = Faults()
         self._clock = config.clock
         self._desk = Desk(self._faults)
-        self._runner = Runner(self._application(), config.timeouts, handler_cancellation=True, shutdown_timeout=1)
-        self._bound = config.port
-        self.port = 0
-
-    @property
-    def url(self) -> str:
-        return f"http://localhost:{self.port}"
-
-    async def listen(self) -> None:
-        await self._runner.setup()
-        self.port = (await listen(self._runner, bound(self._bound))).port
+        super().__init__(self._application(), config)
 
     async def stop(self) -> None:
         self._desk.stop()

@@ -12,10 +12,9 @@ import msgspec
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
-from localazure.connections import Runner
 from localazure.faults import Desk, dropped
 from localazure.json_text import read_as
-from localazure.listening import bound, listen
+from localazure.listening import HttpServer
 from localazure.origins import own_machine
 from localazure.part import Config, Server
 from localazure.storage import open_database
@@ -70,7 +69,7 @@ def _read(body: bytes, kind: type[T]) -> T:
         raise InvalidRequest(f"The request could not be understood: {exc}") from exc
 
 
-class StripeServer:
+class StripeServer(HttpServer):
     """The listening socket, the webhooks that leave, and the file behind both."""
 
     def __init__(self, config: Config) -> None:
@@ -89,18 +88,10 @@ class StripeServer:
         self._engine = Engine(self._store, config.clock, self._webhooks.on_event)
         self._api = Api(self._store, self._engine)
         self._desk = Desk(self._faults)
-        # With cancellation, a caller that hangs up frees its handler; what it asked for goes on where it must.
-        self._runner = Runner(self._application(), config.timeouts, handler_cancellation=True, shutdown_timeout=1)
-        self._bound = config.port
-        self.port = 0
-
-    @property
-    def url(self) -> str:
-        return f"http://localhost:{self.port}"
+        super().__init__(self._application(), config)
 
     async def listen(self) -> None:
-        await self._runner.setup()
-        self.port = (await listen(self._runner, bound(self._bound))).port
+        await super().listen()
         self._webhooks.start()
 
     async def stop(self) -> None:
