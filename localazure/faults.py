@@ -12,6 +12,8 @@ from typing import Generic, Protocol, TypeVar
 import msgspec
 from aiohttp import web
 
+from localazure.json_text import read_as
+
 
 class Counted(Protocol):
     """A fault. `count`: how many calls it strikes; `None`: every one, until it is cleared."""
@@ -20,6 +22,19 @@ class Counted(Protocol):
 
 
 F = TypeVar("F", bound=Counted)
+
+
+def read_order(text: bytes, kind: type[F], refusal: Callable[[str], Exception]) -> F:
+    """The fault that JSON orders. Raises the part's own `refusal`, made of words that name what is wrong."""
+    try:
+        return read_as(text, kind)
+    except ValueError as exc:
+        raise refusal(f"the fault is malformed: {exc}") from exc
+
+
+def never_strikes(fault: Counted) -> bool:
+    """Whether its count leaves it no call."""
+    return fault.count is not None and fault.count < 1
 
 
 class Faults(Generic[F]):
@@ -36,6 +51,11 @@ class Faults(Generic[F]):
 
     def clear(self) -> None:
         self._faults.clear()
+
+    def put(self, fault: F) -> F:
+        """The fault, which is in force from now on."""
+        self._faults.append(fault)
+        return fault
 
     def strike(self, strikes: Callable[[F], bool]) -> F | None:
         """The oldest fault that strikes this call, used up once."""

@@ -63,7 +63,7 @@ class Faults(faults.Faults[Fault]):
         except TypeError as exc:
             raise BadRequest(f"a fault has other fields: {exc}") from exc
         _check(fault)
-        self._faults.append(fault)
+        self.put(fault)
 
     def take(self, database: str, container: str, operation: str, method: str) -> Fault | None:
         """The fault that befalls this request, if any."""

@@ -45,12 +45,11 @@ class Faults(faults.Faults[Fault]):
     def order(self, text: bytes) -> Fault:
         """Raises Unreadable or Invalid for an order that cannot be understood, naming what is wrong."""
         fault = read_body(text, Fault)
-        if fault.seconds < 0 or (fault.count is not None and fault.count < 1):
+        if fault.seconds < 0 or faults.never_strikes(fault):
             raise Invalid("the fault's seconds and count must be positive")
         if fault.operation != "*" and (fault.kind == "silence") != (fault.operation == "webhook"):
             raise Invalid("silence is the fault of webhooks, and their only one")
-        self._faults.append(fault)
-        return fault
+        return self.put(fault)
 
     def take(self, operation: Operation, tracking_code: str) -> Fault | None:
         """The fault that strikes this call, used up once."""

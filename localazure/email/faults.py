@@ -8,7 +8,6 @@ import msgspec
 
 from localazure import faults
 from localazure.email.errors import InvalidRequest
-from localazure.json_text import read_as
 
 
 class Fault(msgspec.Struct, forbid_unknown_fields=True):
@@ -33,14 +32,10 @@ class Faults(faults.Faults[Fault]):
 
     def order(self, text: bytes) -> Fault:
         """Raises InvalidRequest for an order that cannot be understood, naming what is wrong."""
-        try:
-            fault = read_as(text, Fault)
-        except ValueError as exc:
-            raise InvalidRequest(f"the fault is malformed: {exc}") from exc
-        if fault.count is not None and fault.count < 1:
+        fault = faults.read_order(text, Fault, InvalidRequest)
+        if faults.never_strikes(fault):
             raise InvalidRequest("the fault's count must be positive")
-        self._faults.append(fault)
-        return fault
+        return self.put(fault)
 
     def take(self, recipients: list[str]) -> Fault | None:
         """The fault that strikes a message to these, used up once."""

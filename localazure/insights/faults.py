@@ -8,7 +8,6 @@ import msgspec
 
 from localazure import faults
 from localazure.insights.errors import BadArgument
-from localazure.json_text import read_as
 
 
 class Fault(msgspec.Struct, forbid_unknown_fields=True):
@@ -35,14 +34,10 @@ class Faults(faults.Faults[Fault]):
 
     def order(self, text: bytes) -> Fault:
         """Raises BadArgument for an order that cannot be understood, naming what is wrong."""
-        try:
-            fault = read_as(text, Fault)
-        except ValueError as exc:
-            raise BadArgument(f"the fault is malformed: {exc}") from exc
-        if not 0 <= fault.seconds <= 3600 or fault.every < 1 or (fault.count is not None and fault.count < 1):
+        fault = faults.read_order(text, Fault, BadArgument)
+        if not 0 <= fault.seconds <= 3600 or fault.every < 1 or faults.never_strikes(fault):
             raise BadArgument("the fault's seconds, every and count must be positive")
-        self._faults.append(fault)
-        return fault
+        return self.put(fault)
 
     def take(self) -> Fault | None:
         """The fault that strikes this call, used up once."""

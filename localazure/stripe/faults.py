@@ -8,7 +8,6 @@ from typing import Literal
 import msgspec
 
 from localazure import faults
-from localazure.json_text import read_as
 from localazure.stripe.errors import InvalidRequest
 
 Operation = Literal["create", "confirm", "capture", "cancel", "refund", "retrieve", "list", "search"]
@@ -49,16 +48,12 @@ class Faults(faults.Faults[Fault]):
 
     def order(self, text: bytes) -> Fault:
         """Raises InvalidRequest for an order that cannot be understood, naming what is wrong."""
-        try:
-            fault = read_as(text, Fault)
-        except ValueError as exc:
-            raise InvalidRequest(f"the fault is malformed: {exc}") from exc
+        fault = faults.read_order(text, Fault, InvalidRequest)
         if wrong := [name for name in fault.match if not name.startswith("metadata.")]:
             raise InvalidRequest(f"the fault cannot match {wrong[0]}; it matches metadata.<key> alone", param="match")
-        if fault.seconds < 0 or (fault.count is not None and fault.count < 1):
+        if fault.seconds < 0 or faults.never_strikes(fault):
             raise InvalidRequest("the fault's seconds and count must be positive")
-        self._faults.append(fault)
-        return fault
+        return self.put(fault)
 
     def take(self, operations: Collection[Operation], metadata: Callable[[], Mapping[str, str]]) -> Fault | None:
         """The fault that strikes this call, used up once."""
