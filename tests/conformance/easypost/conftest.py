@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import aiohttp
 import easypost
 import pytest
 
 from localazure.clock import ManualClock
 from localazure.easypost import PART
 from localazure.part import Config, Server
+from tests.conformance.webhooks import local
 
-PATIENCE = 10.0
 START = 1_780_000_000.0
 SECRET = "hook_of_the_test"
 
@@ -41,12 +40,7 @@ class Carriers:
         await self.local("POST", "faults", {"operation": operation, "kind": kind, **details})
 
     async def local(self, method: str, path: str, body: Any = None) -> Any:
-        async with (
-            aiohttp.ClientSession() as session,
-            session.request(method, f"{self.server.url}/_local/{path}", json=body) as answer,
-        ):
-            answer.raise_for_status()
-            return await answer.json()
+        return await local(self.server.url, method, path, body)
 
 
 def client_of(server: Server, key: str = "EZTK_local", timeout: int = 10) -> Any:
@@ -71,11 +65,3 @@ async def running(
 async def carriers() -> AsyncIterator[Carriers]:
     async with running() as made:
         yield made
-
-
-async def until(true: Callable[[], Any], clock: ManualClock, step: float = 0) -> Any:
-    """Let the loop run, with so many seconds at each look, until something is the case."""
-    async with asyncio.timeout(PATIENCE):
-        while not (result := true()):
-            await clock.advance(step)
-    return result

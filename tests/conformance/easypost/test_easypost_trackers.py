@@ -19,7 +19,8 @@ from easypost.errors import (
 )
 
 from localazure.easypost.model import TEST_CODES
-from tests.conformance.easypost.conftest import PATIENCE, Carriers, client_of, running
+from tests.conformance.easypost.conftest import Carriers, client_of, running
+from tests.conformance.webhooks import PATIENCE
 
 
 @pytest.mark.parametrize(("code", "status"), TEST_CODES.items())

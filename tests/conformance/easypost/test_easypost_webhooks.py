@@ -11,7 +11,8 @@ from aiohttp import web
 from easypost.errors import SignatureVerificationError
 from easypost.util import validate_webhook
 
-from tests.conformance.easypost.conftest import SECRET, Carriers, running, until
+from tests.conformance.easypost.conftest import SECRET, Carriers, running
+from tests.conformance.webhooks import taking, until
 
 
 class Endpoint:
@@ -34,14 +35,8 @@ class Endpoint:
 @pytest.fixture
 async def endpoint() -> AsyncIterator[Endpoint]:
     endpoint = Endpoint()
-    application = web.Application()
-    application.router.add_post("/webhooks", endpoint.take)
-    runner = web.AppRunner(application, access_log=None)
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
-    endpoint.url = f"http://127.0.0.1:{runner.addresses[0][1]}/webhooks"
-    yield endpoint
-    await runner.cleanup()
+    async with taking(endpoint.take) as endpoint.url:
+        yield endpoint
 
 
 @pytest.fixture

@@ -10,7 +10,6 @@ from functools import reduce
 from pathlib import Path
 from typing import Any
 
-import aiohttp
 import pytest
 import requests
 import stripe
@@ -18,8 +17,8 @@ import stripe
 from localazure.clock import ManualClock
 from localazure.part import Config, Server
 from localazure.stripe import PART
+from tests.conformance.webhooks import PATIENCE, local
 
-PATIENCE = 10.0
 START = 1_780_000_000.0
 
 ORDER: dict[str, Any] = {
@@ -83,12 +82,7 @@ class Provider:
         await self._local("DELETE", "faults")
 
     async def _local(self, method: str, path: str, body: Any = None) -> Any:
-        async with (
-            aiohttp.ClientSession() as session,
-            session.request(method, f"{self.url}/_local/{path}", json=body) as answer,
-        ):
-            answer.raise_for_status()
-            return await answer.json()
+        return await local(self.url, method, path, body)
 
 
 @asynccontextmanager
@@ -131,14 +125,6 @@ async def either(request: pytest.FixtureRequest, provider: Provider) -> AsyncIte
     client = request.param(provider.url)
     yield client
     await client.close()
-
-
-async def until(true: Callable[[], Any], clock: ManualClock) -> Any:
-    """Let the loop run, at a standing clock, until something is the case."""
-    async with asyncio.timeout(PATIENCE):
-        while not (result := true()):
-            await clock.advance(0)
-    return result
 
 
 async def held(ask: Ask, **changes: Any) -> Any:

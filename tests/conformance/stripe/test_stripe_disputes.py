@@ -8,8 +8,9 @@ import aiohttp
 import pytest
 import stripe
 
-from tests.conformance.stripe.conftest import Ask, Provider, held, until
+from tests.conformance.stripe.conftest import Ask, Provider, held
 from tests.conformance.stripe.test_stripe_webhooks import Endpoint, counted, endpoint, notifying  # noqa: F401 - a fixture
+from tests.conformance.webhooks import until
 
 
 async def taken(ask: Ask) -> str:

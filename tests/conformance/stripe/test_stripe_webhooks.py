@@ -15,7 +15,8 @@ from aiohttp import web
 
 from localazure import webhooks
 from localazure.clock import ManualClock
-from tests.conformance.stripe.conftest import ORDER, START, AsyncClient, Provider, asking, held, running, until
+from tests.conformance.stripe.conftest import ORDER, START, AsyncClient, Provider, asking, held, running
+from tests.conformance.webhooks import taking, until
 
 SECRET = "whsec_of_the_test"
 
@@ -48,14 +49,8 @@ class Endpoint:
 @pytest.fixture
 async def endpoint() -> AsyncIterator[Endpoint]:
     endpoint = Endpoint()
-    application = web.Application()
-    application.router.add_post("/webhooks", endpoint.take)
-    runner = web.AppRunner(application, access_log=None)
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
-    endpoint.url = f"http://127.0.0.1:{runner.addresses[0][1]}/webhooks"
-    yield endpoint
-    await runner.cleanup()
+    async with taking(endpoint.take) as endpoint.url:
+        yield endpoint
 
 
 @asynccontextmanager
