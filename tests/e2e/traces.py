@@ -6,7 +6,7 @@ import asyncio
 import secrets
 import textwrap
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import aiohttp
@@ -110,10 +110,22 @@ async def placed(shopper: Client, body: Any) -> tuple[str, str]:
     return answer.json["id"], answer.headers["traceparent"].split("-")[1]
 
 
-def tree(text: str) -> str:
-    """A tree as a test writes it, its siblings in any order; `×2` is a span twice."""
-    lines = textwrap.dedent(text).strip("\n").splitlines()
-    return "\n".join(line for block in _sorted(lines) for line in block)
+def tree(text: str, parts: Mapping[str, str]) -> str:
+    """A tree as a test writes it, its siblings in any order; `×2` is a span twice, `<…>` all of the part of that name.
+
+    Raises KeyError for a part that there is not.
+    """
+    return "\n".join(line for block in _sorted(_written_out(text, parts)) for line in block)
+
+
+def _written_out(text: str, parts: Mapping[str, str]) -> list[str]:
+    lines: list[str] = []
+    for line in textwrap.dedent(text).strip().splitlines():
+        said = line.lstrip(" ")
+        indent = " " * (len(line) - len(said))
+        part = _written_out(parts[said[1:-1]], parts) if said.startswith("<") else [said]
+        lines += [indent + inner for inner in part]
+    return lines
 
 
 def _sorted(lines: list[str]) -> list[list[str]]:
