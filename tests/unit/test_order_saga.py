@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Generator
-from dataclasses import dataclass, field
 from datetime import datetime, timedelta, tzinfo
 from itertools import pairwise
 from typing import Any
@@ -18,7 +16,7 @@ from blueprints.orders.saga import ASK, EVENTS, LOOK_UP, SETTLE, order_saga
 from shared.clock import parse_timestamp, timestamp
 from shared.orchestration import LONGEST_TIMER, ActivityFailed, timer_towards
 from shared.recovery import LATE_START_SECONDS, ORDER_DEADLINE_SECONDS
-from tests.unit.driving import Context, Task
+from tests.unit.driving import Context, Drive
 
 PLACED_AT = "2026-03-01T12:00:00.000Z"
 PLACED = parse_timestamp(PLACED_AT)
@@ -31,75 +29,37 @@ GIVEN = {
 GARBAGE = ("OK", '"accepted"', {"stock": "reserved"}, None, 5, "", '"\\"reserved\\""')
 
 
-@dataclass
-class Run:
+class Run(Drive):
     """One instance of the saga, with the facts that its activities find, and what it asked them for."""
 
-    facts: dict[str, Any] = field(default_factory=lambda: {"status": "placed", "replies": {}})
-    late: float = 0.0
-    given: dict[str, Any] = field(default_factory=lambda: dict(GIVEN))
-    looked_up: int = 0
-    asked: int = 0
-    settled: list[dict[str, Any]] = field(default_factory=list)
-    output: str | None = None
+    def __init__(
+        self, facts: dict[str, Any] | None = None, late: float = 0.0, given: dict[str, Any] | None = None
+    ) -> None:
+        self.facts = facts or {"status": "placed", "replies": {}}
+        self.settled: list[dict[str, Any]] = []
+        began = PLACED + timedelta(seconds=late)
+        activities = {LOOK_UP: self._find, ASK: self._find, SETTLE: self._settle}
+        super().__init__(order_saga, dict(given or GIVEN), began, activities)
 
-    def __post_init__(self) -> None:
-        self.context = Context(self.given, (PLACED + timedelta(seconds=self.late)).replace(tzinfo=None))
-        self._saga: Generator[Any, Any, str] = order_saga(self.context)
-        self._buffered: list[tuple[str, Any]] = []
-        self._waiting: Task | None = None
-        self._go_on(None)
+    def _find(self, _: Any) -> dict[str, Any]:
+        return self.facts
+
+    def _settle(self, asked: dict[str, Any]) -> str:
+        self.settled.append(asked)
+        return "confirmed" if asked["command"] == "confirm" else "cancelled"
 
     @property
-    def ended(self) -> bool:
-        return self.output is not None
+    def looked_up(self) -> int:
+        """How often it looked the facts up."""
+        return self._times(LOOK_UP)
 
-    def hear(self, name: str, data: Any) -> None:
-        """An event comes; one that nobody waits for yet is kept, as Durable keeps it."""
-        self._buffered.append((name, data))
-        self._deliver()
+    @property
+    def asked_for_stock(self) -> int:
+        """How often it asked for the stock."""
+        return self._times(ASK)
 
-    def time_out(self) -> None:
-        assert self._waiting is not None
-        timer = self.context.timers[-1]
-        timer.is_completed = True
-        self.context.current_utc_datetime = datetime.fromisoformat(timer.name).replace(tzinfo=None)
-        self._go_on(timer)
-
-    def _deliver(self) -> None:
-        while self._waiting is not None and not self.ended:
-            names = {task.name: task for task in self._waiting.of if task.kind == "event"}
-            known = next((item for item in self._buffered if item[0] in names), None)
-            if known is None:
-                return
-            self._buffered.remove(known)
-            task = names[known[0]]
-            task.result, task.is_completed = known[1], True
-            self._go_on(task)
-
-    def _go_on(self, value: Any) -> None:
-        self._waiting = None
-        try:
-            while True:
-                task = self._saga.send(value)
-                if task.kind == "any":
-                    self._waiting = task
-                    break
-                value = self._act(task)
-        except StopIteration as stop:
-            self.output = stop.value
-        self._deliver()
-
-    def _act(self, task: Task) -> Any:
-        if task.name == LOOK_UP:
-            self.looked_up += 1
-            return self.facts
-        if task.name == ASK:
-            self.asked += 1
-            return self.facts
-        assert task.name == SETTLE
-        self.settled.append(task.input)
-        return "confirmed" if task.input["command"] == "confirm" else "cancelled"
+    def _times(self, activity: str) -> int:
+        return [name for name, _ in self.asked].count(activity)
 
     @property
     def decision(self) -> tuple[str, str | None] | None:
@@ -139,12 +99,12 @@ def test_whatever_comes_in_whatever_order_and_encoding_the_first_decisive_state_
             run.hear(name, encoded(said, twice))
         assert run.ended == (expected is not None)
     if expected is None:
-        run.time_out()
+        run.wait()
         assert (run.decision, run.looked_up) == (("cancel", "timed_out"), 1)
     else:
         assert run.decision == (None if expected[0] == "" else expected)
         assert run.looked_up == (expected[0] == "")
-        assert run.context.timers[0].cancelled
+        assert run.timers[0].cancelled
 
 
 @pytest.mark.parametrize("twice", [False, True], ids=["once", "twice"])
@@ -161,45 +121,45 @@ PAID = {"status": "placed", "replies": {"payment": "authorized"}}
 
 def test_where_the_money_comes_first_the_stock_is_asked_for_once_it_is_there() -> None:
     run = Run(given=MONEY_FIRST, facts=PAID)
-    assert run.asked == 0
+    assert run.asked_for_stock == 0
     run.hear("payment", "authorized")
-    assert (run.asked, run.ended) == (1, False)
+    assert (run.asked_for_stock, run.ended) == (1, False)
     run.hear("stock", "reserved")
-    assert (run.asked, run.looked_up, run.decision) == (1, 0, ("confirm", None))
+    assert (run.asked_for_stock, run.looked_up, run.decision) == (1, 0, ("confirm", None))
 
 
 def test_where_the_stock_was_asked_for_at_once_it_is_not_asked_for_again() -> None:
     run = Run(facts=PAID)
     run.hear("payment", "authorized")
     run.hear("stock", "reserved")
-    assert (run.asked, run.decision) == (0, ("confirm", None))
+    assert (run.asked_for_stock, run.decision) == (0, ("confirm", None))
 
 
 def test_no_stock_is_asked_for_where_the_money_was_refused() -> None:
     run = Run(given=MONEY_FIRST)
     run.hear("payment", "payment_declined")
-    assert (run.asked, run.decision) == (0, ("cancel", "payment_declined"))
+    assert (run.asked_for_stock, run.decision) == (0, ("cancel", "payment_declined"))
 
 
 def test_money_that_is_only_said_to_be_there_asks_for_nothing_and_the_real_answer_is_still_heard() -> None:
     run = Run(given=MONEY_FIRST)
     run.hear("payment", "authorized")  # somebody else raised it: nothing is recorded
-    assert (run.asked, run.ended) == (1, False)
+    assert (run.asked_for_stock, run.ended) == (1, False)
     run.facts = PAID
     run.hear("payment", "authorized")
     run.hear("stock", "reserved")
-    assert (run.asked, run.decision) == (2, ("confirm", None))
+    assert (run.asked_for_stock, run.decision) == (2, ("confirm", None))
 
 
 def test_an_order_that_was_cancelled_before_its_stock_was_asked_for_is_over() -> None:
     run = Run(given=MONEY_FIRST, facts={"status": "cancelled", "replies": {"payment": "authorized"}})
     run.hear("payment", "authorized")
-    assert (run.asked, run.decision, run.output) == (1, None, "cancelled")
+    assert (run.asked_for_stock, run.decision, run.output) == (1, None, "cancelled")
 
 
 def test_a_saga_that_starts_late_and_finds_the_money_there_asks_for_the_stock() -> None:
     run = Run(given=MONEY_FIRST, facts=PAID, late=LATE_START_SECONDS + 1)
-    assert (run.asked, run.ended) == (1, False)
+    assert (run.asked_for_stock, run.ended) == (1, False)
     run.hear("stock", "out_of_stock")
     assert run.decision == ("cancel", "out_of_stock")
 
@@ -260,7 +220,7 @@ def test_a_saga_that_starts_in_time_looks_nothing_up() -> None:
 def test_at_the_deadline_an_answer_that_was_recorded_and_never_heard_still_counts(name: str) -> None:
     run = Run(facts={"status": "placed", "replies": dict(GOOD)})
     run.hear(name, GOOD[name])  # type: ignore[index]  # parametrised over its keys
-    run.time_out()
+    run.wait()
     assert run.decision == ("confirm", None)
 
 
@@ -268,11 +228,11 @@ def test_a_deadline_of_weeks_is_waited_for_in_timers_that_the_extension_does_not
     due = PLACED + timedelta(days=7, seconds=5)
     run = Run(given={**GIVEN, "deadline": timestamp(due)})
     for _ in range(3):
-        run.time_out()
+        run.wait()
         assert not run.ended
-    run.time_out()
+    run.wait()
     assert run.decision == ("cancel", "timed_out")
-    moments = [PLACED, *(datetime.fromisoformat(timer.name) for timer in run.context.timers)]
+    moments = [PLACED, *(datetime.fromisoformat(timer.name) for timer in run.timers)]
     assert moments[-1] == due
     assert all(later - earlier <= LONGEST_TIMER for earlier, later in pairwise(moments))
 
@@ -293,7 +253,7 @@ def test_a_timer_is_set_in_utc_whatever_offset_its_moment_has(zone: tzinfo) -> N
 def test_an_instance_of_an_older_release_takes_the_steps_of_its_history() -> None:
     old = {name: value for name, value in GIVEN.items() if name != "placed_at"}
     run = Run(given=old, late=LATE_START_SECONDS * 10)
-    run.time_out()
+    run.wait()
     assert (run.looked_up, run.decision) == (0, ("cancel", "timed_out"))
 
 
