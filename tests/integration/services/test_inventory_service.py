@@ -315,17 +315,10 @@ async def test_what_was_sold_and_taken_back_is_on_the_shelf_again_once(
         await deliver(story, name)
         if cleaned and name == "confirmed":
             for sku in skus:
-                await cleaned_up(sku)
+                await clean(sku)
     assert {await counts(sku) for sku in skus} == {(5, 0)}
     reservation = await store.get_reservation(story.order_id)
     assert reservation is not None and reservation.status == "released"
-
-
-async def cleaned_up(sku: str) -> None:
-    document = await store.get_stock(sku)
-    assert document is not None
-    stock = store.stock_of(document)
-    await store.clean({sku: domain.sold(stock, await store.get_reservations(stock.holds))})
 
 
 async def test_taking_back_while_the_shelf_is_cleaned_counts_every_piece_once() -> None:
@@ -335,7 +328,7 @@ async def test_taking_back_while_the_shelf_is_cleaned_counts_every_piece_once() 
         await deliver(story, "placed")
         await deliver(story, "confirmed")
         both = (deliver(story, "cancelled"), deliver(story, "cancelled"))
-        await asyncio.gather(cleaned_up(sku), *both, cleaned_up(sku), return_exceptions=True)
+        await asyncio.gather(clean(sku), *both, clean(sku), return_exceptions=True)
         await deliver(story, "cancelled")
         assert await counts(sku) == (5, 0)
 
