@@ -60,6 +60,14 @@ async def back(addresses: dict[str, str], order: Story) -> int:
     return int(intent["refunded"])
 
 
+async def paid_back_by_hand(addresses: dict[str, str], order: Story, amount: int) -> Notice:
+    """Pay back at the provider itself; what it tells of that."""
+    intent_id = str((await payment_of(order)).intent_id)
+    client = stripe.StripeClient("sk_test_local", base_addresses={"api": addresses["stripe"]})
+    await asyncio.to_thread(client.v1.refunds.create, {"payment_intent": intent_id, "amount": amount})
+    return Notice(REFUNDED, order.order_id, Intent(intent_id, "taken"))
+
+
 async def test_what_came_back_is_paid_back_once_however_often_its_event_comes(addresses: dict[str, str]) -> None:
     order = await paid()
     received = came_back(order, 123)
@@ -165,14 +173,8 @@ async def test_a_confirmation_that_comes_after_the_cancellation_takes_nothing(ad
 
 async def test_what_was_paid_back_at_the_provider_is_noted_and_counts(addresses: dict[str, str]) -> None:
     order = await paid()
-    payment = await payment_of(order)
-    client = stripe.StripeClient("sk_test_local", base_addresses={"api": addresses["stripe"]})
-    await asyncio.to_thread(
-        client.v1.refunds.create,
-        {"payment_intent": str(payment.intent_id), "amount": 150},
-    )
+    notice = await paid_back_by_hand(addresses, order, 150)
     await ask(order, 100)
-    notice = Notice(REFUNDED, order.order_id, Intent(str(payment.intent_id), "taken"))
     await asyncio.gather(*(service.hear(notice) for _ in range(3)))
     assert await back(addresses, order) == 250
     assert (await told(store.PAYMENTS, order.order_id)).count("payment.refunded") == 2
@@ -184,15 +186,10 @@ async def test_a_refund_at_the_provider_that_was_not_heard_of_makes_ours_fail_an
     addresses: dict[str, str],
 ) -> None:
     order = await paid()
-    payment = await payment_of(order)
-    client = stripe.StripeClient("sk_test_local", base_addresses={"api": addresses["stripe"]})
-    await asyncio.to_thread(
-        client.v1.refunds.create,
-        {"payment_intent": str(payment.intent_id), "amount": 400},
-    )
+    notice = await paid_back_by_hand(addresses, order, 400)
     assert (await ask(order, 200)).status == "failed"
     assert (await told(store.PAYMENTS, order.order_id))[-1] == "payment.refund_failed"
-    await service.hear(Notice(REFUNDED, order.order_id, Intent(str(payment.intent_id), "taken")))
+    await service.hear(notice)
     assert (await ask(order, 100)).status == "made"
     assert await back(addresses, order) == 500
 
