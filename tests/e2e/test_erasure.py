@@ -19,12 +19,9 @@ from tests.e2e.conftest import ADDRESS, PATIENCE, Client, System, started
 @pytest.fixture(scope="module")
 def hasty(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
     """A system in which nobody has long to think it over."""
-    patience = pytest.MonkeyPatch()
-    patience.setenv("ERASURE_COOLING_OFF_SECONDS", "2")
-    patience.setenv("ERASURE_CHASE_SECONDS", "2")
-    with started(tmp_path_factory.mktemp("forgotten")) as running:
+    settings = {"ERASURE_COOLING_OFF_SECONDS": "2", "ERASURE_CHASE_SECONDS": "2"}
+    with started(tmp_path_factory.mktemp("forgotten"), app=settings) as running:
         yield running
-    patience.undo()
 
 
 async def signed_in(system: System, session: aiohttp.ClientSession, account: str, **claims: str) -> Client:

@@ -16,19 +16,16 @@ from tests.e2e.conftest import PATIENCE, ROOT, Client, Login, Stocked, System, b
 
 DEADLINE = 150
 """Seconds that orders wait here: what they wait for is dead until somebody has mended it."""
+SETTINGS = {"RECONCILE_AFTER_SECONDS": "600", "ORDER_CREDIT": "100000000"}
+"""Nobody asks again by itself: what dies stays dead. And inventory does not wait for the money."""
 BACK_OFFICE = "local-back-office-primary"
 ENDED = ("completed", "failed", "cancelled")
 
 
 @pytest.fixture(scope="module")
 def system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
-    with pytest.MonkeyPatch.context() as patch:
-        # nobody asks again by itself: what dies stays dead
-        patch.setenv("RECONCILE_AFTER_SECONDS", "600")
-        # inventory does not wait for the money
-        patch.setenv("ORDER_CREDIT", "100000000")
-        with started(tmp_path_factory.mktemp("operate"), deadline=DEADLINE) as running:
-            yield running
+    with started(tmp_path_factory.mktemp("operate"), deadline=DEADLINE, app=SETTINGS) as running:
+        yield running
 
 
 @pytest.fixture

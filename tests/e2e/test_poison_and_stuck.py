@@ -14,15 +14,13 @@ from scripts.bus import connected
 from tests.e2e.conftest import ADDRESS, PATIENCE, ROOT, Client, Login, Provider, Stocked, System, started
 
 DEADLINE = 4
+SETTINGS = {"RECONCILE_SCHEDULE": "* * * * * *", "RECONCILE_AFTER_SECONDS": "1"}
 
 
 @pytest.fixture(scope="module")
 def system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("RECONCILE_SCHEDULE", "* * * * * *")
-        patch.setenv("RECONCILE_AFTER_SECONDS", "1")
-        with started(tmp_path_factory.mktemp("stuck"), deadline=DEADLINE) as running:
-            yield running
+    with started(tmp_path_factory.mktemp("stuck"), deadline=DEADLINE, app=SETTINGS) as running:
+        yield running
 
 
 def _subscriptions() -> list[tuple[str, str, str]]:

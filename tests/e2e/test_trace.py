@@ -16,10 +16,8 @@ from tests.e2e.traces import Trace, asked, placed, trace_of
 @pytest.fixture(scope="module")
 def system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
     """One where everybody has credit: stock and money are asked for at once, whoever has paid before."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("ORDER_CREDIT", "1000000")
-        with started(tmp_path_factory.mktemp("trace")) as running:
-            yield running
+    with started(tmp_path_factory.mktemp("trace"), app={"ORDER_CREDIT": "1000000"}) as running:
+        yield running
 
 
 LAST = {
