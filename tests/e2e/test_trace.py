@@ -10,13 +10,12 @@ import pytest
 
 from tests.e2e.conftest import Client, Provider, Stocked, System, basket, started
 from tests.e2e.order_traces import HEARD
-from tests.e2e.traces import Trace, asked, placed, trace_of
+from tests.e2e.traces import CREDIT, Trace, asked, placed, trace_of
 
 
 @pytest.fixture(scope="module")
 def system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
-    """One where everybody has credit: stock and money are asked for at once, whoever has paid before."""
-    with started(tmp_path_factory.mktemp("trace"), app={"ORDER_CREDIT": "1000000"}) as running:
+    with started(tmp_path_factory.mktemp("trace"), app=CREDIT) as running:
         yield running
 
 

@@ -11,17 +11,16 @@ import aiohttp
 import pytest
 from azure.cosmos.aio import CosmosClient
 
-from blueprints import SERVICES
 from localazure.cosmos import EMULATOR_KEY
 from scripts.bus import connected
 from shared.messaging.publisher import encode
 from shared.persistence.outbox import event_of
-from tests.e2e.conftest import Client, Login, Provider, Stocked, System, basket, started
+from tests.e2e.conftest import Client, Provider, Stocked, System, basket
 from tests.e2e.order_traces import CONFIRMED
-from tests.e2e.traces import KEY, Trace, label, newcomer, placed, trace_of, without_calls
+from tests.e2e.traces import HOSTS, Trace, label, newcomer, placed, trace_of, traced, without_calls
+from tests.e2e.traces import staff as staff
 
 DEADLINE = 120
-SETTINGS = {"ORDER_CREDIT": "1000000", "STRIPE_TIMEOUT_SECONDS": str(DEADLINE)}
 """A provider that does not answer is waited for until what came before has been told, and its caller is dead."""
 UNDER_WAY = {"orders: POST /v1/orders", "orders: start order_saga", "orders: raise stock", "orders: stock"}
 """Told, when all has happened but for the payment."""
@@ -35,22 +34,15 @@ TWICE = {
 }
 
 
-@pytest.fixture(scope="module", params=["one host", "a host for each service"])
+@pytest.fixture(scope="module", params=HOSTS)
 def system(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
-    split = [] if request.param == "one host" else ["--split", ",".join(SERVICES)]
-    quiet = ["--set", "stripe.webhook_events=charge.refunded"]
-    with started(tmp_path_factory.mktemp("again"), *split, *quiet, deadline=DEADLINE, app=SETTINGS) as running:
+    with traced(tmp_path_factory.mktemp("again"), request.param, deadline=DEADLINE, provider=DEADLINE) as running:
         yield running
 
 
 @pytest.fixture
 async def shopper(system: System, session: aiohttp.ClientSession) -> Client:
     return await newcomer(system, session)
-
-
-@pytest.fixture
-async def staff(login: Login) -> Client:
-    return (await login("staff")).at_gateway(KEY)
 
 
 async def kill_workers(system: System, session: aiohttp.ClientSession) -> int:

@@ -1,7 +1,4 @@
-"""What happens for one order is one trace: its tree, down to each call of the database, is exactly this one.
-
-The provider sends no webhooks here: who hears first would be chance (`test_trace.py` has them).
-"""
+"""What happens for one order is one trace: its tree, down to each call of the database, is exactly this one."""
 
 from __future__ import annotations
 
@@ -11,32 +8,23 @@ from collections.abc import Iterator
 import aiohttp
 import pytest
 
-from blueprints import SERVICES
-from tests.e2e.conftest import PATIENCE, Client, Login, Provider, Stocked, System, basket, started
+from tests.e2e.conftest import PATIENCE, Client, Provider, Stocked, System, basket
 from tests.e2e.order_traces import CANCELLED, CONFIRMED, DECLINED, TIMED_OUT
-from tests.e2e.traces import KEY, Trace, newcomer, placed, trace_of
+from tests.e2e.traces import HOSTS, Trace, newcomer, placed, trace_of, traced
+from tests.e2e.traces import staff as staff
 
 DEADLINE = 10
-SETTINGS = {"ORDER_CREDIT": "1000000", "STRIPE_TIMEOUT_SECONDS": "60"}
-"""Everybody has credit: stock and money are asked for at once, whoever has paid before."""
 
 
-@pytest.fixture(scope="module", params=["one host", "a host for each service"])
+@pytest.fixture(scope="module", params=HOSTS)
 def system(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
-    split = [] if request.param == "one host" else ["--split", ",".join(SERVICES)]
-    quiet = ["--set", "stripe.webhook_events=charge.refunded"]
-    with started(tmp_path_factory.mktemp("edges"), *split, *quiet, deadline=DEADLINE, app=SETTINGS) as running:
+    with traced(tmp_path_factory.mktemp("edges"), request.param, deadline=DEADLINE, provider=60) as running:
         yield running
 
 
 @pytest.fixture
 async def shopper(system: System, session: aiohttp.ClientSession) -> Client:
     return await newcomer(system, session)
-
-
-@pytest.fixture
-async def staff(login: Login) -> Client:
-    return (await login("staff")).at_gateway(KEY)
 
 
 async def heard_of_the_stock(system: System, session: aiohttp.ClientSession, order_id: str) -> None:

@@ -6,16 +6,24 @@ import asyncio
 import secrets
 import textwrap
 from collections import defaultdict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import aiohttp
+import pytest
 
+from blueprints import SERVICES
 from localazure.insights.wire import DEFAULT_KEY
-from tests.e2e.conftest import Client, System
+from tests.e2e.conftest import Client, Login, System, started
 
 KEY = "local-back-office-primary"
 """A subscription key of the gateway that every caller may use."""
+CREDIT = {"ORDER_CREDIT": "1000000"}
+"""App settings by which everybody has credit: stock and money are asked for at once, whoever has paid before."""
+HOSTS = {"one host": (), "a host for each service": ("--split", ",".join(SERVICES))}
+"""What runs the app → the arguments for `up`."""
 PATIENCE = 90.0
 """Records are sent every five seconds, by each worker process for itself."""
 ROUND = 7.0
@@ -27,6 +35,24 @@ EVERYTHING = (
 )
 COSMOS = "Azure DocumentDB"
 Row = dict[str, Any]
+
+
+@contextmanager
+def traced(folder: Path, hosts: str, *, deadline: int, provider: int) -> Iterator[System]:
+    """A system with credit for everybody, on `hosts` of `HOSTS`, whose provider is waited for so many seconds.
+
+    The provider sends no webhooks: who hears first would be chance (`test_trace.py` has them).
+    """
+    quiet = ("--set", "stripe.webhook_events=charge.refunded")
+    settings = {**CREDIT, "STRIPE_TIMEOUT_SECONDS": str(provider)}
+    with started(folder, *HOSTS[hosts], *quiet, deadline=deadline, app=settings) as running:
+        yield running
+
+
+@pytest.fixture
+async def staff(login: Login) -> Client:
+    """Staff at the gateway: where each service has a host of its own, there is no other way in."""
+    return (await login("staff")).at_gateway(KEY)
 
 
 async def asked(system: System, session: aiohttp.ClientSession, query: str) -> list[Row]:
