@@ -28,6 +28,7 @@ from shared.clock import timestamp, utc_now
 from shared.errors import Conflict, InvalidRequest, NotFound, Transient
 from shared.faultpoints import crash_point
 from shared.messaging import dead_letters
+from shared.messaging.client import open_all
 from shared.messaging.dead_letters import Letter
 from shared.messaging.topology import SUBSCRIPTIONS
 from shared.persistence.cosmos import AlreadyExists
@@ -80,9 +81,13 @@ async def dead_letters_page(asked: Mapping[str, str], cursor: str | None, limit:
     queue, first = _position(decode_cursor(cursor, scope))
     found: list[DeadLetterSummary] = []
     looked = 0
-    for topic, name in sorted(SUBSCRIPTIONS):
-        if (topic, name) < queue or asked.get("topic", topic) != topic or asked.get("service", name) != name:
-            continue
+    queues = [
+        (topic, name)
+        for topic, name in sorted(SUBSCRIPTIONS)
+        if (topic, name) >= queue and asked.get("topic", topic) == topic and asked.get("service", name) == name
+    ]
+    await open_all((topic, name, True) for topic, name in queues)
+    for topic, name in queues:
         start = first if (topic, name) == queue else 1
         async for letter in dead_letters.browse(topic, name, first=start):
             if len(found) == limit or looked == MOST_LOOKED_AT:

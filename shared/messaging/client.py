@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Iterable
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
@@ -65,6 +67,14 @@ async def peek(queue: Queue, first: int, most: int) -> list[ServiceBusReceivedMe
                 if last:
                     raise Transient("the message broker does not answer at present", retry_after=1) from exc
     raise AssertionError("the last try has an answer or an error")
+
+
+async def open_all(queues: Iterable[Queue]) -> None:
+    """Open the receivers that only look, for those that have none yet, at once: each takes a third of a second.
+
+    Raises Transient.
+    """
+    await asyncio.gather(*(peek(queue, 1, 1) for queue in queues if queue not in _peekers))
 
 
 async def _forget(queue: Queue) -> None:
