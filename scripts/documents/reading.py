@@ -1,0 +1,110 @@
+"""Blocks, commands, code, links and headings of a Markdown file."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+_BASH = shutil.which("bash") or "bash"
+_FENCE = re.compile(r"^```(?P<info>[^`\n]*)\n(?P<text>.*?)^```$", re.MULTILINE | re.DOTALL)
+_CODE = re.compile(r"`([^`\n]+)`")
+_LINK = re.compile(r"\]\(([^)\s]+)\)")
+_HEADING = re.compile(r"^#+ +(.+)$", re.MULTILINE)
+_PLACEHOLDER = re.compile(r"<[A-Za-z][^<>|&;]*>|…")
+
+
+@dataclass(frozen=True)
+class Block:
+    """A fenced block: its language, its marks (`needs=az` as `{"needs": "az"}`), its text and the line it begins at."""
+
+    language: str
+    marks: dict[str, str]
+    text: str
+    line: int
+
+
+@dataclass(frozen=True)
+class Command:
+    """One command of a block that is typed, with what follows it on the line; `line` counts from 1 in the file."""
+
+    text: str
+    line: int
+    marks: dict[str, str]
+
+    @property
+    def is_example(self) -> bool:
+        """Whether the reader has to complete it."""
+        return _PLACEHOLDER.search(self.text) is not None
+
+    @property
+    def needs(self) -> list[str]:
+        """Programs that a machine with Python, make, git and curl may lack."""
+        return [name for name in self.marks.get("needs", "").split(",") if name]
+
+
+class Document:
+    """A Markdown file, read once."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._text = path.read_text(encoding="utf-8")
+        self.prose = _FENCE.sub("", self._text)
+
+    @property
+    def blocks(self) -> Iterator[Block]:
+        for found in _FENCE.finditer(self._text):
+            language, *marks = found["info"].split() or [""]
+            line = self._text.count("\n", 0, found.start()) + 2
+            yield Block(language, dict(mark.partition("=")[::2] for mark in marks), found["text"], line)
+
+    @property
+    def commands(self) -> Iterator[Command]:
+        """In order. Raises ValueError for a block that is no complete shell text."""
+        for block in self.blocks:
+            if block.language == "sh":
+                for text, line in _commands(block.text.splitlines(), block.line):
+                    yield Command(text, line, block.marks)
+
+    @property
+    def code(self) -> set[str]:
+        """What stands between backticks in the prose."""
+        return set(_CODE.findall(self.prose))
+
+    @property
+    def links(self) -> set[str]:
+        """Targets of links that do not lead elsewhere."""
+        return {link for link in _LINK.findall(self.prose) if "://" not in link}
+
+    @property
+    def anchors(self) -> set[str]:
+        """What the headings are called in links: in lower case, blanks as hyphens, without other punctuation."""
+        return {
+            re.sub(r"[^\w\- ]", "", heading.strip().lower()).replace(" ", "-")
+            for heading in _HEADING.findall(self.prose)
+        }
+
+
+def _commands(lines: Iterable[str], number: int) -> Iterator[tuple[str, int]]:
+    """Lines that belong together: a command goes on where the shell would ask for more."""
+    pending: list[str] = []
+    for offset, line in enumerate(lines):
+        if not pending and not line.strip():
+            continue
+        pending.append(line)
+        text = "\n".join(pending)
+        if not line.endswith("\\") and _is_complete(text):
+            yield text, number + offset - len(pending) + 1
+            pending = []
+    if pending:
+        raise ValueError(f"line {number}: the block ends within a command: {pending[0]}")
+
+
+def _is_complete(text: str) -> bool:
+    done = subprocess.run(  # noqa: S603 - the shell only reads it
+        [_BASH, "-n"], input=_PLACEHOLDER.sub("x", text), capture_output=True, text=True, check=False
+    )
+    return done.returncode == 0
