@@ -8,10 +8,11 @@ import secrets
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from scripts.dataset import Basket, read
+from scripts.seed import show
 from scripts.shop import ApiError, Shop
 
 BASKET = "536365"
@@ -25,6 +26,8 @@ ADDRESS = {
 LAST_WORD = {"confirmed": "commerce.payment.captured.v1", "cancelled": "commerce.order.cancelled.v1"}
 PATIENCE = 60.0
 """Seconds that a freshly filled catalog may take to reach the orders service, and an order to be settled."""
+TELLING = 25
+"""Lines of a cart after which a line tells how far it is: they go in one after the other."""
 
 
 def order_of(lines: Iterable[tuple[str, int]]) -> dict[str, Any]:
@@ -37,16 +40,24 @@ def order_of(lines: Iterable[tuple[str, int]]) -> dict[str, Any]:
 
 
 async def buy(shop: Shop, basket: Basket, payment_method: str) -> dict[str, Any]:
-    """Fill a cart, order it, and print the order's timeline as it grows. Returns the settled order."""
-    cart = await shop.call("POST", "/carts")
+    """Fill a cart, order it, and print the order's timeline as it grows. Returns the settled order.
+
+    A product that stands in several rows of the basket is one line of the cart.
+    """
+    pieces = Counter[str]()
     for sku, quantity in basket.lines:
+        pieces[sku] += quantity
+    cart, began = await shop.call("POST", "/carts"), time.monotonic()
+    for done, (sku, quantity) in enumerate(pieces.items(), 1):
         cart = await shop.call("PUT", f"/carts/{cart['id']}/items/{sku}", {"quantity": quantity})
+        if len(pieces) > TELLING and (done % TELLING == 0 or done == len(pieces)):
+            show("cart", done, len(pieces), time.monotonic() - began)
     order, started = await place(
         shop,
         {
             "cart_id": cart["id"],
             "cart_version": cart["version"],
-            "expected_total": await total_of(shop, basket.lines),
+            "expected_total": await total_of(shop, pieces),
             "shipping_address": ADDRESS,
             "payment_method": payment_method,
         },
@@ -58,15 +69,12 @@ async def buy(shop: Shop, basket: Basket, payment_method: str) -> dict[str, Any]
     return await follow(shop, order["id"], started)
 
 
-async def total_of(shop: Shop, lines: Iterable[tuple[str, int]]) -> dict[str, Any]:
-    """What the lines cost by the prices that the catalog shows."""
-    pieces = Counter[str]()
-    for sku, quantity in lines:
-        pieces[sku] += quantity
-    amount, cursor = 0, ""
-    while pieces:
+async def total_of(shop: Shop, pieces: Mapping[str, int]) -> dict[str, Any]:
+    """What so many pieces of each SKU cost by the prices that the catalog shows."""
+    left, amount, cursor = dict(pieces), 0, ""
+    while left:
         page = await shop.call("GET", f"/products?limit=100{cursor and f'&cursor={cursor}'}")
-        amount += sum(pieces.pop(item["sku"], 0) * item["price"]["amount"] for item in page["items"])
+        amount += sum(left.pop(item["sku"], 0) * item["price"]["amount"] for item in page["items"])
         if page["next_cursor"] is None:
             break
         cursor = page["next_cursor"]

@@ -23,7 +23,7 @@ async def seed(shop: Shop, products: Sequence[Product]) -> None:
 
     def progress(done: int) -> None:
         if done % 50 == 0 or done == len(products):
-            _progress(done, len(products), time.monotonic() - started)
+            show("products", done, len(products), time.monotonic() - started)
 
     await each(products, lambda product: put(shop, product), AT_ONCE, progress)
 
@@ -55,11 +55,12 @@ async def seeded(shop: Shop, products: Sequence[Product]) -> bool:
     return True
 
 
-def _progress(done: int, total: int, seconds: float) -> None:
+def show(what: str, done: int, total: int, seconds: float) -> None:
+    """One line that grows: how much of it is done, and for how long it has taken."""
     width = 30
     bar = "█" * (width * done // total)
     end = "\n" if done == total else ""
-    print(f"\r  products {bar:<{width}} {done}/{total}  {seconds:.0f} s", end=end, flush=True)
+    print(f"\r  {what} {bar:<{width}} {done}/{total}  {seconds:.0f} s", end=end, flush=True)
 
 
 async def main() -> None:

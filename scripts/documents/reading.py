@@ -19,12 +19,14 @@ _PLACEHOLDER = re.compile(r"<[A-Za-z][^<>|&;]*>|…")
 
 @dataclass(frozen=True)
 class Block:
-    """A fenced block: its language, its marks (`needs=az` as `{"needs": "az"}`), its text and the line it begins at."""
+    """A fenced block: its language, its marks (`needs=az` as `{"needs": "az"}`), its text, the line it begins at, and
+    the heading above it."""
 
     language: str
     marks: dict[str, str]
     text: str
     line: int
+    section: str
 
 
 @dataclass(frozen=True)
@@ -34,6 +36,7 @@ class Command:
     text: str
     line: int
     marks: dict[str, str]
+    section: str = ""
 
     @property
     def is_example(self) -> bool:
@@ -59,7 +62,8 @@ class Document:
         for found in _FENCE.finditer(self._text):
             language, *marks = found["info"].split() or [""]
             line = self._text.count("\n", 0, found.start()) + 2
-            yield Block(language, dict(mark.partition("=")[::2] for mark in marks), found["text"], line)
+            *_, section = ["", *_HEADING.findall(_FENCE.sub("", self._text[: found.start()]))]
+            yield Block(language, dict(mark.partition("=")[::2] for mark in marks), found["text"], line, section)
 
     @property
     def commands(self) -> Iterator[Command]:
@@ -67,7 +71,7 @@ class Document:
         for block in self.blocks:
             if block.language == "sh":
                 for text, line in _commands(block.text.splitlines(), block.line):
-                    yield Command(text, line, block.marks)
+                    yield Command(text, line, block.marks, block.section)
 
     @property
     def code(self) -> set[str]:
@@ -92,7 +96,7 @@ def _commands(lines: Iterable[str], number: int) -> Iterator[tuple[str, int]]:
     """Lines that belong together: a command goes on where the shell would ask for more."""
     pending: list[str] = []
     for offset, line in enumerate(lines):
-        if not pending and not line.strip():
+        if not pending and line.strip()[:1] in ("", "#"):
             continue
         pending.append(line)
         text = "\n".join(pending)
