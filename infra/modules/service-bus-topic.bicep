@@ -1,15 +1,10 @@
 // One service's topic, and the subscriptions that others have to it.
 
-type Rule = {
-  name: string
-  label: string?
-  to: string?
-}
-
 type Subscription = {
   topic: string
   name: string
-  rules: Rule[]
+  @description('SQL condition of what it lets in')
+  filter: string
 }
 
 type TopicProperties = {
@@ -31,11 +26,6 @@ param name string
 param topicProperties TopicProperties
 param subscriptionProperties SubscriptionProperties
 param subscriptions Subscription[]
-
-var rules = flatten(map(
-  subscriptions,
-  subscription => map(subscription.rules, rule => { ...rule, subscription: subscription.name })
-))
 
 resource namespace 'Microsoft.ServiceBus/namespaces@2026-01-01' existing = {
   name: namespaceName
@@ -67,25 +57,15 @@ resource subscription 'Microsoft.ServiceBus/namespaces/topics/subscriptions@2026
   }
 ]
 
-// Azure makes this rule with every subscription, and it takes every message: here it takes none
-resource nothing 'Microsoft.ServiceBus/namespaces/topics/subscriptions/rules@2026-01-01' = [
-  for (_, index) in subscriptions: {
+// Azure makes this rule with every subscription, and it takes every message. It is the only one here: on the Standard
+// tier each rule that a message is held against costs as much as a message
+resource rule 'Microsoft.ServiceBus/namespaces/topics/subscriptions/rules@2026-01-01' = [
+  for (entry, index) in subscriptions: {
     parent: subscription[index]
     name: '$Default'
     properties: {
       filterType: 'SqlFilter'
-      sqlFilter: { sqlExpression: '1=0' }
+      sqlFilter: { sqlExpression: entry.filter }
     }
-  }
-]
-
-resource rule 'Microsoft.ServiceBus/namespaces/topics/subscriptions/rules@2026-01-01' = [
-  for rule in rules: {
-    name: '${namespaceName}/${name}/${rule.subscription}/${rule.name}'
-    properties: {
-      filterType: 'CorrelationFilter'
-      correlationFilter: rule.?to == null ? { label: rule.?label } : { to: rule.?to }
-    }
-    dependsOn: [subscription]
   }
 ]

@@ -42,7 +42,7 @@ def gates(model: Model) -> list[Gate]:
             model.credits,
             limit["service-bus-standard-credits"],
             "credits/s",
-            "Premium, which has none; no rules where a subscription takes every event",
+            "Premium, which has none",
         ),
         Gate(
             f"Cosmos DB serverless, the container `{container}`",

@@ -52,9 +52,9 @@ def _service(service: Service, services: list[Service]) -> dict[str, Any]:
         "containers": [_container(container) for container in (*service.containers, LEASES)],
         "topic": service.name if service.publishes else None,
         "subscriptions": [
-            {"topic": publisher.name, "name": name, "rules": rules}
+            {"topic": publisher.name, "name": name, "filter": expression}
             for publisher in services
-            for name, rules in subscriptions(publisher, [service])
+            for name, expression in subscriptions(publisher, [service])
         ],
         "connections": [
             {"name": setting.name, "resource": setting.resource, "identityPart": setting.identity_part}

@@ -6,9 +6,8 @@ from collections.abc import Iterator
 from copy import deepcopy
 from typing import Any
 
-from shared.contracts.event import EventData, type_of
+from shared.contracts.event import type_of
 from shared.declaration import Container, Service
-from shared.messaging.dead_letters import REDRIVE
 
 LEASES = Container("leases", "id")
 """Where a service's change feed notes how far it has come."""
@@ -24,6 +23,10 @@ SUBSCRIPTION = {
     "MaxDeliveryCount": 10,
     "RequiresSession": False,
 }
+DEFAULT_RULE = "$Default"
+"""Azure makes it with every subscription: ours stands in its place."""
+MOST_OF_A_FILTER = 1024
+"""Characters of a SQL filter's condition ("Service Bus quotas")."""
 MOST = {"DefaultMessageTimeToLive": "PT1H", "DuplicateDetectionHistoryTimeWindow": "PT5M"}
 """The longest that Microsoft's emulator takes, by the schema of its configuration; ours are longer."""
 
@@ -50,18 +53,12 @@ def service_bus(services: list[Service]) -> dict[str, Any]:
                     "Properties": SUBSCRIPTION,
                     "Rules": [
                         {
-                            "Name": rule["name"],
-                            "Properties": {
-                                "FilterType": "Correlation",
-                                "CorrelationFilter": {
-                                    name.capitalize(): rule[name] for name in ("label", "to") if rule[name]
-                                },
-                            },
+                            "Name": DEFAULT_RULE,
+                            "Properties": {"FilterType": "Sql", "SqlFilter": {"SqlExpression": expression}},
                         }
-                        for rule in rules
                     ],
                 }
-                for name, rules in subscriptions(publisher, services)
+                for name, expression in subscriptions(publisher, services)
             ],
         }
         for publisher in services
@@ -103,18 +100,19 @@ def indexing(container: Container) -> dict[str, Any]:
     }
 
 
-def subscriptions(publisher: Service, hearers: list[Service]) -> Iterator[tuple[str, list[dict[str, str | None]]]]:
-    """The subscriptions of `hearers` to a topic: name, and the rules.
+def subscriptions(publisher: Service, hearers: list[Service]) -> Iterator[tuple[str, str]]:
+    """The subscriptions of `hearers` to a topic: name, and the SQL filter of its one rule.
 
-    Each rule lets one label pass, and the last what is addressed to this subscription alone: a dead letter that is sent
-    again (`shared.messaging.dead_letters`).
+    It lets in the events that are heard, by their label, and what is addressed to this subscription alone: a dead
+    letter that is sent again (`shared.messaging.dead_letters`). Raises ValueError for one too long for Service Bus.
     """
     for hearer in hearers:
         if publisher.name in hearer.hears:
-            rules = [_rule(event) for event in hearer.events(publisher.name)]
-            yield hearer.name, [*rules, {"name": REDRIVE, "label": None, "to": hearer.name}]
-
-
-def _rule(event: type[EventData]) -> dict[str, str | None]:
-    name = type_of(event)
-    return {"name": name.replace(".", "-"), "label": name, "to": None}
+            labels = ", ".join(f"'{type_of(event)}'" for event in hearer.events(publisher.name))
+            expression = f"sys.Label IN ({labels}) OR sys.To = '{hearer.name}'"
+            if len(expression) > MOST_OF_A_FILTER:
+                raise ValueError(
+                    f"{hearer.name} hears too much of {publisher.name}: its filter has {len(expression)} characters, "
+                    f"and Service Bus takes {MOST_OF_A_FILTER}"
+                )
+            yield hearer.name, expression

@@ -3,8 +3,8 @@
 Looking is peeking, which locks nothing and counts as no delivery; it needs the right to receive and no other. A dead
 letter that is sent again is another message with an id of its own: inside the duplicate-detection window the broker
 drops one whose id it has seen. It is addressed to the one subscription that failed: a topic gives a message to all
-whose rules let it pass, so the copy's label is one that no other rule knows, and a rule of each subscription takes what
-is addressed to it (`docs/decisions/0065`).
+whose filter lets it pass, so the copy's label is one that no filter knows, and each subscription's takes what is
+addressed to it (`docs/decisions/0065`).
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from azure.servicebus.aio import ServiceBusReceiver
 
 REDRIVE = "redrive"
-"""Label of what is sent again, and name of the rule that takes it."""
+"""Label of what is sent again, which is no event's."""
 TASK, FROM, LABEL = "redrive_task", "redrive_from", "redrive_label"
 """Properties of the copy: the task that sent it, the number of the dead letter it was, and the label that this had."""
 _REASONS = frozenset({"DeadLetterReason", "DeadLetterErrorDescription"})

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 import secrets
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from azure.servicebus import ServiceBusMessage, ServiceBusSubQueue
@@ -27,10 +29,15 @@ def _subscriptions() -> list[tuple[str, str, str]]:
     """Every subscription of the system, with a label that its rules let in."""
     document = json.loads((ROOT / "infra" / "servicebus.json").read_bytes())
     return [
-        (topic["Name"], subscription["Name"], subscription["Rules"][0]["Properties"]["CorrelationFilter"]["Label"])
+        (topic["Name"], subscription["Name"], _labels(subscription)[0])
         for topic in document["UserConfig"]["Namespaces"][0]["Topics"]
         for subscription in topic["Subscriptions"]
     ]
+
+
+def _labels(subscription: dict[str, Any]) -> list[str]:
+    [rule] = subscription["Rules"]
+    return re.findall(r"'(commerce[^']+)'", rule["Properties"]["SqlFilter"]["SqlExpression"])
 
 
 async def test_a_poison_event_in_every_subscription_stops_nobody(

@@ -66,9 +66,9 @@ def test_a_limit_holds_just_below_the_rate_at_which_it_is_met(gate: Gate) -> Non
 def test_the_first_limit_is_that_of_service_bus_standard() -> None:
     first = gates(MODEL)[0]
     assert first.name.startswith("Service Bus Standard")
-    # five sent, seven delivered; 22 rules on each of two order events, six on one of inventory, thirteen on two
-    assert MODEL.credits(1) == 5 + 7 + 2 * 22 + 1 * 6 + 2 * 13
-    assert first.met_at() == pytest.approx(1000 / 88, rel=1e-3)
+    # five sent, seven delivered; six subscriptions hear each of two order events, two one of inventory, three two
+    assert MODEL.credits(1) == 5 + 7 + 2 * 6 + 1 * 2 + 2 * 3
+    assert first.met_at() == pytest.approx(1000 / 32, rel=1e-3)
 
 
 def test_checkpoints_grow_with_changes_until_every_look_has_one() -> None:
