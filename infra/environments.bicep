@@ -16,6 +16,7 @@ var dev Environment = {
   cosmos: { autoscaleMaximum: 0, zoneRedundant: false, backup: 'Continuous7Days' }
   serviceBus: { sku: 'Standard', capacity: 1 }
   gateway: { sku: 'Developer', capacity: 1 }
+  email: { dataLocation: 'Europe' }
   namedValues: {}
   logs: { retentionInDays: 30, dailyQuotaGb: 1 }
   monthlyBudget: 150
@@ -37,6 +38,7 @@ var prod Environment = {
   cosmos: { autoscaleMaximum: 4000, zoneRedundant: true, backup: 'Continuous30Days' }
   serviceBus: { sku: 'Premium', capacity: 1 }
   gateway: { sku: 'Standard', capacity: 1 }
+  email: { dataLocation: 'Europe' }
   namedValues: {}
   logs: { retentionInDays: 90, dailyQuotaGb: -1 }
   monthlyBudget: 2500

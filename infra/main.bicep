@@ -53,6 +53,7 @@ var accountName = 'cosmos-${environmentName}-${token}'
 var namespaceName = 'sb-${environmentName}-${token}'
 var vaultName = 'kv${take(environmentName, 4)}${token}'
 var gatewayName = 'apim-${environmentName}-${token}'
+var senderName = 'acs-${environmentName}-${token}'
 var componentName = 'appi-${suffix}'
 var identityNames = map(services, service => 'id-${service.name}-${environmentName}')
 
@@ -139,6 +140,16 @@ module vault 'modules/key-vault.bicep' = {
     workspaceId: logs.outputs.id
     settings: secretSettings
     secrets: secrets
+  }
+}
+
+module email 'modules/email.bicep' = {
+  scope: group
+  params: {
+    name: senderName
+    tags: everything
+    dataLocation: environment.email.dataLocation
+    workspaceId: logs.outputs.id
   }
 }
 
@@ -241,6 +252,19 @@ module secretRights 'modules/key-vault-rights.bicep' = [
   }
 ]
 
+module emailRights 'modules/email-rights.bicep' = [
+  for (service, index) in services: {
+    scope: group
+    params: {
+      senderName: senderName
+      holder: identityNames[index]
+      principalId: identity[index].outputs.identity.principalId
+      rights: filter(service.rights, right => right.resource == 'email')
+    }
+    dependsOn: [email]
+  }
+]
+
 module telemetryRights 'modules/application-insights-rights.bicep' = [
   for (service, index) in services: {
     scope: group
@@ -277,11 +301,15 @@ module app 'modules/function-app.bicep' = [
       secrets: service.secrets
       connections: service.connections
       taskHub: service.durable ? service.name : null
-      values: union(environment.settings, { AUTH_ISSUER: issuer, AUTH_AUDIENCE: audience })
+      values: union(
+        { AUTH_ISSUER: issuer, AUTH_AUDIENCE: audience, EMAIL_SENDER: email.outputs.address },
+        environment.settings
+      )
       addresses: {
         cosmos: cosmos.outputs.endpoint
         servicebus: serviceBus.outputs.fullyQualifiedName
         insights: insights.outputs.connectionString
+        email: email.outputs.endpoint
         vault: vault.outputs.uri
         storage: storage[index].outputs.name
       }
@@ -289,7 +317,13 @@ module app 'modules/function-app.bicep' = [
       subnetId: network.?outputs.appsSubnetId
     }
     // an app that starts before it may read its storage, queues or secrets stays unhealthy for minutes
-    dependsOn: [database[index], messagingRights[index], secretRights[index], telemetryRights[index]]
+    dependsOn: [
+      database[index]
+      messagingRights[index]
+      secretRights[index]
+      telemetryRights[index]
+      emailRights[index]
+    ]
   }
 ]
 

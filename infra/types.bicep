@@ -51,6 +51,11 @@ type Environment = {
     capacity: int
   }
 
+  email: {
+    @description('Where e-mail is kept while it is on its way. It cannot be changed later.')
+    dataLocation: 'Europe' | 'United States' | 'UK' | 'Australia' | 'Japan' | 'India'
+  }
+
   @description('Values of named values of the gateway that are not those below apim/, by name.')
   namedValues: { *: string }
 
@@ -70,7 +75,7 @@ type Environment = {
 type Right = {
   role: string
   roleId: string
-  resource: 'storage' | 'insights' | 'database' | 'topic' | 'subscription' | 'secret'
+  resource: 'storage' | 'insights' | 'database' | 'topic' | 'subscription' | 'secret' | 'email'
   name: string
   topic: string
 }

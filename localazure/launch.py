@@ -49,7 +49,7 @@ def plan(
     for place, name in enumerate(name for name in hosts if name in wanted):
         if wanted[name] and not {name, "all"} & chosen_ports.keys():
             wanted[name] += place  # the first has the port of the part, and the others those behind it
-    ports = allocate(wanted | ({TLS: 0} if hosts and "cosmos" in wanted else {}))
+    ports = allocate(wanted | ({name: 0 for part, name in TLS.items() if part in wanted} if hosts else {}))
     services = Split(app, state, ports, chosen_options.get("entra", {}).get("tenant", ""))
     host_port = wanted_port(load(FUNCTIONS), {}, environment)
     launches = []
@@ -58,7 +58,7 @@ def plan(
         if hosts:
             shared = {**shared, **services.options(part.name)}
         options = {
-            **_default_options(part, ports, app, bool(hosts), host_port),
+            **_default_options(part, {each: ports[each] for each in parts}, app, bool(hosts), host_port),
             **shared,
             **chosen_options.get(name, {}),
         }
@@ -155,11 +155,11 @@ def _values(file: Path) -> dict[str, str]:
 def _default_options(part: Part, ports: Mapping[str, int], app: Path, split: bool, host: int) -> dict[str, str]:
     options = {name: str(app / file) for name, file in TABLE[part.name].files.items() if (app / file).exists()}
     if part.name == "insights":
-        options["addresses"] = json.dumps({name: _address(name, port) for name, port in ports.items() if name != TLS})
+        options["addresses"] = json.dumps({name: _address(name, port) for name, port in ports.items()})
     if part.name == "apim":
         # a host that is not started here, as that of Core Tools, is where the environment says
         found = dict(ports) if split else {FUNCTIONS: host, **ports}
-        addresses = {name: f"http://localhost:{port}" for name, port in found.items() if name != TLS}
+        addresses = {name: f"http://localhost:{port}" for name, port in found.items()}
         options |= {"addresses": json.dumps(addresses), "entra": addresses.get("entra", "")}
         if split and (app / SPLIT_CONFIGURATION).exists():
             options["configuration"] = str(app / SPLIT_CONFIGURATION)

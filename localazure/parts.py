@@ -52,7 +52,7 @@ TABLE: Mapping[str, Entry] = {
     "entra": Entry("localazure.entra", "AUTH_ISSUER", files={"accounts": "infra/entra.json", "identities": IDENTITIES}),
     "stripe": Entry("localazure.stripe", "STRIPE_API_BASE", files={"endpoint": "infra/stripe.json"}),
     "easypost": Entry("localazure.easypost", "EASYPOST_API_BASE", files={"endpoint": "infra/easypost.json"}),
-    "email": Entry("localazure.email", "EMAIL_ENDPOINT"),
+    "email": Entry("localazure.email", "EMAIL_CONNECTION", "endpoint", {"identities": IDENTITIES}),
     "insights": Entry(
         "localazure.insights",
         "APPLICATIONINSIGHTS_CONNECTION_STRING",

@@ -15,8 +15,8 @@ from localazure.parts import load as load_part
 
 SERVICES = "SERVICES"
 """The app setting that says which services a host registers."""
-TLS = "cosmos-tls"
-"""The second port of Cosmos DB, to which tokens are sent."""
+TLS = {"cosmos": "cosmos-tls", "email": "email-tls"}
+"""Part → its second port, to which tokens are sent. Service Bus has both on one."""
 VAULT = "keyvault"
 
 
@@ -37,11 +37,11 @@ class Split:
         """What the headers of all identities are derived from: Entra's to know."""
 
     def options(self, part: str) -> dict[str, str]:
-        """Of Cosmos DB and Service Bus: whose tokens they take, and where."""
+        """Of a part that takes tokens: whose, and where."""
         if not self._identities.identities or not TABLE[part].identity_part:
             return {}
         own = {"entra": f"{self._entra}/{self._tenant}/v2.0/.well-known/openid-configuration"}
-        return own | ({"tls_port": str(self._ports[TLS])} if part == "cosmos" else {})
+        return own | ({"tls_port": str(self._ports[TLS[part]])} if part in TLS else {})
 
     def environment(
         self, service: str, file: Mapping[str, str], environment: Mapping[str, str], overrides: Mapping[str, str]
@@ -57,7 +57,7 @@ class Split:
         identity = self._identities.named(service)
         if identity is None:
             raise PartError(f"{service} has no identity in {IDENTITIES}; `python -m scripts.infrastructure` writes it")
-        for part in ("cosmos", "servicebus"):
+        for part in (name for name, entry in TABLE.items() if entry.identity_part):
             told |= self._connection(part, identity, file, environment)
             if f"{TABLE[part].setting}__credential" in told:
                 told.pop(TABLE[part].setting, None)
@@ -75,7 +75,7 @@ class Split:
         here = f"localhost:{load_part(part).default_port}" in file.get(entry.setting, "")
         if part not in self._ports or entry.setting in environment or not here:
             return {}
-        address = f"https://localhost:{self._ports[TLS]}/" if part == "cosmos" else f"localhost:{self._ports[part]}"
+        address = f"https://localhost:{self._ports[TLS[part]]}/" if part in TLS else f"localhost:{self._ports[part]}"
         return {
             f"{entry.setting}__{entry.identity_part}": address,
             f"{entry.setting}__credential": "managedidentity",

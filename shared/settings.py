@@ -23,8 +23,9 @@ class Setting:
     """One app setting: its name, what it means, and what it is where nobody sets it (`None`: required).
 
     `local`: its value on one machine, where that is another. `secret`: a deployment keeps it in the vault.
-    `resource`: the resource of Azure that the setting leads to (`cosmos`, `servicebus`, `insights`); `identity_part` is
-    the part of the setting that names it there, where the app's identity is used instead of a connection string.
+    `resource`: the resource of Azure that the setting leads to (`cosmos`, `servicebus`, `insights`, `email`);
+    `identity_part` is the part of the setting that names it there, where the app's identity is used instead of a
+    connection string.
     """
 
     name: str

@@ -32,6 +32,7 @@ ROLES = {
     "sender": "Azure Service Bus Data Sender",
     "receiver": "Azure Service Bus Data Receiver",
     "owner": "Azure Service Bus Data Owner",
+    "mailer": "Communication and Email Service Owner",
 }
 
 Role = tuple[str, str, str]

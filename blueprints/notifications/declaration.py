@@ -8,19 +8,17 @@ from shared.contracts.personal_data import ErasureAnswered
 from shared.declaration import Container, Holding, Scope, Service, crash_points
 from shared.settings import CONTACT_KEY, RECONCILIATION, Setting
 
-EMAIL_ENDPOINT = Setting(
-    "EMAIL_ENDPOINT",
-    "Address of the Azure Communication Services resource that sends e-mail; empty: none is sent.",
-    "",
-    local="http://localhost:8084",
-)
-EMAIL_ACCESS_KEY = Setting(
-    "EMAIL_ACCESS_KEY", "Its access key, in Base64.", local="bG9jYWwtZW1haWwtYWNjZXNzLWtleQ==", secret=True
+EMAIL_CONNECTION = Setting(
+    "EMAIL_CONNECTION",
+    "Connection string of the Azure Communication Services resource that sends e-mail. On Azure use "
+    "EMAIL_CONNECTION__endpoint and the app's identity instead.",
+    local="endpoint=http://localhost:8084/;accesskey=bG9jYWwtZW1haWwtYWNjZXNzLWtleQ==",
+    resource="email",
+    identity_part="endpoint",
 )
 EMAIL_SENDER = Setting(
     "EMAIL_SENDER",
     "Whose name stands on the shop's e-mail: an address of a domain that is linked to that resource.",
-    "",
     local="shop@durable-commerce.local",
 )
 EMAIL_TIMEOUT_SECONDS = Setting("EMAIL_TIMEOUT_SECONDS", "How long to wait for one answer of that resource.", "10")
@@ -47,8 +45,7 @@ SERVICE = Service(
     scopes=(Scope("notifications.read", "Read what the shop wrote to you"),),
     settings=(
         CONTACT_KEY,
-        EMAIL_ENDPOINT,
-        EMAIL_ACCESS_KEY,
+        EMAIL_CONNECTION,
         EMAIL_SENDER,
         EMAIL_TIMEOUT_SECONDS,
         *RECONCILIATION,

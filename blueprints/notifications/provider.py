@@ -8,17 +8,15 @@ from __future__ import annotations
 
 import uuid
 from contextlib import AbstractContextManager
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
-from blueprints.notifications.declaration import (
-    EMAIL_ACCESS_KEY,
-    EMAIL_ENDPOINT,
-    EMAIL_SENDER,
-    EMAIL_TIMEOUT_SECONDS,
-)
+from azure.core.exceptions import ClientAuthenticationError
+
+from blueprints.notifications.declaration import EMAIL_CONNECTION, EMAIL_SENDER, EMAIL_TIMEOUT_SECONDS
 from blueprints.notifications.letter import Letter
 from shared.errors import Transient, Unprocessable
 from shared.faultpoints import crash_point
+from shared.identity import own_credential
 from shared.settings import settings
 from shared.telemetry.span import HTTP, Span, dependency
 
@@ -30,7 +28,8 @@ NAMES = uuid.UUID("6f1d0b52-4f3f-5c39-8a63-0d7f3a4c8e11")
 """The namespace of our messages' ids."""
 VERSION = "2025-09-01"
 """Of the provider's API."""
-_TRANSIENT = frozenset({408, 429})
+_TRANSIENT = frozenset({401, 403, 408, 429})
+"""A role that is missing or has not reached the provider yet is ours to mend: the message is good."""
 _client: EmailClient | None = None
 
 
@@ -58,7 +57,8 @@ async def send(name: str, address: str, letter: Letter) -> None:
         except Exception as exc:  # the SDK's own, and those of its transport
             status = _status(exc)
             span.end(status or type(exc).__name__, success=False)
-            if status is not None and 400 <= status < 500 and status not in _TRANSIENT:
+            ours = isinstance(exc, ClientAuthenticationError)  # whoever gives tokens may say 400, too
+            if not ours and status is not None and 400 <= status < 500 and status not in _TRANSIENT:
                 raise Refused("the mail provider refuses the message", code=f"mail-{status}") from None
             raise Transient("the mail provider does not answer at present") from None
         span.end(202, success=True)
@@ -113,17 +113,17 @@ def _provider() -> EmailClient:
     global _client  # noqa: PLW0603 - one client a process is what the SDK asks for
     if _client is None:
         from azure.communication.email.aio import EmailClient
-        from azure.core.credentials import AzureKeyCredential
         from azure.core.pipeline.transport import AioHttpTransport
 
-        if not settings().text(EMAIL_ENDPOINT):
-            raise Transient(f"{EMAIL_ENDPOINT.name} names nobody who sends e-mail")
+        found = settings().connection(EMAIL_CONNECTION)
         seconds = settings().seconds(EMAIL_TIMEOUT_SECONDS)
-        _client = EmailClient(
-            settings().text(EMAIL_ENDPOINT),
-            AzureKeyCredential(settings().text(EMAIL_ACCESS_KEY)),
-            transport=AioHttpTransport(use_env_settings=False, connection_timeout=seconds, read_timeout=seconds),
-            api_version=VERSION,
-            retry_total=0,
-        )
+        options: dict[str, Any] = {
+            "transport": AioHttpTransport(use_env_settings=False, connection_timeout=seconds, read_timeout=seconds),
+            "api_version": VERSION,
+            "retry_total": 0,
+        }
+        if found.string:
+            _client = EmailClient.from_connection_string(found.string, **options)
+        else:
+            _client = EmailClient(found.address, own_credential(found.client_id), **options)
     return _client

@@ -16,7 +16,7 @@ type Setting = {
 
 type Connection = {
   name: string
-  resource: 'cosmos' | 'servicebus' | 'insights'
+  resource: 'cosmos' | 'servicebus' | 'insights' | 'email'
 
   @description('What the connection calls its address; empty: the setting is the address.')
   identityPart: string
@@ -52,6 +52,7 @@ param addresses {
   cosmos: string
   servicebus: string
   insights: string
+  email: string
   vault: string
 
   @description('Name of the storage account.')

@@ -15,7 +15,7 @@ import aiohttp
 from aiohttp import web
 
 from localazure.certificate import ServerCertificate
-from localazure.connections import Connection, Runner
+from localazure.connections import Runner
 from localazure.cosmos import EMULATOR_KEY, requests
 from localazure.cosmos.access import Access, Entra
 from localazure.cosmos.answers import error_response
@@ -30,7 +30,7 @@ from localazure.cosmos.service import Handler, Routes, Service
 from localazure.cosmos.signing import Signatures
 from localazure.cosmos.throughput import Throughput
 from localazure.identities import load
-from localazure.listening import bound, listen
+from localazure.listening import abort_idle_over_tls, bound, listen
 from localazure.origins import own_machine
 from localazure.part import Config
 from localazure.verifier import Verifier
@@ -127,20 +127,13 @@ class CosmosServer:
             with contextlib.suppress(asyncio.CancelledError):
                 await self._purging
         if self._runner is not None:
-            self._abort_idle_over_tls(self._runner)
+            abort_idle_over_tls(self._runner)
             await self._runner.cleanup()
         if self._session is not None:
             await self._session.close()
         if self._certificate is not None:
             self._certificate.close()
         self._account.close()
-
-    def _abort_idle_over_tls(self, runner: web.AppRunner) -> None:
-        """An idle client need not answer a TLS farewell for half a minute."""
-        for handler in runner.server.connections if runner.server is not None else ():
-            assert isinstance(handler, Connection)
-            if handler.waits and handler.transport is not None and handler.transport.get_extra_info("sslcontext"):
-                handler.transport.abort()
 
     async def _purge(self) -> None:
         while True:

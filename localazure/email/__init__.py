@@ -17,6 +17,10 @@ PART = Part(
     default_port=8084,
     start=_start,
     options={
+        "entra": "discovery document of the issuer whose tokens are taken (default: none are)",
+        "identities": "JSON file of identities and their role assignments (default: nobody has any)",
+        "tls_port": "port over TLS, which clients with a token need; 0: one of the operating system's choice "
+        "(default: none)",
         "key": "the access key that signs requests, in Base64 (default: that of local.settings.sample.json)",
         "senders": "sender addresses that are accepted, separated by commas (default: every one)",
     },

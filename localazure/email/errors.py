@@ -1,14 +1,15 @@
 """What the service refuses, each as `{"error": {"code", "message"}}`.
 
 EmailError
-├── Unauthenticated        401  no signature, another key's, or one that is too old
+├── Unauthenticated        401  no signature, another key's, or one that is too old; a token that proves nothing
+├── Forbidden              403  an identity without the role
 ├── InvalidRequest         400  the message is not one
 │   └── UnsupportedFeature 400  the service has it, this does not
 ├── UnknownOperation       404  nobody sent such a message
 ├── UnknownAddress         404  no such endpoint
 ├── SenderRefused          404  the sender's domain is linked to no resource
-├── TooMany                429  a fault ordered by a test
-└── Unavailable            5xx  the same
+├── Injected               4xx  or 5xx: a fault ordered by a test
+└── Unavailable            503  the issuer of tokens cannot be asked
 """
 
 from __future__ import annotations
@@ -30,6 +31,16 @@ class EmailError(Exception):
 class Unauthenticated(EmailError):
     status = 401
     code = "Denied"
+
+
+class Forbidden(EmailError):
+    status = 403
+    code = "Forbidden"
+
+
+class Unavailable(EmailError):
+    status = 503
+    code = "ServiceUnavailable"
 
 
 class InvalidRequest(EmailError):

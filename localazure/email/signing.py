@@ -26,7 +26,7 @@ def check(method: str, target: str, headers: Mapping[str, str], body: bytes, key
     """Raises Unauthenticated unless the request, whose path and query are `target`, is signed with `key`."""
     found = _FORM.fullmatch(headers.get("Authorization", ""))
     if found is None:
-        raise Unauthenticated("Send an Authorization header of the scheme HMAC-SHA256.")
+        raise Unauthenticated("Send an Authorization header of the scheme HMAC-SHA256 or Bearer.")
     date, digest = headers.get("x-ms-date", ""), headers.get("x-ms-content-sha256", "")
     try:
         if abs(parsedate_to_datetime(date).timestamp() - now) > SKEW:

@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
+import aiohttp
 import msgspec
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
+from localazure.certificate import ServerCertificate
 from localazure.email import page, signing
+from localazure.email.bearer import SCHEME, Senders, able
 from localazure.email.engine import Sent, opened
 from localazure.email.errors import EmailError, Injected, InvalidRequest, UnknownAddress
 from localazure.email.faults import Faults
 from localazure.faults import Desk, dropped
-from localazure.listening import HttpServer
+from localazure.listening import HttpServer, abort_idle_over_tls, bound, listen
 from localazure.origins import own_machine_alone
 from localazure.part import Config, Server
+from localazure.verifier import Verifier
 
 KEY = "bG9jYWwtZW1haWwtYWNjZXNzLWtleQ=="
 """The access key that is accepted unless an option says otherwise; it opens nothing but this."""
@@ -27,20 +32,42 @@ LONGEST_ID = 100
 
 
 class EmailServer(HttpServer):
-    """The listening socket and the file behind it."""
+    """The listening sockets and the file behind them: clients send a token over TLS alone."""
 
     def __init__(self, config: Config) -> None:
-        options = config.options
+        self._config, options = config, config.options
+        senders = able(options.get("identities", ""))
+        self._certificate: ServerCertificate | None = None
+        self.tls_port = 0
+        self.certificate = Path()
         self._key, self._clock = options.get("key") or KEY, config.clock
-        senders = frozenset(filter(None, options.get("senders", "").split(",")))
-        self._engine = opened(config.file("email.sqlite3"), config.clock, senders)
+        linked = frozenset(filter(None, options.get("senders", "").split(",")))
+        self._engine = opened(config.file("email.sqlite3"), config.clock, linked)
+        self._session = aiohttp.ClientSession()
+        self._senders = Senders(Verifier(self._session, config.clock), options.get("entra", ""), senders)
         self._faults = Faults()
         self._desk = Desk(self._faults)
         super().__init__(self._application(), config)
 
+    @property
+    def tls_url(self) -> str:
+        """The address over TLS: clients send tokens nowhere else. `certificate` is what they have to trust."""
+        return f"https://localhost:{self.tls_port}"
+
+    async def listen(self) -> None:
+        await super().listen()
+        if (port := self._config.options.get("tls_port")) is not None:
+            self._certificate = ServerCertificate(self._config.state)
+            self.certificate = self._certificate.file
+            self.tls_port = (await listen(self._runner, bound(int(port)), self._certificate.context)).port
+
     async def stop(self) -> None:
         self._desk.stop()
+        abort_idle_over_tls(self._runner)
         await self._runner.cleanup()
+        await self._session.close()
+        if self._certificate is not None:
+            self._certificate.close()
         self._engine.close()
 
     def _application(self) -> web.Application:
@@ -54,7 +81,7 @@ class EmailServer(HttpServer):
         return application
 
     async def _send(self, request: web.Request) -> web.StreamResponse:
-        body = await self._signed(request)
+        body = await self._allowed(request)
         operation_id = request.headers.get("Operation-Id", "")
         if len(operation_id) > LONGEST_ID or not operation_id.isascii():
             raise InvalidRequest("The Operation-Id is not one.")
@@ -66,21 +93,26 @@ class EmailServer(HttpServer):
             return dropped(request)
         if fault is not None and fault.kind == "hang_after_effect":
             return await self._desk.hang(request)
-        where = f"{self.url}/emails/operations/{sent.id}?api-version={request.query['api-version']}"
+        address, version = self.tls_url if request.secure else self.url, request.query["api-version"]
+        where = f"{address}/emails/operations/{sent.id}?api-version={version}"
         headers = {"Operation-Location": where, "Retry-After": "1"}
         return _json({"id": sent.id, "status": "Running", "error": None}, 202, headers)
 
     async def _operation(self, request: web.Request) -> web.Response:
-        await self._signed(request)
+        await self._allowed(request)
         sent = self._engine.operation(request.match_info["id"])
         error = {"code": "EmailDroppedAllRecipientsSuppressed", "message": "A fault was ordered."}
         failed = error if sent.status == "Failed" else None
         return _json({"id": sent.id, "status": sent.status, "error": failed})
 
-    async def _signed(self, request: web.Request) -> bytes:
-        """The body. Raises Unauthenticated, and InvalidRequest for a version that is none."""
+    async def _allowed(self, request: web.Request) -> bytes:
+        """The body. Raises Unauthenticated, Forbidden, Unavailable, and InvalidRequest for a version that is none."""
         body = await request.read()
-        signing.check(request.method, request.raw_path, request.headers, body, self._key, self._clock.time())
+        authorization = request.headers.get("Authorization", "")
+        if authorization.startswith(SCHEME):
+            await self._senders.check(authorization.removeprefix(SCHEME))
+        else:
+            signing.check(request.method, request.raw_path, request.headers, body, self._key, self._clock.time())
         if request.query.get("api-version") not in VERSIONS:
             raise InvalidRequest(f"api-version must be one of {', '.join(sorted(VERSIONS))}.")
         return body

@@ -25,6 +25,8 @@ RIGHTS = {
     "Storage Table Data Contributor": "0a9a7e1f-b9d0-4cc4-a60d-0319b160aaa3",
     "Monitoring Metrics Publisher": "3913510d-42f4-4e42-8a64-420c390055eb",
     "Key Vault Secrets User": "4633458b-17de-408a-b874-0445c86b69e6",
+    # there is no smaller one that sends
+    "Communication and Email Service Owner": "09976791-48a7-449e-bb21-39d1a415f350",
 }
 
 
@@ -107,6 +109,8 @@ def _rights(service: Service, services: list[Service]) -> Iterator[dict[str, Any
     for setting in service.settings:
         if setting.secret:
             yield _right("Key Vault Secrets User", "secret", setting.name)
+        if setting.resource == "email":
+            yield _right("Communication and Email Service Owner", "email", "")
 
 
 def _right(role: str, resource: str, name: str, topic: str = "") -> dict[str, str]:

@@ -21,6 +21,7 @@ _SCOPES = {
     "topic": ("servicebus", "/topics/{name}"),
     "subscription": ("servicebus", "/topics/{topic}/subscriptions/{name}"),
     "secret": ("keyvault", "/secrets/{name}"),
+    "email": ("email", "/"),
     "storage": ("storage", "/"),
     "insights": ("insights", "/"),
 }

@@ -43,13 +43,17 @@ def _elsewhere(environment: Mapping[str, str]) -> str:
     for name in _ON_AZURE:
         if environment.get(name):
             return f"{name} says that this is Azure"
-    for name, key in (("COSMOS_CONNECTION", "AccountEndpoint"), ("SERVICEBUS_CONNECTION", "Endpoint")):
+    for name, key in (
+        ("COSMOS_CONNECTION", "AccountEndpoint"),
+        ("SERVICEBUS_CONNECTION", "Endpoint"),
+        ("EMAIL_CONNECTION", "endpoint"),
+    ):
         if any(other.startswith(f"{name}__") for other in environment):
             return f"{name} uses an identity"
         address = connection_parts(environment.get(name, "")).get(key, "")
         if urlsplit(address).hostname not in _LOCAL:
             return f"{name} does not name this machine"
-    for name in ("STRIPE_API_BASE", "EASYPOST_API_BASE", "EMAIL_ENDPOINT"):
+    for name in ("STRIPE_API_BASE", "EASYPOST_API_BASE"):
         if urlsplit(environment.get(name, "")).hostname not in _LOCAL:
             return f"{name} does not name this machine"
     return ""

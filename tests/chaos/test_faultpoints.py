@@ -22,7 +22,7 @@ LOCAL = {
     "SERVICEBUS_CONNECTION": "Endpoint=sb://localhost:1;SharedAccessKeyName=n;SharedAccessKey=k",
     "STRIPE_API_BASE": "http://127.0.0.1:1",
     "EASYPOST_API_BASE": "http://127.0.0.1:1/v2",
-    "EMAIL_ENDPOINT": "http://127.0.0.1:1",
+    "EMAIL_CONNECTION": "endpoint=http://127.0.0.1:1/;accesskey=AA==",
 }
 DEAREST = 1_000.0
 """Nanoseconds that passing a point may cost when nothing is ordered; it is about 50 on a laptop."""
@@ -97,7 +97,7 @@ def test_a_point_has_its_details_in_its_name(tmp_path: Path) -> None:
         ({"SERVICEBUS_CONNECTION": "Endpoint=sb://shop.servicebus.windows.net/;"}, "SERVICEBUS_CONNECTION"),
         ({"STRIPE_API_BASE": "https://api.stripe.com"}, "STRIPE_API_BASE"),
         ({"EASYPOST_API_BASE": "https://api.easypost.com/v2"}, "EASYPOST_API_BASE"),
-        ({"EMAIL_ENDPOINT": "https://shop.communication.azure.com"}, "EMAIL_ENDPOINT"),
+        ({"EMAIL_CONNECTION": "endpoint=https://shop.communication.azure.com/;accesskey=AA=="}, "EMAIL_CONNECTION"),
         ({"WEBSITE_INSTANCE_ID": "1"}, "this is Azure"),
         ({"CRASH_AT": "no.such.point"}, "no.such.point is no crash point"),
         ({"CRASH_AT": f"{POINT}:0"}, "is no crash point"),

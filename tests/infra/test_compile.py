@@ -57,6 +57,14 @@ def test_the_apps_are_called_by_the_gateway_alone() -> None:
 
 
 @pytest.mark.usefixtures("bicep")
+def test_e_mail_is_sent_from_the_linked_domain_at_the_resource_that_takes_tokens() -> None:
+    template = json.loads(run("build", str(INFRA / "main.bicep"), "--stdout").stdout)
+    outputs = template["resources"]["email"]["properties"]["template"]["outputs"]
+    assert outputs["endpoint"]["value"] == "[format('https://{0}', reference('sender').hostName)]"
+    assert outputs["address"]["value"] == "[format('DoNotReply@{0}', reference('service::domain').fromSenderDomain)]"
+
+
+@pytest.mark.usefixtures("bicep")
 def test_files_are_formatted(tmp_path_factory: pytest.TempPathFactory) -> None:
     folder = copy(tmp_path_factory.mktemp("formatted")) / "infra"
     for name in FILES:

@@ -99,6 +99,33 @@ def test_key_vault_keeps_what_is_declared_secret_and_nothing_else(made: Deployme
     assert {secret["name"].split("/")[1] for secret in made.of("Microsoft.KeyVault/vaults/secrets")} == secrets
 
 
+def test_notifications_alone_are_told_where_e_mail_goes_out(made: Deployment) -> None:
+    told = {
+        service.name: {name for name in settings(made, service.name) if name.startswith("EMAIL_")}
+        for service in DECLARED
+    }
+    assert {name for name, own in told.items() if own} == {"notifications"}
+    own = settings(made, "notifications")
+    assert own["EMAIL_CONNECTION__credential"] == "managedidentity"
+    assert identity_of(own["EMAIL_CONNECTION__clientId"], NAMES) == "notifications"
+    for name, output in (("EMAIL_CONNECTION__endpoint", "endpoint"), ("EMAIL_SENDER", "address")):
+        assert "format('email-{0}'" in own[name] and own[name].endswith(f".outputs.{output}.value]")
+
+
+def test_e_mail_goes_out_under_a_linked_domain_and_nobody_is_followed_or_named(made: Deployment) -> None:
+    (sender,) = made.of("Microsoft.Communication/communicationServices")
+    (domain,) = made.of("Microsoft.Communication/emailServices/domains")
+    assert sender["properties"]["linkedDomains"] == [domain["id"]]
+    assert domain["properties"] == {"domainManagement": "AzureManaged", "userEngagementTracking": "Disabled"}
+    logged = [
+        log["category"]
+        for each in made.of("Microsoft.Insights/diagnosticSettings")
+        if "Microsoft.Communication" in each["id"]
+        for log in each["properties"]["logs"]
+    ]
+    assert logged == ["EmailSendMailOperational"], "the others name whom an e-mail was for"
+
+
 def rights(made: Deployment) -> set[tuple[str, str, str]]:
     """The table identity × role id × resource, as `Microsoft…/kind/name`."""
     found = set()
@@ -120,13 +147,14 @@ def rights(made: Deployment) -> set[tuple[str, str, str]]:
 
 def expected_rights(made: Deployment) -> set[tuple[str, str, str]]:
     """The same table, from the declarations."""
-    (bus,), (account,), (component,), (vault,) = (
+    (bus,), (account,), (component,), (vault,), (sender,) = (
         made.of(kind)
         for kind in (
             "Microsoft.ServiceBus/namespaces",
             "Microsoft.DocumentDB/databaseAccounts",
             "Microsoft.Insights/components",
             "Microsoft.KeyVault/vaults",
+            "Microsoft.Communication/communicationServices",
         )
     )
     namespace = f"Microsoft.ServiceBus/namespaces/{bus['name']}"
@@ -165,6 +193,9 @@ def expected_rights(made: Deployment) -> set[tuple[str, str, str]]:
             if setting.secret:
                 name = setting.name.lower().replace("_", "-")
                 table.append(("Key Vault Secrets User", f"Microsoft.KeyVault/vaults/{vault['name']}/secrets/{name}"))
+        if service.name == "notifications":
+            scope = f"Microsoft.Communication/communicationServices/{sender['name']}"
+            table.append(("Communication and Email Service Owner", scope))
         found |= {(service.name, roles[role], scope) for role, scope in table}
     return found
 
@@ -230,6 +261,7 @@ def test_topics_subscriptions_and_rules_are_those_that_are_declared(made: Deploy
         ("Microsoft.DocumentDB/databaseAccounts", "disableLocalAuth"),
         ("Microsoft.ServiceBus/namespaces", "disableLocalAuth"),
         ("Microsoft.Insights/components", "DisableLocalAuth"),
+        ("Microsoft.Communication/communicationServices", "disableLocalAuth"),
     ],
 )
 def test_keys_open_nothing(made: Deployment, kind: str, property_: str) -> None:

@@ -14,13 +14,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from azure.communication.email import EmailClient
+from azure.core.exceptions import HttpResponseError
 from azure.cosmos import CosmosClient
 from azure.cosmos.exceptions import CosmosHttpResponseError
 from azure.servicebus import ServiceBusClient, ServiceBusMessage, TransportType
 from azure.servicebus.exceptions import ServiceBusAuthenticationError, ServiceBusAuthorizationError
 
-from localazure import cosmos, servicebus
+from localazure import cosmos, email, servicebus
 from localazure.cosmos.wire import CosmosServer
+from localazure.email.wire import EmailServer
 from localazure.part import Config
 from localazure.servicebus.wire import ServiceBusServer
 from localazure.testing import serving
@@ -41,7 +44,7 @@ def _rows(resource: str) -> list[Row]:
     return [(each["identity"], each["scope"], each["role"]) for each in given if each["resource"] == resource]
 
 
-DATA, MESSAGES = _rows("cosmos"), _rows("servicebus")
+DATA, MESSAGES, MAIL = _rows("cosmos"), _rows("servicebus"), _rows("email")
 
 
 def twin(row: Row) -> str:
@@ -54,7 +57,8 @@ def _roles(rows: list[Row]) -> list[Role]:
     for missing in rows:
         others = [row for row in rows if row[0] == missing[0] and row != missing]
         found += [(twin(missing), scope, WORDS[role]) for _, scope, role in others]
-        found.append((twin(missing), "/nowhere", "sender" if missing in MESSAGES else "reader"))
+        role = "sender" if missing in MESSAGES else "mailer" if missing in MAIL else "reader"
+        found.append((twin(missing), "/nowhere", role))
     return found
 
 
@@ -75,6 +79,17 @@ def namespace(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Tenant
         options = {**entra.options, "entities": str(INFRA / "servicebus.json")}
         with serving(servicebus.PART, Config(state=folder, options=options)) as server:
             assert isinstance(server, ServiceBusServer)
+            yield entra, server
+
+
+@pytest.fixture(scope="module")
+def post(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Tenant, EmailServer]]:
+    folder = tmp_path_factory.mktemp("email")
+    others = [(name, "/nowhere", "mailer") for name in sorted({row[0] for row in DATA} - {row[0] for row in MAIL})]
+    with tenant(folder, "email", [*_roles(MAIL), *others]) as entra:
+        options = {**entra.options, "tls_port": "0"}
+        with serving(email.PART, Config(state=folder, options=options)) as server:
+            assert isinstance(server, EmailServer)
             yield entra, server
 
 
@@ -171,3 +186,25 @@ def test_a_service_passes_no_messages_but_by_its_roles(namespace: tuple[Tenant, 
     # operations may do what others may: a row of theirs is its own work, too
     own = {row[1:] for row in MESSAGES if row[0] == name}
     assert able(*namespace, name, MESSAGES) == {row for row in MESSAGES if row[1:] in own}
+
+
+def test_e_mail_is_sent_by_that_role_alone(post: tuple[Tenant, EmailServer]) -> None:
+    entra, server = post
+    message = {
+        "senderAddress": "shop@durable-commerce.local",
+        "recipients": {"to": [{"address": "ada@example.com"}]},
+        "content": {"subject": "Hello", "plainText": "Hello, Ada"},
+    }
+
+    def sends(name: str) -> bool:
+        token = Static(entra.token(name, "https://communication.azure.com/"))
+        with EmailClient(server.tls_url, token, connection_verify=str(server.certificate), retry_total=0) as client:
+            try:
+                client.begin_send(message, polling=False)
+            except HttpResponseError as exc:
+                assert exc.status_code == 403, exc
+                return False
+        return True
+
+    names = {row[0] for row in DATA} | {twin(row) for row in MAIL}
+    assert {name for name in names if sends(name)} == {row[0] for row in MAIL} == {"notifications"}

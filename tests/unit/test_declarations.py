@@ -102,6 +102,8 @@ def test_an_identity_may_do_what_its_service_declares_and_nothing_else() -> None
             topics |= {("", topic) for topic, _ in heard}
         assert by_resource.pop("topic", set()) == topics
         assert by_resource.pop("subscription", set()) == heard
+        sends = any(own.resource == "email" for own in service.settings)
+        assert by_resource.pop("email", set()) == ({("", "")} if sends else set())
         assert by_resource.pop("secret", set()) == {("", own.name) for own in service.settings if own.secret}
         assert not by_resource
 

@@ -33,6 +33,8 @@ def _needs() -> Iterator[Right]:
         yield service, "insights", "/", "Monitoring Metrics Publisher"
         for setting in DEPLOYED[service]["secrets"]:
             yield service, "keyvault", f"/secrets/{setting['name']}", "Key Vault Secrets User"
+        if any(each["resource"] == "email" for each in DEPLOYED[service]["connections"]):
+            yield service, "email", "/", "Communication and Email Service Owner"
     # long tasks, and what is set aside
     yield "operations", "cosmos", "/dbs/operations", "Cosmos DB Built-in Data Contributor"
     for name, _ in triggers("orchestrationTrigger"):

@@ -316,7 +316,7 @@ class TestPlan:
             "APPLICATIONINSIGHTS_CONNECTION_STRING",
             "AUTH_ISSUER",
             "EASYPOST_API_BASE",
-            "EMAIL_ENDPOINT",
+            "EMAIL_CONNECTION",
             "STRIPE_API_BASE",
         }
         assert f"localhost:{planned['cosmos'].port}/" in told["COSMOS_CONNECTION"]

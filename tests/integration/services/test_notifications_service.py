@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import json
 import secrets
 from collections.abc import AsyncIterator, Iterator
@@ -13,8 +14,9 @@ import aiohttp
 import pytest
 
 from blueprints.notifications import domain, provider, service, store
-from blueprints.notifications.declaration import EMAIL_ACCESS_KEY, EMAIL_ENDPOINT, EMAIL_SENDER
+from blueprints.notifications.declaration import EMAIL_CONNECTION, EMAIL_SENDER
 from localazure import email
+from localazure.email import wire as email_wire
 from localazure.testing import serving
 from shared.clock import timestamp, utc_now
 from shared.contracts.accounts import AccountChanged, ErasureDone, ErasureRequested, ErasureStarted, Language
@@ -30,6 +32,10 @@ from tests.integration.services.conftest import told
 KEY = CONTACT_KEY.local or ""
 
 
+def connection(address: str, key: str = email_wire.KEY) -> str:
+    return f"endpoint={address}/;accesskey={key}"
+
+
 @pytest.fixture(scope="session")
 def post() -> Iterator[str]:
     with serving(email.PART) as server:
@@ -39,8 +45,7 @@ def post() -> Iterator[str]:
 @pytest.fixture(autouse=True)
 async def connected_to_mail(post: str, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[None]:
     monkeypatch.setenv(CONTACT_KEY.name, KEY)
-    monkeypatch.setenv(EMAIL_ENDPOINT.name, post)
-    monkeypatch.setenv(EMAIL_ACCESS_KEY.name, EMAIL_ACCESS_KEY.local or "")
+    monkeypatch.setenv(EMAIL_CONNECTION.name, connection(post))
     monkeypatch.setenv(EMAIL_SENDER.name, EMAIL_SENDER.local or "")
     monkeypatch.setenv("EMAIL_TIMEOUT_SECONDS", "2")
     async with aiohttp.ClientSession() as session, session.delete(f"{post}/_local/faults"):
@@ -292,8 +297,18 @@ async def test_an_address_that_was_erased_is_forgotten_even_if_the_last_e_mail_n
     assert [(mail.status, mail.address) for mail in await mails(who)] == [("failed", "")]
 
 
+async def test_a_mail_that_the_provider_lets_nobody_send_waits(post: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(EMAIL_CONNECTION.name, connection(post, base64.b64encode(b"another key").decode()))
+    await provider.close()
+    who = await known()
+    data = confirmed(who)
+    await service.hear_confirmed(event(data, data.order_id), data)
+    (mail,) = await mails(who)
+    assert (mail.status, mail.attempts) == ("due", 1), "a missing role is mended, and then the mail goes out"
+
+
 async def test_an_outage_of_the_provider_is_no_failure_of_the_event(post: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv(EMAIL_ENDPOINT.name, "http://127.0.0.1:1")
+    monkeypatch.setenv(EMAIL_CONNECTION.name, connection("http://127.0.0.1:1"))
     await provider.close()
     who = await known()
     data = confirmed(who)
