@@ -124,10 +124,19 @@ def reads(service: str) -> Iterator[str]:
 
 
 def check(gateway: Gateway, service: str) -> None:
-    """Every read of the service that is for the caller, each answered by the service itself. Raises Unwell."""
+    """Every read of the service that is for the caller, each answered by the service itself; one at least has to be.
+
+    Raises Unwell.
+    """
+    own = False
     for path in reads(service):
         answer = gateway.until("GET", path, lambda answer: answer.of_the_service or answer.not_for_the_caller)
         print(f"GET {path}: {answer.status}")
+        own |= answer.of_the_service
+    if not own:
+        raise Unwell(
+            "no read of it is for the caller, so it was not asked; docs/pipelines.md says which roles it takes"
+        )
 
 
 def buy(gateway: Gateway, sku: str) -> None:

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import json
+import re
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
 
 import pytest
 
 from blueprints import SERVICES
+from scripts.declared import operations
 from scripts.release.smoke import PATIENCE, PAUSE, Gateway, Unwell, buy, check, reads
 
 PROBLEM, JSON = "application/problem+json", "application/json"
+PIPELINES = (Path(__file__).parents[2] / "docs" / "pipelines.md").read_text(encoding="utf-8")
 Reply = tuple[int, str, object]
 """Status, content type, body."""
 
@@ -93,6 +97,22 @@ def test_an_answer_of_somebody_else_is_not_well(answer: Reply) -> None:
     ):
         check(gateway, "orders")
     assert clock.now >= PATIENCE
+
+
+def test_a_service_that_was_never_asked_is_not_well() -> None:
+    refused = (403, JSON, {"type": "urn:problem:insufficient-scope"})
+    with answering(lambda _, __: refused) as (gateway, _, __), pytest.raises(Unwell, match="was not asked"):
+        check(gateway, "notifications")
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_the_identity_that_deploys_may_ask_every_service(service: str) -> None:
+    (line,) = re.findall(r"At the API it needs the application roles (.+?)\.\n", PIPELINES, re.DOTALL)
+    given = set(re.findall(r"`([a-z.]+)`", line))
+    scopes = [
+        operation.scope for operation in operations() if operation.service == service and operation.method == "GET"
+    ]
+    assert any(scope is None or (scope.name in given and given & set(scope.roles)) for scope in scopes)
 
 
 def test_instances_may_be_replaced_while_it_asks() -> None:
