@@ -177,3 +177,17 @@ async def test_operations_looks_into_every_queue_by_its_own_identity(split: Syst
         task = (await admin.call("POST", "/operations/redrives", asked, key)).json
         ended = await admin.until(f"/operations/tasks/{task['id']}", lambda found: found["status"] == "completed")
         assert ended["result"]["matched"] == 0
+
+
+async def test_e_mail_goes_out_by_the_identity_of_notifications(split: System) -> None:
+    connector = aiohttp.TCPConnector(limit=10)
+    async with aiohttp.ClientSession(connector=connector, timeout=aiohttp.ClientTimeout(total=PATIENCE)) as session:
+        shopper = await _client(split, session, "shopper", "local-back-office-primary")
+        address = (await shopper.call("GET", "/me")).json["email"]
+        wish = await shopper.call("POST", "/me/erasure")
+        assert wish.status == 202, wish
+        url = f"{split.addresses['email']}/_local/messages?to={address}"
+        async with asyncio.timeout(PATIENCE):
+            while not (await (await session.get(url)).json())["messages"]:  # noqa: ASYNC110 - another process sends
+                await asyncio.sleep(0.1)
+        assert (await shopper.call("DELETE", f"/me/erasure/{wish.json['id']}")).json["status"] == "withdrawn"
