@@ -58,7 +58,10 @@ TABLE: Mapping[str, Entry] = {
         "APPLICATIONINSIGHTS_CONNECTION_STRING",
         files={"console": "infra/console.json", "queries": "infra"},
     ),
-    "apim": Entry("localazure.apim", files={"artifacts": "apim", "configuration": "apim/configuration.local.json"}),
+    "apim": Entry(
+        "localazure.apim",
+        files={"artifacts": "apim", "configuration": "apim/configuration.local.json", "guides": "docs"},
+    ),
     FUNCTIONS: Entry("localazure.functions"),
 }
 """In the order they are shown. The functions host comes last: it is started when the others accept connections."""

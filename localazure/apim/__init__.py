@@ -22,6 +22,7 @@ PART = Part(
         "configuration": "file with this environment's values of named values",
         "values": "JSON object of named values, over those of the configuration",
         "subscriptions": "JSON file of subscriptions and their keys; three are seeded",
+        "guides": "directory of the texts that the portal shows beside the API: api.md and access.md",
         "addresses": "JSON object of addresses: {name} in the configuration stands for the address of that name",
         "entra": "address of the issuer, where the gateway gets its own token",
         "client_id": "client that stands in for the gateway's managed identity (gateway)",

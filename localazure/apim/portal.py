@@ -1,4 +1,4 @@
-"""The developer portal: the API's documentation with "try it", sign-in and a subscription key.
+"""The developer portal: guides, and the API's documentation with "try it", sign-in and a subscription key.
 
 The viewer is Swagger UI from the package swagger-ui-bundle; nothing is loaded from elsewhere.
 """
@@ -6,109 +6,87 @@ The viewer is Swagger UI from the package swagger-ui-bundle; nothing is loaded f
 from __future__ import annotations
 
 import copy
+import html
 import json
+import re
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
+from localazure.apim import guides
+from localazure.apim.guides import Guide
 from localazure.apim.model import Api, Artifacts
 
+PAGES = Path(__file__).with_name("pages")
 ASSETS = {
     "swagger-ui.css": "text/css",
     "swagger-ui-bundle.js": "text/javascript",
     "favicon-32x32.png": "image/png",
 }
+OWN = {"portal.css": "text/css", "portal.js": "text/javascript", "redirect.js": "text/javascript"}
 CLIENT_ID = "portal"
+KEY = "Ocp-Apim-Subscription-Key"
 _CONTENT_SECURITY = (
     "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; "
     "connect-src 'self' {issuer}; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
-_PAGE = """<!doctype html>
-<html lang="en">
-<head>
-  <meta charset="utf-8">
-  <meta name="viewport" content="width=device-width, initial-scale=1">
-  <title>{title}</title>
-  <link rel="icon" href="/portal/favicon-32x32.png">
-  <link rel="stylesheet" href="/portal/swagger-ui.css">
-</head>
-<body>
-  <div id="portal"></div>
-  <noscript>This page needs JavaScript; the API's document is at <a href="/openapi.json">/openapi.json</a>.</noscript>
-  <script src="/portal/swagger-ui-bundle.js"></script>
-  <script src="/portal/start.js"></script>
-</body>
-</html>
-"""
-_START = """window.ui = SwaggerUIBundle({
-  url: "/openapi.json",
-  dom_id: "#portal",
-  deepLinking: true,
-  displayOperationId: true,
-  displayRequestDuration: true,
-  persistAuthorization: true,
-  tryItOutEnabled: true,
-  oauth2RedirectUrl: window.location.origin + "/oauth2-redirect.html",
-});
-window.ui.initOAuth({
-  clientId: "%s",
-  scopes: %s,
-  usePkceWithAuthorizationCodeGrant: true,
-});
-"""
-# The page that the issuer sends the browser back to. It hands the code to the window that opened it.
+_VIEWER = '<script src="/portal/swagger-ui-bundle.js"></script>'
 _REDIRECT = """<!doctype html>
 <html lang="en">
 <head><meta charset="utf-8"><title>Signed in</title></head>
 <body><p>Signing in …</p><script src="/portal/redirect.js"></script></body>
 </html>
 """
-_REDIRECT_SCRIPT = """"use strict";
-(function () {
-  const opener = window.opener;
-  const waiting = opener && opener.swaggerUIRedirectOauth2;
-  if (!waiting) {
-    document.querySelector("p").textContent = "This page belongs to a sign-in that is no longer open.";
-    return;
-  }
-  const given = new URLSearchParams(window.location.search);
-  const auth = waiting.auth;
-  const known = given.get("state") === waiting.state;
-  if (given.get("code") && known) {
-    delete auth.state;
-    auth.code = given.get("code");
-    waiting.callback({ auth: auth, redirectUrl: waiting.redirectUrl });
-  } else {
-    const text = given.get("error_description") || given.get("error") ||
-      "the answer does not belong to this sign-in";
-    waiting.errCb({ authId: auth.name, source: "auth", level: "error", message: text });
-  }
-  window.close();
-})();
-"""
 
 
-def add_routes(application: web.Application, artifacts: Artifacts, issuer: str) -> None:
-    """`/`, the document at `/openapi.json`, and what the page needs. Without an API there is no portal."""
+def add_routes(application: web.Application, artifacts: Artifacts, issuer: str, texts: Sequence[Path] = ()) -> None:
+    """`/`, a page for each guide, the document at `/openapi.json`, and what the pages need.
+
+    Without an API there is no portal. `texts`: the guides, in Markdown. Raises OSError for one that cannot be read.
+    """
     if not artifacts.apis:
         return
     api = artifacts.apis[0]
-    document = json.dumps(_document(api, issuer)).encode()
-    scopes = json.dumps(_scopes(api))
+    document = _document(api, issuer)
+    read = guides.read(texts)
     security = _CONTENT_SECURITY.format(issuer=issuer)
-    pages: dict[str, tuple[bytes, str]] = {
-        "/": (_PAGE.format(title=_escaped(api.name)).encode(), "text/html"),
-        "/openapi.json": (document, "application/json"),
-        "/oauth2-redirect.html": (_REDIRECT.encode(), "text/html"),
-        "/portal/start.js": ((_START % (CLIENT_ID, scopes)).encode(), "text/javascript"),
-        "/portal/redirect.js": (_REDIRECT_SCRIPT.encode(), "text/javascript"),
+    explorer = (PAGES / "explorer.html").read_text(encoding="utf-8")
+    pages: dict[str, tuple[str, str]] = {
+        "/": (_framed(api, document, read, api.name, explorer, _VIEWER), "text/html"),
+        "/openapi.json": (json.dumps(document), "application/json"),
+        "/oauth2-redirect.html": (_REDIRECT, "text/html"),
     }
+    for guide in read:
+        content = f'<article class="guide">{guide.html}</article>'
+        pages[guide.path] = (_framed(api, document, read, f"{guide.title} – {api.name}", content), "text/html")
+    for name, kind in OWN.items():
+        pages[f"/portal/{name}"] = ((PAGES / name).read_text(encoding="utf-8"), kind)
     for path, (content, kind) in pages.items():
-        application.router.add_get(path, _page(content, kind, security))
+        application.router.add_get(path, _page(content.encode(), kind, security))
     for name, kind in ASSETS.items():
         application.router.add_get(f"/portal/{name}", _asset(name, kind, security))
+
+
+def _framed(
+    api: Api, document: Mapping[str, Any], read: Sequence[Guide], title: str, content: str, scripts: str = ""
+) -> str:
+    """A page: the bar with the guides and who is signed in, and what it is about."""
+    errors = next((f'<a href="{guide.path}#errors">What to do</a>' for guide in read if "errors" in guide.anchors), "")
+    links = [f'<a href="{guide.path}">{html.escape(guide.title)}</a>' for guide in read]
+    frame = (PAGES / "frame.html").read_text(encoding="utf-8")
+    parts = {
+        "title": html.escape(title),
+        "name": html.escape(api.name),
+        "links": "".join(links),
+        "content": content,
+        "errors": errors,
+        "settings": json.dumps(_settings(document)).replace("<", "\\u003c"),
+        "scripts": scripts,
+    }
+    return re.sub(r"\{(\w+)\}", lambda found: parts[found[1]], frame)
 
 
 def _page(content: bytes, kind: str, security: str) -> Handler:
@@ -142,20 +120,25 @@ def _document(api: Api, issuer: str) -> dict[str, Any]:
     """The API's definition as this gateway serves it: its own address, this issuer's endpoints."""
     document = copy.deepcopy(dict(api.definition))
     document["servers"] = [{"url": f"/{api.path}"}]
-    for scheme in document.get("components", {}).get("securitySchemes", {}).values():
-        for flow in scheme.get("flows", {}).values() if issuer else ():
-            for name in ("authorizationUrl", "tokenUrl", "refreshUrl"):
-                if name in flow:
-                    flow[name] = issuer + "/" + flow[name].partition("://")[2].partition("/")[2]
+    for flow in _flows(document) if issuer else ():
+        for name in ("authorizationUrl", "tokenUrl", "refreshUrl"):
+            if name in flow:
+                flow[name] = issuer + "/" + flow[name].partition("://")[2].partition("/")[2]
     return document
 
 
-def _scopes(api: Api) -> list[str]:
-    schemes = api.definition.get("components", {}).get("securitySchemes", {}).values()
-    return sorted(
-        {scope for scheme in schemes for flow in scheme.get("flows", {}).values() for scope in flow["scopes"]}
-    )
+def _flows(document: Mapping[str, Any]) -> list[dict[str, Any]]:
+    schemes = document.get("components", {}).get("securitySchemes", {}).values()
+    return [flow for scheme in schemes for flow in scheme.get("flows", {}).values()]
 
 
-def _escaped(text: str) -> str:
-    return text.replace("&", "&amp;").replace("<", "&lt;")
+def _settings(document: Mapping[str, Any]) -> dict[str, Any]:
+    """What the pages have to know to sign somebody in: by the first flow that has a page to sign in at."""
+    flow = next((flow for flow in _flows(document) if "authorizationUrl" in flow), {})
+    return {
+        "client": CLIENT_ID,
+        "authorize": flow.get("authorizationUrl", ""),
+        "token": flow.get("tokenUrl", ""),
+        "scopes": flow.get("scopes", {}),
+        "key": KEY,
+    }

@@ -37,6 +37,8 @@ log = logging.getLogger("localazure.apim")
 
 LARGEST_HEADER = 32_768
 """Bytes of the request's line and of one header."""
+GUIDES = ("api.md", "access.md")
+"""What the portal shows beside the API."""
 TENANT = "durable-commerce.local"
 _ANSWERED = web.RequestKey("answered", Response)
 
@@ -78,7 +80,7 @@ class GatewayServer:
         application.router.add_get("/_local/traces", _guarded(self._traces))
         application.router.add_get("/_local/traces/{id}", _guarded(self._trace))
         application.router.add_delete("/_local/state", _guarded(self._forget))
-        portal.add_routes(application, self._services.artifacts, options.get("entra", ""))
+        portal.add_routes(application, self._services.artifacts, options.get("entra", ""), _guides(self._config))
         application.router.add_route("*", r"/{path:[\s\S]*}", _guarded(self._handle))
         self._runner = Runner(
             application,
@@ -186,6 +188,12 @@ def _trace_wanted(request: web.Request, gateway: Gateway) -> Trace | None:
 
 def _directory(config: Config) -> Path:
     return Path(config.options.get("artifacts") or "apim")
+
+
+def _guides(config: Config) -> list[Path]:
+    """The portal's texts, those that are there."""
+    folder = config.options.get("guides")
+    return [file for name in GUIDES if folder and (file := Path(folder) / name).exists()]
 
 
 def _subscriptions(config: Config) -> Path:

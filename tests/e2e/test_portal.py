@@ -1,47 +1,121 @@
-"""A person at the developer portal: a real browser signs in, gets a token and places an order."""
+"""A person at the developer portal: a real browser signs in, reads, and places an order, on a phone as on a desk."""
 
 from __future__ import annotations
 
 import asyncio
 import json
-import secrets
 from typing import Any
 
+import pytest
 from selenium import webdriver
+from selenium.webdriver.common.by import By
 
 from tests.e2e.browsing import Page
-from tests.e2e.conftest import ADDRESS, Client, Stocked, System
+from tests.e2e.conftest import Client, System, basket
+
+OPERATION = "#operations-orders-orders-place"
+SKU = "85123A"
+"""What the examples of the document order."""
+WIDTHS = (390, 768, 1280)
 
 
-async def test_a_person_signs_in_and_buys(
-    browser: webdriver.Chrome, system: System, stocked: Stocked, shopper: Client
+@pytest.fixture
+async def on_sale(staff: Client, shopper: Client) -> None:
+    product = {"name": "Holder", "category": "home", "price": {"amount": 255, "currency": "GBP"}}
+    assert (await staff.call("PUT", f"/products/{SKU}", product)).status in (200, 201)
+    assert (await staff.call("PUT", f"/stock/{SKU}", {"on_hand": 60})).status in (200, 201)
+    await shopper.placed(basket((SKU, 1)))
+
+
+async def test_a_person_signs_in_and_buys_with_the_values_that_are_there(
+    browser: webdriver.Chrome, system: System, on_sale: None, shopper: Client
 ) -> None:
-    sku = await stocked(250, 3)
-    body = {"items": [{"sku": sku, "quantity": 2}], "shipping_address": ADDRESS, "payment_method": "pm_card_visa"}
-    assert (await shopper.placed(body))["id"], "orders knows the product now"
-    order = await asyncio.to_thread(_buy, browser, system.addresses["apim"], body)
-    assert (await shopper.settled(order["id"]))["status"] in ("confirmed", "cancelled")
-    assert order["total"] == {"amount": 500, "currency": "GBP"}
+    order = await asyncio.to_thread(_buy, browser, system.addresses["apim"])
+    assert (await shopper.settled(order["id"]))["status"] == "confirmed"
 
 
-def _buy(browser: webdriver.Chrome, portal: str, body: dict[str, Any]) -> dict[str, Any]:
+def _buy(browser: webdriver.Chrome, portal: str) -> dict[str, Any]:
     page = Page(browser)
     browser.get(f"{portal}/")
     assert page.see(".info .title").text.startswith("Durable Commerce")
-    page.click(".auth-wrapper .authorize")
-    page.see(".dialog-ux .scopes")
-    page.click(".dialog-ux .auth-btn-wrapper .authorize")
+    assert page.see(f"{OPERATION} .demanded").text == "sign in: orders.write"
+    assert page.see("#operations-catalog-products-list .demanded").text == "anyone"
+    page.click("#sign-in")
     page.sign_in("shopper")
-    page.see(".dialog-ux .auth-btn-wrapper button:not(.authorize)")
-    page.click(".dialog-ux .btn-done")
-    operation = "#operations-orders-orders-place"
-    page.click(f"{operation} .opblock-summary-control")
-    page.write(f"{operation} tr[data-param-name=Idempotency-Key] input", secrets.token_hex(8))
-    page.write(f"{operation} textarea.body-param__text", json.dumps(body))
-    page.click(f"{operation} .execute")
-    status = page.see(f"{operation} .live-responses-table tbody .response-col_status").text
-    shown = page.see(f"{operation} .live-responses-table .highlight-code code").text
-    page.keep("portal")
+    page.read("#who", "Signed in as Shopper")
+    assert "Read your account" in page.see("#scopes").text
+    page.keep("portal-signed-in")
+    page.click(f"{OPERATION} .opblock-summary-control")
+    page.write("#key", "nobody's")
+    page.click(f"{OPERATION} .execute")
+    page.read("#explained", "urn:durable-commerce:problem:invalid-subscription-key")
+    assert page.see("#explained a").get_attribute("href") == f"{portal}/guides/api#errors"
+    page.keep("portal-problem")
+    page.click("#understood")
+    page.write("#key", "local-acme-primary")
+    page.click(f"{OPERATION} .execute")
+    page.read(f"{OPERATION} .live-responses-table tbody .response-col_status", "202")
+    shown = page.see(f"{OPERATION} .live-responses-table .highlight-code code").text
+    page.keep("portal-order")
     assert not page.refused()
-    assert status.startswith("202"), shown
+    browser.refresh()
+    page.read("#who", "Signed in as Shopper")
+    page.click("#sign-in")
+    page.read("#sign-in", "Sign in")
+    assert browser.find_element(By.ID, "who").text == ""
     return dict(json.loads(shown))
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+async def test_pages_fit_a_screen_by_day_and_by_night(browser: webdriver.Chrome, system: System, width: int) -> None:
+    await asyncio.to_thread(_look, browser, system.addresses["apim"], width)
+
+
+def _look(browser: webdriver.Chrome, portal: str, width: int) -> None:
+    page = Page(browser)
+    screen = {"width": width, "height": 1400, "deviceScaleFactor": 1, "mobile": False}
+    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", screen)
+    for scheme in ("light", "dark"):
+        feature = {"name": "prefers-color-scheme", "value": scheme}
+        browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": [feature]})
+        for name, path, seen in (
+            ("api", "/", OPERATION),
+            ("guide", "/guides/api", "#errors"),
+            ("access", "/guides/access", "table"),
+        ):
+            browser.get(portal + path)
+            page.see(seen)
+            if name == "api":
+                page.click(f"{OPERATION} .opblock-summary-control")
+                page.see(f"{OPERATION} .execute")
+                browser.execute_script("window.scrollTo(0, 0)")
+            page.keep(f"portal-{name}-{width}-{scheme}")
+            if name == "api":
+                browser.execute_script(f"document.querySelector('{OPERATION}').scrollIntoView()")
+                page.keep(f"portal-order-{width}-{scheme}")
+            assert browser.execute_script(_SIDEWAYS) == [], f"{path} at {width} pixels"
+            ground = browser.execute_script("return getComputedStyle(document.body).backgroundColor")
+            assert (ground == "rgb(255, 255, 255)") == (scheme == "light"), ground
+    assert not page.refused()
+
+
+_SIDEWAYS = """
+const parts = "header *, .opblock-summary *, .guide h1, .guide h2, .guide p, .guide li, #account *, .execute";
+return [...document.querySelectorAll(parts)]
+  .filter((element) => element.getClientRects().length && element.getBoundingClientRect().right > innerWidth + 1)
+  .map((element) => element.outerHTML.slice(0, 80))
+  .concat(document.documentElement.scrollWidth > innerWidth + 1 ? ["the page scrolls sideways"] : []);
+"""
+"""What is cut off at the right side of the screen."""
+
+
+async def test_guides_are_pages_that_lead_to_one_another(browser: webdriver.Chrome, system: System) -> None:
+    def read() -> None:
+        page = Page(browser)
+        browser.get(f"{system.addresses['apim']}/guides/api")
+        assert page.see("h1").text == "Using the API"
+        page.choose("article a", "access.md")
+        page.read("h1", "Who may do what")
+        assert not page.refused()
+
+    await asyncio.to_thread(read)
