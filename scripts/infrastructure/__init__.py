@@ -3,11 +3,12 @@
     python -m scripts.infrastructure            write it
     python -m scripts.infrastructure --check    fail where a file is not what the declarations say
 
-Containers, topics and subscriptions, what a deployment makes for each service and reads of apim/, who is granted which
-scope (infra/); the API's document, the gateway's backends and where they are, what its policies repeat of the
-operations (apim/); the events' schemas (shared/contracts/schemas); the sample of the app settings; what ships each
-service (.github/, azure.yaml); the subscriptions (shared/messaging) and the crash points (shared/faultpoints); the
-tables of access, of role assignments, of the services and of what they hold of a person (docs/).
+Containers, topics and subscriptions, what a deployment makes for each service and reads of apim/, who is granted
+which scope (infra/); the API's document and its collection of requests, the gateway's backends and where they are,
+what its policies repeat of the operations (apim/); the events' schemas (shared/contracts/schemas); the sample of the
+app settings; what ships each service (.github/, azure.yaml); the subscriptions (shared/messaging) and the crash
+points (shared/faultpoints); the tables of access, of role assignments, of the services and of what they hold of a
+person (docs/).
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from collections.abc import Container, Sequence
 from pathlib import Path
 from typing import Any
 
-from scripts import openapi
+from scripts import openapi, postman
 from scripts.infrastructure import (
     app_settings,
     artifacts,
@@ -45,6 +46,7 @@ OWN = ("apim/backends/*/*.json", f"{policies.OPERATIONS}/*/policy.xml")
 def files(services: list[Service], operations: Sequence[Operation]) -> dict[str, str]:
     """Path → what the file is to hold. Raises LookupError where an event is heard that nobody declares to publish."""
     _check(services)
+    described = openapi.document(services, operations)
     events = published.FOLDER.relative_to(ROOT)
     documents: dict[str, Any] = {
         "infra/cosmos.json": emulators.cosmos(services),
@@ -55,7 +57,8 @@ def files(services: list[Service], operations: Sequence[Operation]) -> dict[str,
         identities.FILE: identities.document(services),
         "local.settings.sample.json": app_settings.sample(services),
         crashes.FILE: crashes.document(services),
-        openapi.SPECIFICATION: openapi.document(services, operations),
+        openapi.SPECIFICATION: described,
+        postman.COLLECTION: postman.collection(described),
         **{f"{events}/{name}": schema for name, schema in published.schemas().items()},
         **gateway.documents(ROOT, services),
     }

@@ -311,3 +311,13 @@ def basket(*lines: tuple[str, int], payment_method: str = "pm_card_visa") -> dic
         "shipping_address": ADDRESS,
         "payment_method": payment_method,
     }
+
+
+@pytest.fixture
+async def on_sale(staff: Client, shopper: Client) -> None:
+    """The product that the examples of the documents order, of which orders has heard."""
+    sku = "85123A"
+    product = {"name": "Holder", "category": "home", "price": {"amount": 255, "currency": "GBP"}}
+    assert (await staff.call("PUT", f"/products/{sku}", product)).status in (200, 201)
+    assert (await staff.call("PUT", f"/stock/{sku}", {"on_hand": 60})).status in (200, 201)
+    await shopper.placed(basket((sku, 1)))

@@ -13,20 +13,10 @@ import jwt
 import pytest
 
 from scripts.documents.reading import Document
-from tests.e2e.conftest import PATIENCE, ROOT, Client, System, basket
+from tests.e2e.conftest import PATIENCE, ROOT, Client, System
 
 PAGE = Document(ROOT / "docs" / "api.md")
 SECTION = "A partner's server"
-SKU = "85123A"
-
-
-@pytest.fixture
-async def on_sale(staff: Client, shopper: Client) -> None:
-    """The product that the page orders, of which orders has heard."""
-    product = {"name": "Holder", "category": "home", "price": {"amount": 255, "currency": "GBP"}}
-    assert (await staff.call("PUT", f"/products/{SKU}", product)).status in (200, 201)
-    assert (await staff.call("PUT", f"/stock/{SKU}", {"on_hand": 50})).status in (200, 201)
-    await shopper.placed(basket((SKU, 1)))
 
 
 @pytest.fixture

@@ -11,20 +11,10 @@ from selenium import webdriver
 from selenium.webdriver.common.by import By
 
 from tests.e2e.browsing import Page
-from tests.e2e.conftest import Client, System, basket
+from tests.e2e.conftest import Client, System
 
 OPERATION = "#operations-orders-orders-place"
-SKU = "85123A"
-"""What the examples of the document order."""
 WIDTHS = (390, 768, 1280)
-
-
-@pytest.fixture
-async def on_sale(staff: Client, shopper: Client) -> None:
-    product = {"name": "Holder", "category": "home", "price": {"amount": 255, "currency": "GBP"}}
-    assert (await staff.call("PUT", f"/products/{SKU}", product)).status in (200, 201)
-    assert (await staff.call("PUT", f"/stock/{SKU}", {"on_hand": 60})).status in (200, 201)
-    await shopper.placed(basket((SKU, 1)))
 
 
 async def test_a_person_signs_in_and_buys_with_the_values_that_are_there(
