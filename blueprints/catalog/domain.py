@@ -9,13 +9,17 @@ from shared.money import Money
 
 @dataclass(frozen=True, slots=True)
 class Product:
-    """One thing for sale. `version` counts its changes from 1; consumers order its events by it."""
+    """One thing for sale. `version` counts its changes from 1; consumers order its events by it.
+
+    One that is not `listed` can be read and ordered by whoever knows its SKU, and is in no list.
+    """
 
     sku: str
     name: str
     category: str
     price: Money
     description: str | None = None
+    listed: bool = True
     version: int = 1
 
 

@@ -41,6 +41,10 @@ class PutProduct(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     description: Annotated[str, msgspec.Meta(max_length=4000)] | None = None
     sku: Sku | None = None
     free: Annotated[bool, msgspec.Meta(description="That a price of 0 is meant.")] = False
+    listed: Annotated[
+        bool,
+        msgspec.Meta(description="Whether lists show it; one that they do not can be read and ordered by its SKU."),
+    ] = True
 
 
 class ProductView(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -51,6 +55,7 @@ class ProductView(msgspec.Struct, frozen=True, omit_defaults=True):
     category: str
     price: Money
     description: str | None = None
+    listed: Annotated[bool, msgspec.Meta(description="False: it is in no list.")] = True
 
 
 async def browse(
@@ -119,11 +124,11 @@ def _wanted(sku: str, request: PutProduct) -> Product:
         raise InvalidRequest("not an ISO 4217 currency code in use - at `$.price.currency`") from exc
     if request.price.amount == 0 and not request.free:
         raise Unprocessable("a price of 0 gives the product away; say so with `free`: true", code="price-zero")
-    return Product(sku, request.name, request.category, request.price, request.description)
+    return Product(sku, request.name, request.category, request.price, request.description, request.listed)
 
 
 def _view(product: Product) -> ProductView:
-    return ProductView(product.sku, product.name, product.category, product.price, product.description)
+    return ProductView(product.sku, product.name, product.category, product.price, product.description, product.listed)
 
 
 def _digest(text: str) -> str:

@@ -14,8 +14,10 @@ from shared.persistence.documents import document_of, read_as, readable
 from shared.persistence.outbox import tell
 
 PRODUCTS = Container.of(SERVICE, "products")
-RECORDED = ("name", "category", "price", "description")
+RECORDED = ("name", "category", "price", "description", "listed")
 """Fields of a product whose changes are recorded."""
+LISTED, UNLISTED = "product", "unlisted_product"
+"""The kinds of items that are products: those that lists show, and those that only their SKU leads to."""
 
 
 async def get(sku: str) -> Document | None:
@@ -34,10 +36,12 @@ async def save(product: Product, before: Document | None, told: EventData) -> Do
     Raises AlreadyExists or Changed where someone else was faster.
     """
     search_text = f"{product.name} {product.sku}".lower()
-    document = document_of(product, id=product.sku, kind="product", search_text=search_text)
+    kind = LISTED if product.listed else UNLISTED
+    document = document_of(product, id=product.sku, kind=kind, search_text=search_text)
     write = create(document) if before is None else replace(document, before["_etag"])
     event = tell(PRODUCTS, product.sku, told, version=product.version)
-    known = {} if before is None else {name: before.get(name) for name in RECORDED}
+    # a product of an earlier release does not say that it is listed
+    known = {} if before is None else {name: before.get(name, name == "listed" or None) for name in RECORDED}
     act = record_act(
         PRODUCTS, product.sku, product.sku, known, {name: document[name] for name in RECORDED}, product.version
     )
@@ -46,8 +50,8 @@ async def save(product: Product, before: Document | None, told: EventData) -> Do
 
 
 async def page(category: str | None, text: str | None, after: str | None, limit: int) -> list[Product]:
-    """At most `limit` products by SKU: of `category`, with `text` in name or SKU, and after the SKU `after`."""
-    conditions, parameters = ["c.kind = 'product'"], {}
+    """At most `limit` listed products by SKU: of `category`, with `text` in name or SKU, and after the SKU `after`."""
+    conditions, parameters = ["c.kind = @kind"], {"@kind": LISTED}
     if category is not None:
         conditions.append("c.category = @category")
         parameters["@category"] = category

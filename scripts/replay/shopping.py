@@ -65,6 +65,7 @@ class Replay:
             body = {
                 "name": self._plan.names[sku],
                 "category": "replay",
+                "listed": False,  # a product for each price is no assortment to show to anybody
                 "price": {"amount": self._plan.prices[sku], "currency": "GBP"},
             }
             await _patiently(lambda: self._staff.call("PUT", f"/products/{quote(sku)}", body))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import random
@@ -10,7 +11,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from tests.e2e.conftest import ROOT, System
+from tests.e2e.conftest import ROOT, Client, System
 from tests.unit.test_replay import row, written
 
 
@@ -29,7 +30,7 @@ def replayed(system: System, file: Path) -> dict[str, Any]:
     return books
 
 
-def test_a_file_of_the_format_is_replayed(system: System, tmp_path: Path) -> None:
+async def test_a_file_of_the_format_is_replayed(system: System, tmp_path: Path, anonymous: Client) -> None:
     chance = random.Random(7)
     rows = [
         row(
@@ -45,9 +46,12 @@ def test_a_file_of_the_format_is_replayed(system: System, tmp_path: Path) -> Non
     rows += [row(InvoiceNo="C600000", StockCode="N1", Quantity="-2"), row(StockCode="N1", Quantity="-1", UnitPrice="0")]
     rows += [row(UnitPrice="0", StockCode="N2"), row(UnitPrice="0", StockCode="N2", CustomerID="")]
     rows += [row(StockCode="M"), row(Quantity="many"), row(StockCode="")]
-    first = replayed(system, written(tmp_path / "unseen.csv", rows, "cp1252"))
+    file = await asyncio.to_thread(written, tmp_path / "unseen.csv", rows, "cp1252")
+    first = await asyncio.to_thread(replayed, system, file)
     counted = {name: first["rows"][name] for name in ("read", "sold", "returned", "written_off", "given_away", "found")}
     assert counted == {"read": 97, "sold": 90, "returned": 1, "written_off": 1, "given_away": 1, "found": 1}
     assert first["rows"]["rejected"] == {"book-keeping": 1, "malformed": 2}
     assert first["orders"]["confirmed"] == first["orders"]["placed"] > 10
-    assert replayed(system, tmp_path / "unseen.csv") == first, "the second time changes nothing"
+    assert await asyncio.to_thread(replayed, system, file) == first, "the second time changes nothing"
+    shown = await anonymous.at_gateway().call("GET", "/products?category=replay")
+    assert shown.json == {"items": [], "next_cursor": None}, "nobody is offered a product for each price"

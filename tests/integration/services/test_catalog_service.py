@@ -15,7 +15,7 @@ from blueprints.catalog import service, store
 from blueprints.catalog.service import PutProduct
 from shared.errors import Contention, InvalidRequest, NotFound, PreconditionFailed, PreconditionRequired, Unprocessable
 from shared.money import Money
-from shared.persistence.cosmos import Container, Document
+from shared.persistence.cosmos import Container, Document, replace
 from tests.integration.services.conftest import told
 
 few = settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -150,6 +150,29 @@ async def test_a_price_is_changed_by_who_has_seen_the_product_and_anything_else_
     assert view.price == Money(100, "GBP")
     view, _, _ = await service.put(sku, request("another name", amount=90), etag)
     assert view.price == Money(90, "GBP")
+
+
+async def test_an_unlisted_product_is_found_by_its_sku_alone_until_it_is_listed_again() -> None:
+    sku, category = new_sku(), f"c-{secrets.token_hex(6)}"
+    view, etag, _ = await service.put(sku, request(category=category, listed=False), None)
+    assert not view.listed and await service.get(sku) == (view, etag)
+    assert (await service.browse(category, None, None, 10))[0].items == []
+    assert (await service.browse(None, sku, None, 10))[0].items == []
+    view, _, _ = await service.put(sku, request(category=category), None)
+    assert view.listed
+    assert [found.sku for found in (await service.browse(category, None, None, 10))[0].items] == [sku]
+    assert await told(store.PRODUCTS, sku) == ["product.changed"] * 2
+
+
+async def test_a_product_of_an_earlier_release_is_listed() -> None:
+    sku, category = new_sku(), f"c-{secrets.token_hex(6)}"
+    await service.put(sku, request(category=category), None)
+    document = await store.get(sku)
+    assert document is not None
+    earlier = {name: value for name, value in document.items() if name != "listed"}
+    await store.PRODUCTS.batch(sku, [replace(earlier, document["_etag"])])
+    (found,) = (await service.browse(category, None, None, 10))[0].items
+    assert found.sku == sku and found.listed
 
 
 async def test_a_price_of_nothing_is_refused_unless_it_is_said_to_be_meant() -> None:
