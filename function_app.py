@@ -6,10 +6,13 @@ import azure.functions as func
 
 from blueprints import SERVICES
 from shared.importing import lasting
+from shared.messaging.triggers import measuring
 from shared.settings import settings
 
 app = func.FunctionApp(http_auth_level=func.AuthLevel.ANONYMOUS)
 
 with lasting():
     for service in settings().services(SERVICES):
-        app.register_functions(import_module(f"blueprints.{service}.triggers").bp)
+        triggers = import_module(f"blueprints.{service}.triggers")
+        measuring(triggers.bp, triggers.SERVICE)
+        app.register_functions(triggers.bp)

@@ -6,8 +6,11 @@ from functools import cache
 from importlib import import_module
 from typing import Any
 
+from azure.functions import Blueprint
+
 from blueprints import SERVICES
 from shared.declaration import Service
+from shared.messaging.triggers import ROUNDS, measuring
 from shared.web.endpoint import OPERATIONS
 from shared.web.operation import Operation
 
@@ -23,6 +26,15 @@ def operations() -> tuple[Operation, ...]:
     for name in SERVICES:
         import_module(f"blueprints.{name}.triggers")
     return tuple(sorted(OPERATIONS.values(), key=lambda operation: (operation.path, operation.method.lower())))
+
+
+@cache
+def timers() -> int:
+    """How many functions a timer starts in a deployment of all services."""
+    operations()  # the triggers are imported with them
+    for service in services():
+        measuring(Blueprint(), service)  # type: ignore[no-untyped-call]
+    return len(ROUNDS)
 
 
 def example_body(operation: Operation) -> Any:

@@ -90,6 +90,11 @@ APPLICATIONINSIGHTS_AUTHENTICATION_STRING = Setting(
 TELEMETRY_SAMPLING = Setting(
     "TELEMETRY_SAMPLING", "Share of ordinary traces that is exported, 0 to 1; failed and slow ones are all.", "1"
 )
+RECONCILE_SCHEDULE = Setting(
+    "RECONCILE_SCHEDULE",
+    "When each service measures its queues and looks for what has been waiting too long (NCRONTAB).",
+    "0 * * * * *",
+)
 
 KIT = (
     SERVICES,
@@ -100,18 +105,16 @@ KIT = (
     APPLICATIONINSIGHTS_CONNECTION_STRING,
     APPLICATIONINSIGHTS_AUTHENTICATION_STRING,
     TELEMETRY_SAMPLING,
+    RECONCILE_SCHEDULE,
 )
 """What every service needs."""
 
-RECONCILE_SCHEDULE = Setting(
-    "RECONCILE_SCHEDULE", "When each service looks for what has been waiting too long (NCRONTAB).", "0 * * * * *"
-)
 RECONCILE_AFTER_SECONDS = Setting(
     "RECONCILE_AFTER_SECONDS",
     "How long something must have been waiting for that.",
     str(recovery.RECONCILE_AFTER_SECONDS),
 )
-RECONCILIATION = (RECONCILE_SCHEDULE, RECONCILE_AFTER_SECONDS)
+RECONCILIATION = (RECONCILE_AFTER_SECONDS,)
 """What a service needs that waits for others."""
 
 TASK_KEEP_SECONDS = Setting(

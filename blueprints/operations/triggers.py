@@ -24,8 +24,7 @@ from blueprints.operations.shapes import (
     Verify,
 )
 from shared.contracts.audit import ActRecorded
-from shared.messaging.triggers import subscription
-from shared.settings import RECONCILE_SCHEDULE
+from shared.messaging.triggers import every_round, subscription
 from shared.tasks.task import TaskView, task_id
 from shared.tasks.triggers import TASK, long_tasks
 from shared.web.endpoint import Answer, Call, endpoint
@@ -227,8 +226,7 @@ for topic in SERVICE.hears:
     subscription(bp, SERVICE, topic, {ActRecorded: audit.heard})
 
 
-@bp.function_name("operations_audit")
-@bp.timer_trigger(arg_name="timer", schedule=f"%{RECONCILE_SCHEDULE.name}%", run_on_startup=False)
+@every_round(bp, SERVICE, "operations_audit")
 async def note_heads(timer: func.TimerRequest) -> None:
     """Note elsewhere how far the audit log has come."""
     await reading.note_heads()

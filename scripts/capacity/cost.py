@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from scripts.capacity.model import UTILISATION, Model
-from shared.recovery import QUEUE_POLLING_SECONDS
+from shared.recovery import QUEUE_POLLING_SECONDS, RECONCILE_EVERY_SECONDS
 
 MILLION = 1_000_000
 MONTH = 30 * 24 * 3600
@@ -24,13 +24,19 @@ BUSY = 10.0
 def idle(model: Model, prices: Mapping[str, Any]) -> dict[str, float]:
     """Meter → money a month, with nothing kept ready and nobody there. Gateway and logs by their tiers come on top."""
     units = model.figures.idle_request_units_per_minute * MONTH / 60
-    polls = QUEUES * MONTH / QUEUE_POLLING_SECONDS
+    polls = model.figures.hubs * QUEUES * MONTH / QUEUE_POLLING_SECONDS
+    rounds = model.figures.timers * MONTH / RECONCILE_EVERY_SECONDS
+    seconds = rounds * LEAST_BILLED * MEMORY_GB * _price(prices, "functions-gb-second")
     return {
         "Cosmos DB, reading empty feeds and renewing leases": units
         / MILLION
         * _price(prices, "cosmos-million-request-units"),
         "Service Bus Standard": _price(prices, "service-bus-month"),
-        "Storage, Durable's looks at its queues": polls / 10_000 * _price(prices, "storage-10000-operations"),
+        f"Storage, Durable's looks at the queues of {model.figures.hubs} task hubs": polls
+        / 10_000
+        * _price(prices, "storage-10000-operations"),
+        f"Functions, {model.figures.timers} timers, once a minute": seconds
+        + rounds / MILLION * _price(prices, "functions-million-executions"),
     }
 
 

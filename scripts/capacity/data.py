@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from scripts import declared
+
 ROOT = Path(__file__).resolve().parents[2]
 INFRA = ROOT / "infra"
 
@@ -21,6 +23,10 @@ class Figures:
     best_seller_share: float
     real_basket_request_units: float
     idle_request_units_per_minute: float
+    hubs: int
+    """Services with a task hub of their own."""
+    timers: int
+    """Functions that a timer starts, of all services."""
 
 
 def figures() -> Figures:
@@ -37,6 +43,8 @@ def figures() -> Figures:
         document["best_seller_share"],
         document["real_basket_request_units"],
         document["idle_request_units_per_minute"],
+        sum(service.durable for service in declared.services()),
+        declared.timers(),
     )
 
 

@@ -1,4 +1,4 @@
-"""How a service is bound to its change feed and to a subscription: the same everywhere, so it is said once."""
+"""How a service is bound to its change feed, its subscriptions and its timers: the same everywhere, so said once."""
 
 from __future__ import annotations
 
@@ -22,6 +22,10 @@ Decorator = Callable[[Any], Any]
 FEED_POLL_MS = 500
 """How long an idle feed rests between two looks. An order passes three feeds one after the other and waits in each for
 half of it on average; a look costs about one request unit, so five feeds cost 10 a second (docs/performance.md)."""
+
+
+ROUNDS: dict[str, str] = {}
+"""Timer → the service whose it is, in the order in which they were made. The first of a service measures its queues."""
 
 
 def change_feed(bp: Any, container: Container) -> Decorator:
@@ -94,23 +98,50 @@ def listening(bp: Any, service: Service, topic: str, handled: Collection[type[Ev
 def reconciliation(bp: Any, service: Service) -> Decorator:
     """Trigger `<service>_reconcile`: now and then, to look for what has been waiting too long. Raises Undeclared."""
     service.require(*RECONCILIATION)
-    name = f"{service.name}_reconcile"
+    return every_round(bp, service, f"{service.name}_reconcile")
+
+
+def measuring(bp: Any, service: Service) -> None:
+    """Have the queues of a service measured that hears something and has no timer of its own: `<service>_queues`.
+
+    On Azure a timer is billed for a second a minute at least, so a service that has one gets no other.
+    """
+    name = f"{service.name}_queues"
+    if service.hears and not _rounds(service) - {name}:
+        every_round(bp, service, name)(_measure_alone)
+
+
+async def _measure_alone(timer: func.TimerRequest) -> None:
+    """Measuring is all that there is to do."""
+
+
+def every_round(bp: Any, service: Service, name: str, *bindings: Decorator) -> Decorator:
+    """Trigger `name`, by the schedule of the reconcilers; `bindings`: what the function takes beside its `timer`.
+
+    Each round begins a trace; what it does for an order continues that order's. Before that the service's first timer
+    measures the queues.
+    """
+    ROUNDS[name] = service.name
     return _chain(
         bp.function_name(name),
         bp.timer_trigger(arg_name="timer", schedule=f"%{RECONCILE_SCHEDULE.name}%", run_on_startup=False),
-        _observed(service, name),
+        *bindings,
+        _round(service, name, measures=next(each for each in ROUNDS if ROUNDS[each] == service.name) == name),
     )
 
 
-def _observed(service: Service, name: str) -> Decorator:
-    """A timer's round measures the queues, then begins a trace; what it does for an order continues that order's."""
+def _rounds(service: Service) -> set[str]:
+    return {name for name, whose in ROUNDS.items() if whose == service.name}
 
+
+def _round(service: Service, name: str, *, measures: bool) -> Decorator:
     def decorate(function: Any) -> Any:
         @wraps(function)
-        async def trigger(timer: func.TimerRequest) -> None:
-            await observe(service)
+        async def trigger(**bound: Any) -> None:
+            if measures:
+                await observe(service)
             with request(service.name, name, None, source="timer"):
-                await function(timer)
+                await function(**bound)
 
         return trigger
 

@@ -19,9 +19,10 @@ from shared.declaration import Service
 from shared.errors import CommerceError, Conflict, InvalidRequest, NotFound, Transient
 from shared.faultpoints import crash_point
 from shared.messaging.again import each_apart
+from shared.messaging.triggers import every_round
 from shared.orchestration import ENDED, activity, current, reported, status_of, timer_towards, tried
 from shared.orchestration import start as start_instance
-from shared.settings import RECONCILE_AFTER_SECONDS, RECONCILE_SCHEDULE, TASK_KEEP_SECONDS, TASKS, settings
+from shared.settings import RECONCILE_AFTER_SECONDS, TASK_KEEP_SECONDS, TASKS, settings
 from shared.tasks.store import Tasks
 from shared.tasks.task import TASK_ID, IllegalMove, Progress, Status, Task, TaskProblem, TaskView, task_id, view
 from shared.telemetry import trace
@@ -138,9 +139,7 @@ def long_tasks(
         with activity(name, step_name, about.get("traceparent")):
             return await take_step(bound.tasks, kinds, about["task_id"])
 
-    @bp.function_name(f"{name}_tasks")
-    @bp.timer_trigger(arg_name="timer", schedule=f"%{RECONCILE_SCHEDULE.name}%", run_on_startup=False)
-    @bp.durable_client_input(client_name="client")
+    @every_round(bp, service, f"{name}_tasks", bp.durable_client_input(client_name="client"))
     async def look_after(timer: func.TimerRequest, client: df.DurableOrchestrationClient) -> None:
         await revive(bound, client)
         await purge(bound, client)

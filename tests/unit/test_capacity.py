@@ -144,3 +144,9 @@ def test_prices_can_be_ones_own(tmp_path: Path) -> None:
     own["prices"]["service-bus-month"]["value"] = 100
     file.write_text(json.dumps(own))
     assert cost.idle(MODEL, prices(file))["Service Bus Standard"] == 100
+
+
+def test_what_looks_now_and_then_costs_for_each_that_looks() -> None:
+    more = Model(replace(MODEL.figures, hubs=2 * MODEL.figures.hubs, timers=2 * MODEL.figures.timers), MODEL.limits)
+    once, twice = list(cost.idle(MODEL, prices()).values()), list(cost.idle(more, prices()).values())
+    assert [dear / cheap for cheap, dear in zip(once, twice, strict=True)] == pytest.approx([1, 1, 2, 2])
