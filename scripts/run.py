@@ -11,6 +11,7 @@ import asyncio
 import os
 import signal
 import sys
+import time
 from asyncio.subprocess import Process
 from contextlib import suppress
 
@@ -58,7 +59,11 @@ async def main() -> int:
 
 
 async def _first_order(up: Process) -> None:
-    while not (STATE / "addresses.json").exists():  # noqa: ASYNC110 - another process writes it
+    began, told = time.monotonic(), 0
+    while not (STATE / "addresses.json").exists():
+        if (waited := time.monotonic() - began) >= 2 * told:
+            print(f"Starting, {waited:.0f} s", flush=True)
+            told += 1
         await asyncio.sleep(0.05)
     data = read()
     async with Shop("staff") as staff:

@@ -24,5 +24,8 @@ async def test_a_product_in_several_rows_is_bought_with_all_its_pieces(
         skus[0]: 6,
         skus[3]: 4,
     }
+    async with Shop("shopper", system.state) as shop:
+        few = await buy(shop, Basket("2", ((skus[1], 1), (skus[2], 2), (skus[1], 1))), "pm_card_visa")
+    assert few["status"] == "confirmed" and few["total"]["amount"] == 2 * 101 + 2 * 102
     said = capsys.readouterr().out
     assert f"{TELLING}/{len(skus)}" in said and "CONFIRMED" in said
