@@ -11,7 +11,7 @@ from azure.functions import Blueprint
 from blueprints import SERVICES
 from shared.declaration import Service
 from shared.messaging.triggers import ROUNDS, measuring
-from shared.web.endpoint import OPERATIONS
+from shared.web.endpoint import EACH, OPERATIONS
 from shared.web.operation import Operation
 
 
@@ -35,6 +35,24 @@ def timers() -> int:
     for service in services():
         measuring(Blueprint(), service)  # type: ignore[no-untyped-call]
     return len(ROUNDS)
+
+
+def routes(operation: Operation) -> dict[str, tuple[str, str]]:
+    """Service → the function and the path by which it serves the operation: those of its own, or one of all alike."""
+    if not operation.owners:
+        return {operation.service: (operation.id, operation.path)}
+    return {
+        owner: (
+            operation.id.replace(operation.service, owner, 1),
+            operation.path.replace(f"{{{EACH.name}}}", owner),
+        )
+        for owner in operation.owners
+    }
+
+
+def example_service(operation: Operation) -> str:
+    """The service that serves the call of `example_call`."""
+    return EACH.example if operation.owners else operation.service
 
 
 def example_body(operation: Operation) -> Any:

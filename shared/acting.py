@@ -9,9 +9,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
+from shared.clock import utc_now
 from shared.contracts.audit import ActRecorded
 from shared.persistence.cosmos import Container, Operation
 from shared.persistence.outbox import tell
@@ -60,19 +61,29 @@ def acting(present: Actor | None) -> Iterator[None]:
         _acting.reset(token)
 
 
+@contextmanager
+def because(why: str) -> Iterator[None]:
+    """What is done inside is recorded with this reason."""
+    present = actor()
+    with acting(None if present is None else replace(present, reason=why)):
+        yield
+
+
 def record_act(
     container: Container,
     key: str,
     target: str,
     before: Mapping[str, Any],
     after: Mapping[str, Any],
-    version: int,
+    version: int | None = None,
 ) -> list[Operation]:
     """Batch operations that record the act under way beside its write; none where nobody acts with special rights.
 
-    `version` tells the acts upon one `key` apart.
+    `version` tells the acts upon one `key` apart; without one the moment does, to the microsecond.
     """
     present = actor()
     if present is None:
         return []
+    if version is None:
+        version = int(utc_now().timestamp() * 1_000_000)
     return [tell(container, key, present.recorded(target, before, after), version=version)]

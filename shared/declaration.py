@@ -48,6 +48,11 @@ class Container:
     outbox: bool = False
     writes: tuple[Write, ...] = ("batch",)
 
+    def __post_init__(self) -> None:
+        """Events are told from the state beside them by `kind`, by which operators look for parked ones."""
+        if self.outbox and "kind" not in self.indexed:
+            object.__setattr__(self, "indexed", ("kind", *self.indexed))
+
 
 @dataclass(frozen=True, slots=True)
 class CrashPoint:

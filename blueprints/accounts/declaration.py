@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from shared.contracts.accounts import AccountChanged, ErasureDone, ErasureRequested, ErasureStarted, ErasureWithdrawn
+from shared.contracts.audit import ActRecorded
 from shared.contracts.personal_data import ErasureAnswered, ErasureRefused
 from shared.declaration import STAFF, Container, Holding, Scope, Service, crash_points
 from shared.settings import CONTACT_KEY, Setting
@@ -25,10 +26,10 @@ SERVICE = Service(
     "accounts",
     "Who buys, where they live, and what they agreed to.",
     containers=(
-        Container("accounts", "account_id", indexed=("email_key", "kind"), expires=True, outbox=True),
+        Container("accounts", "account_id", indexed=("email_key", "kind", "status"), expires=True, outbox=True),
         Container("answers", "erasure_id", expires=True, writes=("create",)),
     ),
-    publishes=(AccountChanged, ErasureRequested, ErasureWithdrawn, ErasureStarted, ErasureDone),
+    publishes=(AccountChanged, ErasureRequested, ErasureWithdrawn, ErasureStarted, ErasureDone, ActRecorded),
     hears={
         "orders": (ErasureRefused, ErasureAnswered),
         "carts": (ErasureAnswered,),

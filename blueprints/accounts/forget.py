@@ -145,8 +145,10 @@ async def ask(account_id: str, erasure_id: str, number: int) -> tuple[domain.Era
 
 
 async def look_up(account_id: str, erasure_id: str) -> tuple[domain.ErasureStatus, list[str]]:
-    """The erasure's status, and which services have not answered. Raises NotFound."""
+    """The erasure's status, and, while it lasts, which services have not answered. Raises NotFound."""
     erasure, _ = await _existing(account_id, erasure_id)
+    if erasure.status != "erasing":
+        return erasure.status, []
     answered = {answer.service for answer in await store.answers(erasure_id)}
     return erasure.status, [name for name in ASKED if name not in answered]
 

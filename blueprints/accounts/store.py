@@ -12,6 +12,7 @@ from typing import Any
 
 from blueprints.accounts.declaration import SERVICE
 from blueprints.accounts.domain import Account, Answered, Erasure
+from shared.acting import record_act
 from shared.contracts.event import EventData
 from shared.persistence.cosmos import (
     AlreadyExists,
@@ -115,12 +116,13 @@ async def end(erasure: Erasure, etag: str, told: EventData) -> None:
     Raises Changed where the erasure or the account has changed meanwhile.
     """
     account_id = erasure.account_id
-    query = "SELECT c.id FROM c WHERE c.kind = 'outbox' AND STARTSWITH(c.id, 'outbox:account.')"
+    query = "SELECT c.id FROM c WHERE STARTSWITH(c.id, 'outbox:account.') OR STARTSWITH(c.id, 'parked:account.')"
     outbox = [item["id"] async for item in ACCOUNTS.query(query, {}, key=account_id)]
     for first in range(AT_ONCE, len(outbox), AT_ONCE):
         await ACCOUNTS.batch(account_id, [delete(item_id) for item_id in outbox[first : first + AT_ONCE]])
     gone = outbox[:AT_ONCE] + ([] if await get(account_id) is None else [ITEM])
-    writes = [replace(_document(erasure), etag), _tell(erasure, told, erasure.version)]
+    act = record_act(ACCOUNTS, account_id, erasure.id, {"status": "erasing"}, {"status": erasure.status})
+    writes = [replace(_document(erasure), etag), _tell(erasure, told, erasure.version), *act]
     try:
         await ACCOUNTS.batch(account_id, [*writes, *(delete(item_id) for item_id in gone)])
     except Missing as exc:

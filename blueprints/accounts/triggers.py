@@ -12,6 +12,7 @@ from blueprints.accounts import erasure, forget, service, store
 from blueprints.accounts.declaration import SERVICE
 from blueprints.accounts.erasure import ANSWERED, DROPPED
 from blueprints.accounts.forget import ERASURE_ID, ErasureView
+from blueprints.accounts.sagas import KINDS
 from blueprints.accounts.service import ADDRESS_ID, AccountView, AddressView, ChangeAccount, FindAccounts
 from shared.contracts.accounts import ErasureRequested, ErasureWithdrawn
 from shared.contracts.event import Event, EventData
@@ -20,6 +21,7 @@ from shared.messaging.relay import relay
 from shared.messaging.triggers import change_feed
 from shared.orchestration import activity, durable_subscription, reported, wake
 from shared.persistence.feed import as_written
+from shared.sagas import sagas
 from shared.web.address import AddressIn
 from shared.web.endpoint import Answer, Call, endpoint
 from shared.web.operation import PathParameter
@@ -218,7 +220,10 @@ async def withdraw_erasure(call: Call[Any]) -> Answer:
     return Answer(await forget.withdraw(call.caller, call.path(ERASURE)))
 
 
-@change_feed(bp, store.ACCOUNTS)
+sagas(bp, SERVICE, KINDS)
+
+
+@change_feed(bp, SERVICE, store.ACCOUNTS)
 @bp.durable_client_input(client_name="client")
 async def feed(documents: func.DocumentList, client: df.DurableOrchestrationClient) -> None:
     """Relay the outbox; start and wake erasures ahead of it."""

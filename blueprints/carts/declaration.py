@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from shared.contracts.accounts import ErasureStarted
+from shared.contracts.audit import ActRecorded
 from shared.contracts.carts import CartChanged
 from shared.contracts.personal_data import ErasureAnswered
 from shared.declaration import Container, Holding, Scope, Service
@@ -13,7 +14,7 @@ SERVICE = Service(
     containers=(
         Container("carts", "cart_id", indexed=("customer_id",), expires=True, outbox=True, writes=("batch", "delete")),
     ),
-    publishes=(CartChanged, ErasureAnswered),
+    publishes=(CartChanged, ErasureAnswered, ActRecorded),
     hears={"accounts": (ErasureStarted,)},
     scopes=(Scope("carts.read", "Read your carts"), Scope("carts.write", "Fill your carts")),
     holds=(Holding("carts and what is in them", "erased"),),

@@ -195,7 +195,7 @@ async def remove_guest_line(call: Call[Any]) -> Answer:
     return Answer(cart, headers={"ETag": etag, **PRIVATE})
 
 
-@change_feed(bp, store.CARTS)
+@change_feed(bp, SERVICE, store.CARTS)
 async def feed(documents: func.DocumentList) -> None:
     """Relay the outbox."""
     await relay(store.CARTS, as_written(documents))

@@ -83,7 +83,7 @@ async def put(call: Call[PutProduct]) -> Answer:
     return Answer(product, 201 if new else 200, {"ETag": etag})
 
 
-@change_feed(bp, store.PRODUCTS)
+@change_feed(bp, SERVICE, store.PRODUCTS)
 async def feed(documents: func.DocumentList) -> None:
     """Relay the outbox."""
     await relay(store.PRODUCTS, as_written(documents))

@@ -24,7 +24,6 @@ from blueprints.inventory import domain
 from blueprints.inventory.declaration import SERVICE
 from blueprints.inventory.domain import Hold, Reservation, Status, Stock
 from shared.acting import record_act
-from shared.clock import utc_now
 from shared.contracts.event import EventData
 from shared.contracts.orders import Line
 from shared.persistence.cosmos import AlreadyExists, Changed, Container, Document, Missing, Operation, create, patch
@@ -92,9 +91,8 @@ async def set_on_hand(stock: Stock, sold: int, on_hand: int, etag: str | None) -
 
 
 def _counted(sku: str, before: Mapping[str, int], on_hand: int) -> list[Operation]:
-    """The record of a count. Microseconds tell the counts of one shelf apart."""
-    version = int(utc_now().timestamp() * 1_000_000)
-    return record_act(STOCK, shelf_of(sku), sku, before, {"on_hand": on_hand}, version)
+    """The record of a count."""
+    return record_act(STOCK, shelf_of(sku), sku, before, {"on_hand": on_hand})
 
 
 async def hold(order_id: str, lines: Sequence[Line], attempt: str) -> tuple[list[Stock], list[Line]]:

@@ -59,7 +59,7 @@ async def put(call: Call[SetStock]) -> Answer:
     return Answer(stock, 201 if new else 200, {"ETag": etag})
 
 
-@change_feed(bp, store.RESERVATIONS)
+@change_feed(bp, SERVICE, store.RESERVATIONS, store.STOCK)
 async def feed(documents: func.DocumentList) -> None:
     """Relay the outbox."""
     await relay(store.RESERVATIONS, as_written(documents))

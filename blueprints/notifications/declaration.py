@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from shared.contracts.accounts import AccountChanged, ErasureDone, ErasureRequested, ErasureStarted, ErasureWithdrawn
+from shared.contracts.audit import ActRecorded
 from shared.contracts.orders import OrderCancelled, OrderConfirmed
 from shared.contracts.personal_data import ErasureAnswered
 from shared.declaration import Container, Holding, Scope, Service, crash_points
@@ -37,7 +38,7 @@ SERVICE = Service(
             writes=("batch", "create", "patch", "delete"),
         ),
     ),
-    publishes=(ErasureAnswered,),
+    publishes=(ErasureAnswered, ActRecorded),
     hears={
         "accounts": (AccountChanged, ErasureRequested, ErasureWithdrawn, ErasureStarted, ErasureDone),
         "orders": (OrderConfirmed, OrderCancelled),

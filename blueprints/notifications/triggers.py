@@ -38,7 +38,7 @@ async def list_own(call: Call[Any]) -> Answer:
     return Answer(await service.list_own(call.caller, call.query.get("cursor"), read_limit(call.query)))
 
 
-@change_feed(bp, store.MAILS)
+@change_feed(bp, SERVICE, store.MAILS)
 async def feed(documents: func.DocumentList) -> None:
     """Relay the outbox."""
     await relay(store.MAILS, as_written(documents))

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from shared.contracts.audit import ActRecorded
-from shared.declaration import ADMIN, STAFF, Container, Scope, Service, crash_points
+from shared.declaration import ADMIN, Container, Scope, Service, crash_points
+from shared.operating import READ, WRITE
 from shared.settings import TASKS
 from shared.tasks import store
 
@@ -17,11 +18,13 @@ SERVICE = Service(
         Container("set-aside", "queue", indexed=("sort_key",), writes=("create",)),
         Container("audit", "day", indexed=("type", "id")),
     ),
-    hears=dict.fromkeys(("catalog", "inventory", "orders", "payments", "shipping"), (ActRecorded,)),
+    hears=dict.fromkeys(
+        ("accounts", "carts", "catalog", "inventory", "notifications", "orders", "payments", "shipping"), (ActRecorded,)
+    ),
     scopes=(
         Scope("operations.audit", "Read and verify the audit log", ADMIN),
-        Scope("operations.read", "See queues, dead letters and long tasks", STAFF),
-        Scope("operations.write", "Send dead letters again, set them aside, cancel tasks", ADMIN),
+        READ,
+        WRITE,
     ),
     settings=TASKS,
     durable=True,

@@ -51,9 +51,42 @@ _ENTRY = {
     },
 }
 
+_SAGA = {
+    "id": "ord_7x3kq5n2w4m6r5t3y2u7i4o6p5",
+    "service": "orders",
+    "kind": "order_saga",
+    "about": "ord_7x3kq5n2w4m6r5t3y2u7i4o6p5",
+    "status": "placed",
+    "waits_for": "an answer about payment",
+    "runtime": "failed",
+    "changed_at": _AT,
+}
+_PARKED = {
+    "id": "WyJvcmRlcnMiLCJvcmRfN3gza3E1bjJ3NG02cjV0M3kydTdpNG82cDUiLCJvcmRlci5wbGFjZWQudjEiXQ",
+    "service": "orders",
+    "status": "parked",
+    "event_id": _LETTER["event_id"],
+    "event_type": _LETTER["event_type"],
+    "subject": _LETTER["subject"],
+    "reason": "the broker does not take it",
+    "changed_at": _AT,
+    "why": None,
+    "by": None,
+}
+_PARKED_VIEW = {
+    **_PARKED,
+    "container": "orders",
+    "trace_id": "4bf92f3577b34da6a3ce929d0e0e4736",
+    "data": {"order_id": _LETTER["subject"], "customer_id": "[redacted]"},
+}
+
 BODIES: dict[str, Any] = {
     "operations_audit_verify": {"day": "2026-11-02", "heads": [_HEAD]},
     "operations_dead_letters_set_aside": {"why": "A test order of the provider."},
+    "operations_parked_retry": {"why": "The broker takes larger events now."},
+    "operations_parked_set_aside": {"why": "Nobody needs it any more."},
+    "operations_sagas_end": {"why": "The customer has called: no more waiting."},
+    "operations_sagas_resume": {"why": "The database was away; it is back."},
     "operations_redrives_start": {
         "topic": "orders",
         "service": "payments",
@@ -104,6 +137,19 @@ ANSWERS: dict[str, Any] = {
         ],
         "next_cursor": None,
     },
+    "operations_parked_list": {"items": [_PARKED], "next_cursor": None},
+    "operations_parked_get": _PARKED_VIEW,
+    "operations_parked_retry": {"event_id": _LETTER["event_id"], "status": "waiting"},
+    "operations_parked_set_aside": {
+        **_PARKED_VIEW,
+        "status": "set-aside",
+        "why": "Nobody needs it any more.",
+        "by": "5a1d8f0e-3c44-4a6b-9a55-0f8f3f1f0a04",
+    },
+    "operations_sagas_list": {"items": [_SAGA], "next_cursor": None},
+    "operations_sagas_get": _SAGA,
+    "operations_sagas_resume": {**_SAGA, "runtime": "pending"},
+    "operations_sagas_end": {**_SAGA, "status": "cancelled", "waits_for": "", "runtime": "completed"},
     "operations_audit_heads": {"items": [_HEAD], "next_cursor": None},
     "operations_audit_entries": {
         "items": [

@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 
 from blueprints.operations import audit, redrive, store
-from blueprints.operations.domain import Chosen, redacted
+from blueprints.operations.domain import Chosen
 from blueprints.operations.shapes import (
     DeadLetterSummary,
     DeadLetterView,
@@ -31,7 +31,9 @@ from shared.messaging import dead_letters
 from shared.messaging.client import open_all
 from shared.messaging.dead_letters import Letter
 from shared.messaging.topology import SUBSCRIPTIONS
+from shared.operating import read_age
 from shared.persistence.cosmos import AlreadyExists
+from shared.redaction import redacted
 from shared.tasks.task import Task
 from shared.telemetry import trace
 from shared.telemetry.log import Log
@@ -76,7 +78,7 @@ async def dead_letters_page(asked: Mapping[str, str], cursor: str | None, limit:
     """
     scope = hashlib.sha256(msgspec.json.encode(sorted(asked.items()))).hexdigest()[:16]
     chosen = Chosen(
-        asked.get("event_type", ""), asked.get("reason", ""), asked.get("subject", ""), _before(_age(asked))
+        asked.get("event_type", ""), asked.get("reason", ""), asked.get("subject", ""), _before(read_age(asked))
     )
     queue, first = _position(decode_cursor(cursor, scope))
     found: list[DeadLetterSummary] = []
@@ -114,15 +116,6 @@ def _parts(dead_letter_id: str) -> tuple[str, str, int]:
     if (topic, name) not in SUBSCRIPTIONS:
         raise NotFound("there is no such dead letter")
     return topic, name, int(number)
-
-
-def _age(asked: Mapping[str, str]) -> int | None:
-    text = asked.get("min_age_seconds")
-    if text is None:
-        return None
-    if not (text.isascii() and text.isdigit() and len(text) <= 7 and int(text) <= 1_209_600):
-        raise InvalidRequest("min_age_seconds must be a whole number of seconds from 0 to 1209600")
-    return int(text)
 
 
 def _before(age: int | None) -> str:

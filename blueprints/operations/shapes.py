@@ -8,12 +8,10 @@ import msgspec
 
 from blueprints.operations.domain import Fate
 from shared.patterns import Timestamp, whole
+from shared.web.body import Why
 
 Name = Annotated[str, msgspec.Meta(pattern=whole(r"[a-z][a-z-]{0,49}"))]
 Text = Annotated[str, msgspec.Meta(min_length=1, max_length=200)]
-Why = Annotated[
-    str, msgspec.Meta(min_length=1, max_length=500, pattern=r"\S", description="Why you do it; it is kept.")
-]
 
 
 class QueueView(msgspec.Struct, frozen=True):
@@ -93,12 +91,6 @@ class StartRedrive(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     filter: DeadLetterFilter = DeadLetterFilter()
     dead_letter_ids: Annotated[list[Text], msgspec.Meta(max_length=1_000)] = []
     stop_after: Annotated[int, msgspec.Meta(ge=1, le=1_000, description="So many that come back stop it.")] = 3
-
-
-class PutAside(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Why a dead letter is set aside."""
-
-    why: Why
 
 
 class SetAsideView(msgspec.Struct, frozen=True):

@@ -15,7 +15,6 @@ from blueprints.operations.shapes import (
     DeadLetterView,
     EntryView,
     HeadView,
-    PutAside,
     QueueView,
     SentView,
     SetAsideView,
@@ -25,8 +24,10 @@ from blueprints.operations.shapes import (
 )
 from shared.contracts.audit import ActRecorded
 from shared.messaging.triggers import every_round, subscription
+from shared.operating import MIN_AGE
 from shared.tasks.task import TaskView, task_id
 from shared.tasks.triggers import TASK, long_tasks
+from shared.web.body import Because
 from shared.web.endpoint import Answer, Call, endpoint
 from shared.web.operation import Parameter, PathParameter
 from shared.web.paging import CURSOR, LIMIT, Page, read_limit
@@ -41,7 +42,7 @@ FILTERS = (
     Parameter("event_type", "Only events of this type.", _TEXT),
     Parameter("reason", "Only those with this reason of the broker.", _TEXT),
     Parameter("subject", "Only events about this subject, such as an order's id.", _TEXT),
-    Parameter("min_age_seconds", "Only those that old.", {"type": "integer", "minimum": 0, "maximum": 1_209_600}),
+    MIN_AGE,
 )
 
 tasks = long_tasks(
@@ -104,11 +105,11 @@ async def dead_letter(call: Call[Any]) -> Answer:
     "POST /operations/dead-letters/{dead_letter_id}/set-aside",
     DEAD_LETTER,
     scope="operations.write",
-    body=PutAside,
+    body=Because,
     returns=SetAsideView,
     problems=(404, 409),
 )
-async def set_aside(call: Call[PutAside]) -> Answer:
+async def set_aside(call: Call[Because]) -> Answer:
     """Set a dead letter aside: it is kept with the reason, out of its queue.
 
     Sent again, it has the same answer.

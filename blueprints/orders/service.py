@@ -107,10 +107,17 @@ async def list_own(customer_id: str, cursor: str | None, limit: int) -> Page[Ord
 
 
 async def timeline(caller: Principal, order_id: str) -> Page[TimelineEntry]:
-    """Everything that was told of the order, oldest first."""
+    """Everything that was told of the order, oldest first; what staff did to it, and why, is told to staff."""
     await visible(caller, order_id)
+    acts = await store.acts(order_id) if caller.is_staff else {}
     entries = [
-        TimelineEntry(event.time, event.type, event.source.removeprefix("/")) for event in await store.events(order_id)
+        TimelineEntry(
+            event.time,
+            event.type,
+            event.source.removeprefix("/"),
+            *((acts[event.id].act, acts[event.id].reason) if event.id in acts else ()),
+        )
+        for event in await store.events(order_id)
     ]
     return Page(items=entries, next_cursor=None)
 

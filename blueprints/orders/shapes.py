@@ -64,12 +64,17 @@ class OrderSummary(msgspec.Struct, frozen=True):
     placed_at: Timestamp
 
 
-class TimelineEntry(msgspec.Struct, frozen=True):
-    """One thing that happened to an order, and which service said so."""
+class TimelineEntry(msgspec.Struct, frozen=True, omit_defaults=True):
+    """One thing that happened to an order, and which service said so.
+
+    Staff see of what staff did the operation and the reason that was given.
+    """
 
     at: Timestamp
     event: str
     source: str
+    act: str = ""
+    why: str = ""
 
 
 def view(order: Order) -> OrderView:

@@ -23,11 +23,12 @@ from blueprints.orders.customer import Customer
 from blueprints.orders.declaration import PRODUCT_CACHE_SECONDS, SERVICE
 from blueprints.orders.domain import Order, Priced
 from shared.acting import record_act
-from shared.contracts.event import Event, EventData
+from shared.contracts.audit import ActRecorded
+from shared.contracts.event import Event, EventData, data_of, type_of
 from shared.contracts.orders import Line
 from shared.persistence.cosmos import AlreadyExists, Container, Document, create, keep_latest, patch, replace
 from shared.persistence.documents import document_of, read_as, readable
-from shared.persistence.outbox import inbox_document, tell
+from shared.persistence.outbox import event_of, inbox_document, tell
 from shared.settings import settings
 from shared.telemetry import trace
 
@@ -141,6 +142,14 @@ async def events(order_id: str) -> list[RecordedEvent]:
     """The events in the order's outbox and inbox, oldest first."""
     found = [*await _events(ORDERS, "outbox", order_id), *await recorded(order_id)]
     return sorted(found, key=lambda event: event.time)
+
+
+async def acts(order_id: str) -> dict[str, ActRecorded]:
+    """What people with special rights did to the order and its returns, by the id of the event that tells of it."""
+    query = "SELECT * FROM c WHERE c.kind = 'outbox' AND c.event.type = @type"
+    found = ORDERS.query(query, {"@type": type_of(ActRecorded)}, key=order_id)
+    events = [event_of(document) async for document in found]
+    return {event.id: data for event in events if isinstance(data := data_of(event), ActRecorded)}
 
 
 async def _events(container: Container, kind: str, order_id: str) -> list[RecordedEvent]:

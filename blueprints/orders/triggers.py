@@ -12,6 +12,7 @@ import azure.functions as func
 
 from blueprints.orders import erasure, return_service, return_triggers, saga, service, store
 from blueprints.orders.declaration import SERVICE
+from blueprints.orders.sagas import KINDS
 from blueprints.orders.shapes import OrderSummary, OrderView, PlaceOrder, TimelineEntry
 from shared.contracts.accounts import ErasureRequested, ErasureStarted
 from shared.contracts.carts import CartChanged
@@ -41,6 +42,7 @@ from shared.messaging.relay import relay
 from shared.messaging.triggers import change_feed, reconciliation, subscription
 from shared.orchestration import activity, durable_subscription, reported
 from shared.persistence.feed import as_written
+from shared.sagas import sagas
 from shared.web.body import ORDER
 from shared.web.endpoint import Answer, Call, endpoint
 from shared.web.operation import Parameter
@@ -142,7 +144,10 @@ async def cancel(call: Call[Any]) -> Answer:
     return Answer(order, 202, {"Location": f"/v1/orders/{order.id}"})
 
 
-@change_feed(bp, store.ORDERS)
+sagas(bp, SERVICE, KINDS)
+
+
+@change_feed(bp, SERVICE, store.ORDERS)
 @bp.durable_client_input(client_name="client")
 async def feed(documents: func.DocumentList, client: df.DurableOrchestrationClient) -> None:
     """Relay the outbox, start and stop sagas ahead of it, and enter new orders into their customers' lists."""

@@ -73,7 +73,7 @@ async def webhook(call: Call[Any]) -> Answer:
     return Answer(Received())
 
 
-@change_feed(bp, store.PAYMENTS)
+@change_feed(bp, SERVICE, store.PAYMENTS)
 async def feed(documents: func.DocumentList) -> None:
     """Relay the outbox."""
     await relay(store.PAYMENTS, as_written(documents))

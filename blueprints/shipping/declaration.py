@@ -48,7 +48,12 @@ SERVICE = Service(
     "What has left the house, and where it is.",
     containers=(
         Container(
-            "shipments", "order_id", indexed=("kind", "tracker_id"), expires=True, outbox=True, writes=("batch",)
+            "shipments",
+            "order_id",
+            indexed=("kind", "status", "tracker_id"),
+            expires=True,
+            outbox=True,
+            writes=("batch",),
         ),
     ),
     publishes=(

@@ -92,6 +92,10 @@ def _act(shipment: Shipment) -> dict[str, Any]:
     return {"order_id": shipment.order_id, "pieces": sum(line.quantity for line in shipment.lines)}
 
 
+def _state(shipment: Shipment) -> dict[str, Any]:
+    return {"status": shipment.status}
+
+
 async def note(read: ReadShipment, after: Shipment) -> None:
     """Write what is new of a shipment and nobody is told. Raises Changed."""
     await SHIPMENTS.batch(after.order_id, [replace(_item(after), read.etag)])
@@ -105,6 +109,7 @@ async def advance(
         replace(_item(shipment), read_shipment.etag),
         replace(_record(after), read.etag),
         tell(SHIPMENTS, after.order_id, told, version=after.version),
+        *record_act(SHIPMENTS, after.order_id, shipment.id, _state(read_shipment.shipment), _state(shipment)),
     ]
     await SHIPMENTS.batch(after.order_id, operations)
 

@@ -11,6 +11,7 @@ import azure.functions as func
 
 from blueprints.shipping import domain, monitor, provider, service, store
 from blueprints.shipping.declaration import SERVICE
+from blueprints.shipping.sagas import KINDS
 from blueprints.shipping.service import Received, Ship, ShipmentView
 from shared.contracts.accounts import ErasureStarted
 from shared.contracts.event import Event, EventData
@@ -20,6 +21,7 @@ from shared.messaging.relay import relay
 from shared.messaging.triggers import change_feed, subscription
 from shared.orchestration import activity, reported
 from shared.persistence.feed import as_written
+from shared.sagas import sagas
 from shared.web.body import ORDER
 from shared.web.endpoint import Answer, Call, endpoint
 from shared.web.operation import Header, PathParameter
@@ -102,7 +104,10 @@ async def webhook(call: Call[Any]) -> Answer:
     return Answer(Received())
 
 
-@change_feed(bp, store.SHIPMENTS)
+sagas(bp, SERVICE, KINDS)
+
+
+@change_feed(bp, SERVICE, store.SHIPMENTS)
 @bp.durable_client_input(client_name="client")
 async def feed(documents: func.DocumentList, client: df.DurableOrchestrationClient) -> None:
     """Relay the outbox, and start and wake monitors ahead of it."""

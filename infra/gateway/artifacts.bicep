@@ -370,6 +370,22 @@ var apis Api[] = [
         policy: loadTextContent('../../apim/apis/commerce/operations/operations-dead-letters-set-aside/policy.xml')
       }
       {
+        name: 'operations-parked-get'
+        policy: loadTextContent('../../apim/apis/commerce/operations/operations-parked-get/policy.xml')
+      }
+      {
+        name: 'operations-parked-list'
+        policy: loadTextContent('../../apim/apis/commerce/operations/operations-parked-list/policy.xml')
+      }
+      {
+        name: 'operations-parked-retry'
+        policy: loadTextContent('../../apim/apis/commerce/operations/operations-parked-retry/policy.xml')
+      }
+      {
+        name: 'operations-parked-set-aside'
+        policy: loadTextContent('../../apim/apis/commerce/operations/operations-parked-set-aside/policy.xml')
+      }
+      {
         name: 'operations-queues-list'
         policy: loadTextContent('../../apim/apis/commerce/operations/operations-queues-list/policy.xml')
       }
@@ -380,6 +396,22 @@ var apis Api[] = [
       {
         name: 'operations-redrives-start'
         policy: loadTextContent('../../apim/apis/commerce/operations/operations-redrives-start/policy.xml')
+      }
+      {
+        name: 'operations-sagas-end'
+        policy: loadTextContent('../../apim/apis/commerce/operations/operations-sagas-end/policy.xml')
+      }
+      {
+        name: 'operations-sagas-get'
+        policy: loadTextContent('../../apim/apis/commerce/operations/operations-sagas-get/policy.xml')
+      }
+      {
+        name: 'operations-sagas-list'
+        policy: loadTextContent('../../apim/apis/commerce/operations/operations-sagas-list/policy.xml')
+      }
+      {
+        name: 'operations-sagas-resume'
+        policy: loadTextContent('../../apim/apis/commerce/operations/operations-sagas-resume/policy.xml')
       }
       {
         name: 'operations-set-aside-list'

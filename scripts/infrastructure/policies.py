@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterable
 from pathlib import Path
 
-from shared.web.endpoint import VERSION
+from shared.web.endpoint import EACH, VERSION
 from shared.web.operation import Operation
 
 OPERATIONS = "apim/apis/commerce/operations"
@@ -35,12 +35,22 @@ def _policy(path: Path, operation: Operation) -> str:
 
 
 def _variables(operation: Operation) -> str:
-    values = {"service": operation.service}
+    values = {"service": _named(operation) if operation.owners else operation.service}
     if operation.scope:
         values |= {"scope": operation.scope.name, "roles": ",".join(operation.roles)}
     if operation.signature:
         values |= {"signed": "true"}
     return "".join(f'    <set-variable name="{name}" value="{value}" />\n' for name, value in values.items())
+
+
+def _named(operation: Operation) -> str:
+    """The service that the path names; where none of that name has the operation, the home of all, which has no such
+    path."""
+    named = " || ".join(f"named == &quot;{owner}&quot;" for owner in operation.owners)
+    return (
+        f"@{{ var named = context.Request.MatchedParameters[&quot;{EACH.name}&quot;]; "
+        f"return {named} ? named : &quot;{operation.service}&quot;; }}"
+    )
 
 
 def _new(operation: Operation) -> str:

@@ -20,6 +20,10 @@ PATIENCE = 120.0
 """Seconds that one answer may take: a queue of 20,000 dead letters is counted by looking at each."""
 
 
+class Absent(ApiError):
+    """What was asked for is not there."""
+
+
 @dataclass(frozen=True)
 class Access:
     """Where the API is and who asks. `url` ends in the version; empty: the system that runs on this machine."""
@@ -70,7 +74,7 @@ class Api:
         except (aiohttp.ClientError, TimeoutError) as exc:
             raise ApiError(f"{self._url} does not answer ({type(exc).__name__})") from exc
         if answer.status >= 400:
-            raise ApiError(_told(answer.status, text))
+            raise (Absent if answer.status == 404 else ApiError)(_told(answer.status, text))
         return json.loads(text)
 
     async def each(self, path: str, asked: Mapping[str, Any], most: int) -> AsyncIterator[Any]:

@@ -18,7 +18,7 @@ def as_json(value: Any) -> None:
 
 def table(names: Sequence[str], items: Iterable[Mapping[str, Any]]) -> None:
     """One line an item; `names` are its fields, and the headings."""
-    rows = [list(names), *([_cell(item.get(name)) for name in names] for item in items)]
+    rows = [list(names), *([_cell(name, item.get(name)) for name in names] for item in items)]
     widths = [max(len(row[column]) for row in rows) for column in range(len(names))]
     for row in rows:
         click.echo("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
@@ -32,9 +32,10 @@ def one(item: Mapping[str, Any]) -> None:
         click.echo(f"{name.ljust(widest)}  {text}")
 
 
-def _cell(value: Any) -> str:
+def _cell(name: str, value: Any) -> str:
+    """An id is shown whole: it is what other commands take."""
     text = _plain(value)
-    return text if len(text) <= WIDEST else text[: WIDEST - 1] + "…"
+    return text if len(text) <= WIDEST or name == "id" else text[: WIDEST - 1] + "…"
 
 
 def _plain(value: Any) -> str:

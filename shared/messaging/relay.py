@@ -42,7 +42,7 @@ async def relay(container: Container, documents: Iterable[Document], before: Bef
     log = Log(container.database)
     events: list[Event] = []
     spans: dict[str, Span] = {}
-    keys: dict[str, str] = {}
+    written: dict[str, Document] = {}
     for document in documents:
         if document.get("kind") != "outbox":
             continue
@@ -69,8 +69,8 @@ async def relay(container: Container, documents: Iterable[Document], before: Bef
                 continue
             log.spanned("event.relayed", event_id=event.id, event_subject=event.subject)
         events.append(event)
-        keys[event.id] = document.get(container.partition_key, event.subject)
-    await _publish(container, events, keys, spans, log)
+        written[event.id] = document
+    await _publish(container, events, written, spans, log)
     crash_point("feed.handled", container.database)
 
 
@@ -88,7 +88,7 @@ async def relay_waiting(container: Container) -> None:
 
 
 async def _publish(
-    container: Container, events: list[Event], keys: Mapping[str, str], spans: Mapping[str, Span], log: Log
+    container: Container, events: list[Event], written: Mapping[str, Document], spans: Mapping[str, Span], log: Log
 ) -> None:
     try:
         await publish(container.database, events, spans=spans)
@@ -100,21 +100,20 @@ async def _publish(
         try:
             await publish(container.database, [event], spans=spans)
         except Rejected as exc:
-            parked = {container.partition_key: keys[event.id], "event": {"id": event.id}}
-            await _park(container, parked, exc.detail, log)
+            await _park(container, written[event.id], exc.detail, log)
 
 
 async def _park(container: Container, document: Document, reason: str, log: Log) -> None:
-    event = document.get("event")
-    event_id = str(event.get("id", document.get("id")) if isinstance(event, dict) else document.get("id"))
-    key = document.get(container.partition_key)
+    """Park an item with its event, which would else be gone with the item in time."""
+    event_id, key = str(document["id"]).removeprefix("outbox:"), document.get(container.partition_key)
     await container.upsert(
         {
             "id": f"parked:{event_id}",
             **({} if key is None else {container.partition_key: key}),
             "kind": "parked",
-            "outbox_id": f"outbox:{event_id}",
+            "outbox_id": document["id"],
             "reason": reason,
+            "event": document.get("event"),
         }
     )
     log.error("event.parked", event_id=event_id, event_subject=str(key), reason=reason)

@@ -9,10 +9,12 @@ from typing import Any
 import azure.functions as func
 
 from shared import recovery
+from shared.contracts.audit import ActRecorded
 from shared.contracts.event import EventData, type_of
 from shared.declaration import Service, Undeclared
 from shared.messaging.consumer import Handlers, consume
 from shared.messaging.depths import observe
+from shared.messaging.parked import parked_operations
 from shared.persistence.cosmos import Container
 from shared.settings import COSMOS_CONNECTION, RECONCILE_SCHEDULE, RECONCILIATION, SERVICEBUS_CONNECTION
 from shared.telemetry.span import request
@@ -28,8 +30,11 @@ ROUNDS: dict[str, str] = {}
 """Timer → the service whose it is, in the order in which they were made. The first of a service measures its queues."""
 
 
-def change_feed(bp: Any, container: Container) -> Decorator:
+def change_feed(bp: Any, service: Service, container: Container, *others: Container) -> Decorator:
     """Trigger `<service>_feed`: every change of `container`, from the first one on, in batches.
+
+    What cannot be published of it, or of `others`, whose outbox a timer relays, operators see and mend
+    (`shared.messaging.parked`), where the service tells who does what.
 
     The change feed moves on past a batch whose function fails, unless a retry policy says otherwise: this one
     gives the batch again for ever, so that nothing is lost.
@@ -38,6 +43,8 @@ def change_feed(bp: Any, container: Container) -> Decorator:
     """
     if not container.outbox:
         raise Undeclared(f"{container.database} does not declare that {container.name} has an outbox")
+    if ActRecorded in service.publishes:
+        parked_operations(bp, service, (container, *others))
     name = f"{container.database}_feed"
     return _chain(
         bp.function_name(name),

@@ -70,6 +70,11 @@ def patch(
     return ("patch", (item_id, list(changes)), {name: value for name, value in options.items() if value})
 
 
+def upsert(document: Document) -> Operation:
+    """Batch operation: the item is there afterwards as it is given, and in the change feed once more."""
+    return ("upsert", (document,), {})
+
+
 def delete(item_id: str) -> Operation:
     """Batch operation: the item must be there, and is then gone."""
     return ("delete", (item_id,), {})

@@ -16,7 +16,7 @@ import azure.functions as func
 
 from shared.clock import timestamp
 from shared.declaration import Service
-from shared.errors import CommerceError, Conflict, InvalidRequest, NotFound, Transient
+from shared.errors import CommerceError, Conflict, NotFound, Transient
 from shared.faultpoints import crash_point
 from shared.messaging.again import each_apart
 from shared.messaging.triggers import every_round
@@ -168,9 +168,7 @@ def _operations(
     async def list_tasks(call: Call[Any]) -> Answer:
         """List long tasks, the newest first: the caller's own, or, for staff, everybody's."""
         query = call.query
-        status = query.get("status")
-        if status is not None and status not in STATUS.schema["enum"]:
-            raise InvalidRequest(f"status must be one of {', '.join(STATUS.schema['enum'])}")
+        status = STATUS.choice(query)
         owner = None if call.caller.is_staff else call.caller.subject
         page = await bound.tasks.page(owner, status, query.get("cursor"), read_limit(query))
         return Answer(Page([view(task) for task in page.items], page.next_cursor))

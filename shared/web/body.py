@@ -22,8 +22,17 @@ ORDER = PathParameter("order_id", "The order's id.", ORDER_ID, "ord_7x3kq5n2w4m6
 PRODUCT = PathParameter("sku", "Stock keeping unit.", SKU, "85123A")
 Sku = Annotated[str, msgspec.Meta(pattern=whole(SKU.pattern), description="Stock keeping unit")]
 Quantity = Annotated[int, msgspec.Meta(ge=1, le=100_000, description="Pieces")]
+Why = Annotated[
+    str, msgspec.Meta(min_length=1, max_length=500, pattern=r"\S", description="Why you do it; it is kept.")
+]
 
 T = TypeVar("T", bound=msgspec.Struct)
+
+
+class Because(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Why somebody with special rights does what they do."""
+
+    why: Why
 
 
 def read_body(request: func.HttpRequest, shape: type[T]) -> T:

@@ -15,7 +15,7 @@ import azure.functions as func
 import msgspec
 
 from shared.acting import Actor, acting
-from shared.declaration import Service
+from shared.declaration import Scope, Service
 from shared.errors import CommerceError, InvalidRequest, NotFound
 from shared.telemetry.log import Log, bound
 from shared.telemetry.span import request
@@ -41,6 +41,8 @@ B = TypeVar("B", bound=msgspec.Struct)
 
 OPERATIONS: dict[str, Operation] = {}
 """Operation id → what it demands and gives, for the blueprints imported so far."""
+EACH = PathParameter("service", "Whose: a service's name.", re.compile(r"[a-z][a-z-]{0,49}"), "orders")
+"""The part of a path that names the service whose operation it is."""
 
 
 @dataclass(frozen=True)
@@ -107,7 +109,7 @@ def endpoint(
     call: str,
     *parts: PathParameter,
     returns: Any,
-    scope: str | None = None,
+    scope: str | Scope | None = None,
     body: type[msgspec.Struct] | None = None,
     status: int | tuple[int, ...] = 200,
     problems: tuple[int, ...] = (),
@@ -123,11 +125,15 @@ def endpoint(
     """Register an operation `async (call) -> Answer` of `service` as the HTTP trigger `name`.
 
     `call` is its method and its path behind the version, such as `GET /carts/{cart_id}`, `parts` are those of the path;
-    `scope` is one that the service declares (`None`: no token is asked for). `durable`: the call has Durable's client,
-    which needs a blueprint of Durable. The rest is what `Operation` says. The function's docstring describes the
-    operation in the API's document. Raises Undeclared.
+    `scope` is one that the service declares, or one of every service's (`None`: no token is asked for). `durable`: the
+    call has Durable's client, which needs a blueprint of Durable. The rest is what `Operation` says. The function's
+    docstring describes the operation in the API's document. Raises Undeclared.
+
+    With the part `EACH` several services have the operation alike, each under its own name; the API's document has it
+    once, at the service that the path begins with.
     """
     method, _, path = call.partition(" ")
+    home = path.split("/")[1]
 
     def register(handler: Handler) -> Any:
         summary, _, description = (handler.__doc__ or "").strip().partition("\n")
@@ -140,7 +146,7 @@ def endpoint(
             parts=parts,
             summary=summary.rstrip("."),
             description=" ".join(description.split()),
-            scope=None if scope is None else service.scope(scope),
+            scope=service.scope(scope) if isinstance(scope, str) else scope,
             body=body,
             returns=returns,
             status=(status,) if isinstance(status, int) else status,
@@ -153,12 +159,18 @@ def endpoint(
             etag=etag,
             location=location,
         )
-        OPERATIONS[name] = operation
-        route = bp.route(f"{VERSION}{path}", methods=[method], auth_level=func.AuthLevel.ANONYMOUS)
+        own, function = path, name
+        if EACH in parts:
+            known = OPERATIONS.get(name, replace(operation, service=home)).owners
+            OPERATIONS[name] = replace(operation, service=home, owners=tuple(sorted({*known, service.name})))
+            own, function = path.replace(f"{{{EACH.name}}}", service.name), name.replace(home, service.name, 1)
+        else:
+            OPERATIONS[name] = operation
+        route = bp.route(f"{VERSION}{own}", methods=[method], auth_level=func.AuthLevel.ANONYMOUS)
         trigger = framed(operation, handler, durable)
         if durable:
             trigger = bp.durable_client_input(client_name="client")(trigger)
-        return bp.function_name(name)(route(trigger))
+        return bp.function_name(function)(route(trigger))
 
     return register
 

@@ -10,6 +10,7 @@ from typing import Any, Literal
 import msgspec
 
 from shared.declaration import STAFF, Scope, Undeclared
+from shared.errors import InvalidRequest
 
 _PLACEHOLDER = re.compile(r"\{(\w+)\}")
 
@@ -32,6 +33,13 @@ class Parameter:
     description: str
     schema: Mapping[str, Any]
 
+    def choice(self, query: Mapping[str, str]) -> str | None:
+        """Which of its values was asked for. Raises InvalidRequest for any other."""
+        value = query.get(self.name)
+        if value is not None and value not in self.schema["enum"]:
+            raise InvalidRequest(f"{self.name} must be one of {', '.join(self.schema['enum'])}")
+        return value
+
 
 @dataclass(frozen=True)
 class Header:
@@ -51,7 +59,7 @@ class Operation:
 
     Headers of a request: `idempotency_key`, which may be required; `if_match` and `if_none_match`, where it may name an
     ETag; `signature`, by which the sender of a body, who has no token, proves itself. Of an answer: `etag`; `location`,
-    of what was made.
+    of what was made. `owners`: the services that have it alike, where its path names one of them.
     """
 
     id: str
@@ -74,6 +82,7 @@ class Operation:
     signature: Header | None = None
     etag: bool = False
     location: bool = False
+    owners: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         """Raises Undeclared where path and parameters do not name the same parts."""

@@ -122,7 +122,7 @@ def test_every_entry_of_what_a_deployment_makes_has_the_same_keys() -> None:
     [
         lambda service: cosmos.Container.of(service, "nothing"),
         lambda service: subscription(None, service, "nothing", {}),
-        lambda service: change_feed(None, cosmos.Container.of(service, "stock")),
+        lambda service: change_feed(None, service, cosmos.Container.of(service, "stock")),
         lambda service: service.scope("nothing"),
         lambda service: reconciliation(None, replace(service, settings=())),
     ],

@@ -42,7 +42,11 @@ def test_the_app_registers_every_operation_and_the_frame_alone_makes_http_trigge
         (name, binding["route"], *(str(getattr(method, "value", method)) for method in binding["methods"]))
         for name, binding in triggers("httpTrigger")
     }
-    assert found == {(operation.id, f"{VERSION}{operation.path}", operation.method) for operation in OPERATIONS}
+    assert found == {
+        (name, f"{VERSION}{path}", operation.method)
+        for operation in OPERATIONS
+        for name, path in declared.routes(operation).values()
+    }
 
 
 @pytest.mark.parametrize("path", ["/things", "/things/{other}", "/things/{thing_id}/{other}", "/{thing_id}/{thing_id}"])

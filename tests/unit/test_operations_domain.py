@@ -9,7 +9,8 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from blueprints.operations.domain import HIDDEN, SHOWN, Chosen, redacted
+from blueprints.operations.domain import Chosen
+from shared.redaction import HIDDEN, SHOWN, redacted
 
 TEXTS = st.sampled_from(["", "a", "b"])
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from datetime import timedelta
 from itertools import pairwise
 from pathlib import Path
@@ -12,6 +13,7 @@ import azure.durable_functions as df
 import azure.functions as func
 import pytest
 
+from blueprints.orders.declaration import SERVICE
 from localazure.functions.timer import Schedule
 from localazure.functions.timespan import seconds
 from scripts import declared
@@ -36,7 +38,7 @@ def _feed_trigger() -> dict[str, Any]:
     """The binding of a change-feed trigger as it is indexed."""
     bp = df.Blueprint()
 
-    @change_feed(bp, Container("orders", "orders", "order_id", outbox=True))
+    @change_feed(bp, replace(SERVICE, publishes=()), Container("orders", "orders", "order_id", outbox=True))
     async def feed(documents: func.DocumentList) -> None: ...
 
     app = func.FunctionApp()

@@ -6,6 +6,7 @@ import json
 import re
 from typing import Any
 
+from scripts.declared import example_service
 from tests.gateway import world as w
 from tests.gateway.promises.promise import ADDRESS, CART, DECLARED, KEYED, OPERATIONS, PLACE, PRODUCT, case, operate
 from tests.gateway.world import World
@@ -39,11 +40,33 @@ async def the_callers_token_goes_on(world: World) -> None:
 @case
 async def each_service_has_its_backend(world: World) -> None:
     for name in OPERATIONS:
-        answer = await operate(world, name, **{f"{DECLARED[name].service}-url": "http://127.0.0.1:1/elsewhere"})
+        service = example_service(DECLARED[name])
+        answer = await operate(world, name, **{f"{service}-url": "http://127.0.0.1:1/elsewhere"})
         assert (answer.status, answer.problem) == (502, "backend-unreachable"), name
         assert not world.seen
         # so many failures in a row would open the service's circuit
         await world.reset()
+
+
+@case
+async def what_all_services_have_alike_goes_to_the_one_that_is_named(world: World) -> None:
+    shared = {name: operation for name, operation in DECLARED.items() if operation.owners}
+    assert shared
+    for name, operation in shared.items():
+        method, path, body, _, who = OPERATIONS[name]
+        for owner in operation.owners:
+            named = path.replace(f"/{example_service(operation)}", f"/{owner}", 1)
+            away: dict[str, Any] = {f"{owner}-url": "http://127.0.0.1:1/x"}
+            answer = await world.call(method, named, token=who, body=body, **away)
+            assert (answer.status, answer.problem) == (502, "backend-unreachable"), (name, owner)
+            await world.reset()
+        for stranger in ("nobody", "operations", "gateway", "orders%0A", "..%2Forders", "orders-url"):
+            named = path.replace(f"/{example_service(operation)}", f"/{stranger}", 1)
+            home: dict[str, Any] = {f"{operation.service}-url": "http://127.0.0.1:1/x"}
+            answer = await world.call(method, named, token=who, body=body, **home)
+            assert answer.status in (404, 502), (name, stranger, answer)
+            assert not world.seen, "it reaches its home alone, which has no such path"
+            await world.reset()
 
 
 # bodies and parameters
@@ -68,6 +91,10 @@ async def a_body_must_fit_the_schema(world: World) -> None:
         "payments_webhook": ["no object"],
         "operations_redrives_start": {**REDRIVE, "rate": 0},
         "operations_dead_letters_set_aside": {"why": ""},
+        "operations_parked_retry": {"why": ""},
+        "operations_parked_set_aside": {},
+        "operations_sagas_end": {"why": " "},
+        "operations_sagas_resume": {"why": "x" * 501},
         "payments_refund": {"amount": 0, "reason": "goodwill"},
         "shipments_ship": {"carrier": "UPS", "tracking_number": "a b"},
         "shipments_webhook": ["no object"],

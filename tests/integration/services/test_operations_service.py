@@ -15,11 +15,11 @@ from azure.servicebus import ServiceBusMessage, ServiceBusReceivedMessage
 from azure.servicebus.aio import ServiceBusClient, ServiceBusReceiver
 
 from blueprints.operations import redrive, service, store
-from blueprints.operations.domain import HIDDEN
 from blueprints.operations.shapes import DeadLetterFilter, StartRedrive
 from shared.clock import timestamp
 from shared.errors import Conflict, InvalidRequest, NotFound
 from shared.messaging import dead_letters
+from shared.redaction import HIDDEN
 from shared.tasks.task import Task, task_id
 from shared.tasks.triggers import take_step
 from shared.web.auth import Principal

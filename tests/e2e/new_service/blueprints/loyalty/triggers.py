@@ -47,7 +47,7 @@ async def get(call: Call[Any]) -> Answer:
     return Answer(await service.get(call.path(MEMBER)))
 
 
-@change_feed(bp, store.MEMBERS)
+@change_feed(bp, SERVICE, store.MEMBERS)
 @bp.durable_client_input(client_name="client")
 async def feed(documents: func.DocumentList, client: df.DurableOrchestrationClient) -> None:
     """Relay the outbox, and start to welcome ahead of it."""

@@ -1,0 +1,53 @@
+"""What operators see of erasures, and how one is resumed and ended (`shared.sagas`)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from blueprints.accounts import erasure, forget, store
+from blueprints.accounts.declaration import ERASURE_CHASE_SECONDS
+from shared import orchestration
+from shared.errors import Conflict
+from shared.persistence.cosmos import Document
+from shared.sagas import Saga
+from shared.settings import settings
+
+
+class Erasure(Saga):
+    """Somebody who is to be forgotten. To end one that has begun is to certify it as it is, the silent named."""
+
+    kind = erasure.NAME
+    item = "erasure"
+    open = ("cooling_off", "erasing")
+
+    async def waits_for(self, document: Document) -> str:
+        if document["status"] == "cooling_off":
+            return f"the end of the time to think better of it, {document['due_at']}"
+        _, silent = await forget.look_up(document["account_id"], document["id"])
+        return f"the answers of {', '.join(silent)}" if silent else "its certificate"
+
+    async def begin(self, client: Any, document: Document) -> None:
+        given = {
+            "erasure_id": document["id"],
+            "account_id": document["account_id"],
+            "due_at": document["due_at"],
+            "chase_seconds": settings().seconds(ERASURE_CHASE_SECONDS),
+        }
+        await orchestration.start(client, erasure.NAME, document["id"], given)
+
+    async def wake(self, client: Any, document: Document) -> None:
+        # an event that it does not wait for yet would only lie there
+        if document["status"] == "cooling_off":
+            await erasure.DROPPED.send(client, document["id"], "dropped")
+        else:
+            await erasure.ANSWERED.send(client, document["id"], "answered")
+
+    async def end(self, document: Document) -> None:
+        if document["status"] == "cooling_off":
+            raise Conflict("only who asked for it may think better of it", code="erasure-not-begun")
+        status = await forget.finish(document["account_id"], document["id"])
+        if status not in ("erased", "incomplete"):
+            raise Conflict(f"it is over: {status}", code="saga-over")
+
+
+KINDS = (Erasure(store.ACCOUNTS),)
