@@ -11,6 +11,7 @@ from shared import orchestration
 from shared.clock import parse_timestamp, timestamp
 from shared.errors import Conflict
 from shared.persistence.cosmos import Document
+from shared.recovery import LATE_START_SECONDS
 from shared.sagas import Saga
 from shared.settings import settings
 
@@ -32,10 +33,12 @@ class OrderSaga(Saga):
 
     async def begin(self, client: Any, document: Document) -> None:
         order = store.order_of(document)
-        deadline = parse_timestamp(order.placed_at) + timedelta(seconds=settings().seconds(ORDER_DEADLINE_SECONDS))
+        placed_at = parse_timestamp(order.placed_at)
+        deadline = placed_at + timedelta(seconds=settings().seconds(ORDER_DEADLINE_SECONDS))
         given = {
             "order_id": order.id,
-            "placed_at": order.placed_at,
+            # so long ago that it looks up what is recorded before it waits
+            "placed_at": timestamp(placed_at - timedelta(seconds=LATE_START_SECONDS)),
             "deadline": timestamp(deadline),
             **({} if order.stock_asked else {"money_first": True}),
         }

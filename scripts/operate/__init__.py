@@ -1,4 +1,4 @@
-"""The operator's command line: queues, dead letters, parked events, sagas, long tasks, the audit log. It asks the API and nothing else.
+"""The operator's command line. It asks the API and nothing else.
 
     python -m scripts.operate --help
 

@@ -10,9 +10,11 @@ from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
 import pytest
+from azure.cosmos.aio import CosmosClient
 
+from localazure.cosmos import EMULATOR_KEY
 from shared.messaging.topology import SUBSCRIPTIONS
-from tests.e2e.conftest import PATIENCE, ROOT, Client, Login, Stocked, System, basket, started
+from tests.e2e.conftest import PATIENCE, ROOT, Client, Login, Provider, Stocked, System, basket, started
 
 DEADLINE = 150
 """Seconds that orders wait here: what they wait for is dead until somebody has mended it."""
@@ -173,6 +175,114 @@ async def test_a_dead_letter_is_set_aside_by_the_command_line(
     assert (await dead(admin))["carts", "orders"] == 0
     code, _, complained = await command(system, "dead-letters", "show", letters[0]["id"])
     assert code == 1 and "there is no such dead letter" in complained
+
+
+async def said(system: System, *words: str) -> Any:
+    """What a command says, in JSON."""
+    code, text, complained = await command(system, "--json", *words)
+    assert code == 0, complained
+    return json.loads(text)
+
+
+async def test_a_saga_that_is_gone_is_resumed_and_one_that_waits_is_ended_and_nothing_stays_held(
+    system: System,
+    shopper: Client,
+    staff: Client,
+    admin: Client,
+    stocked: Stocked,
+    database: Database,
+    provider: Provider,
+) -> None:
+    sku = await stocked(300, 10)
+    await database.refuses("payments", "batch")
+    gone, waiting = [await shopper.placed(basket((sku, 1))) for _ in range(2)]
+    await dead(admin, ("orders", "payments"))
+    url = f"{system.addresses['functions']}/runtime/webhooks/durabletask/instances/{gone['id']}/terminate"
+    async with admin.session.post(url, params={"reason": "by hand"}) as answer:
+        assert answer.status == 202, await answer.text()
+    await staff.until(f"/stock/{sku}", lambda stock: stock["reserved"] == 2)
+    await admin.until(f"/operations/sagas/orders/{gone['id']}", lambda saga: saga["runtime"] == "terminated")
+    listed = {saga["id"]: saga for saga in await said(system, "sagas", "list")}
+    assert (listed[gone["id"]]["runtime"], listed[waiting["id"]]["runtime"]) == ("terminated", "running")
+    assert {listed[order["id"]]["waits_for"] for order in (gone, waiting)} == {"an answer about payment"}
+
+    # ended by its cancellation: what was held is given back
+    refused = await staff.call("POST", f"/operations/sagas/orders/{waiting['id']}/end", {"why": "x"})
+    assert refused.status == 403
+    ended = await said(system, "sagas", "end", "orders", waiting["id"], "--why", "the customer has called")
+    assert (ended["status"], ended["waits_for"]) == ("cancelled", "")
+    await staff.until(f"/stock/{sku}", lambda stock: (stock["on_hand"], stock["reserved"]) == (10, 1))
+    await admin.until(f"/operations/sagas/orders/{waiting['id']}", lambda saga: saga["runtime"] == "completed")
+    code, _, complained = await command(system, "sagas", "end", "orders", waiting["id"], "--why", "again")
+    assert code == 1 and "it is over" in complained
+
+    # resumed once its answer is there: nobody else would look at it
+    await database.recovers()
+    await redriven(admin, "orders", "payments")
+    known = "its decision: everything is known"
+    await admin.until(f"/operations/sagas/orders/{gone['id']}", lambda saga: saga["waits_for"] == known)
+    assert (await admin.call("GET", f"/orders/{gone['id']}")).json["status"] == "placed"
+    await said(system, "sagas", "resume", "orders", gone["id"], "--why", "somebody ended it")
+    assert (await shopper.settled(gone["id"]))["status"] == "confirmed"
+    await staff.until(f"/stock/{sku}", lambda stock: (stock["on_hand"], stock["reserved"]) == (9, 0))
+    async with asyncio.timeout(PATIENCE):
+        while [await provider.money(each["id"]) for each in (gone, waiting)] != [(0, 300), (0, 0)]:  # noqa: ASYNC110
+            await asyncio.sleep(0.1)
+
+    # on record, and told in the order's story: why, to staff alone
+    for order, act, why in (
+        (waiting, "operations_sagas_end", "the customer has called"),
+        (gone, "operations_sagas_resume", "somebody ended it"),
+    ):
+        for caller, wanted in ((staff, [(act, why)]), (shopper, [])):
+            entries = (await caller.call("GET", f"/orders/{order['id']}/timeline")).json["items"]
+            assert [(entry["act"], entry["why"]) for entry in entries if "why" in entry] == wanted
+        await admin.until(
+            "/operations/audit/entries?limit=100",
+            lambda page, act=act, why=why: any(  # type: ignore[misc]  # bound as they are now
+                (entry["entry"]["act"]["act"], entry["entry"]["act"]["reason"]) == (act, why) for entry in page["items"]
+            ),
+        )
+
+
+async def test_a_parked_event_is_published_or_set_aside_by_the_command_line(
+    system: System, staff: Client, admin: Client, stocked: Stocked
+) -> None:
+    sku, other = [await stocked(300, 1) for _ in range(2)]
+    async with CosmosClient(f"{system.addresses['cosmos']}/", EMULATOR_KEY) as client:
+        products = client.get_database_client("catalog").get_container_client("products")
+        for each in (sku, other):
+            outbox = await products.read_item(f"outbox:product.changed.v1:{each}:1", partition_key=each)
+            event = {**outbox["event"], "id": f"product.changed.v1:{each}:2", "type": "commerce.product.later.v9"}
+            await products.create_item({"id": f"outbox:{event['id']}", "sku": each, "kind": "outbox", "event": event})
+        ids: dict[str, str] = {}
+        async with asyncio.timeout(PATIENCE):
+            while ids.keys() != {sku, other}:
+                ids = {each["subject"]: each["id"] for each in await said(system, "parked", "list")}
+        code, shown, complained = await command(system, "parked", "show", "catalog", ids[sku])
+        assert code == 0 and "not a known event" in shown, complained
+        # a release that does not know it parks it anew
+        await said(system, "parked", "retry", "catalog", ids[sku], "--why", "perhaps")
+        await admin.until("/operations/parked/catalog?limit=100", lambda page: len(page["items"]) == 2)
+        # one that does publishes it
+        later: list[dict[str, Any]] = [
+            {"op": "set", "path": "/event/type", "value": "commerce.product.changed.v1"},
+            {"op": "set", "path": "/event/version", "value": 2},
+        ]
+        await products.patch_item(f"parked:product.changed.v1:{sku}:2", partition_key=sku, patch_operations=later)
+        await said(system, "parked", "retry", "catalog", ids[sku], "--why", "released")
+        copies = client.get_database_client("orders").get_container_client("products")
+        async with asyncio.timeout(PATIENCE):
+            while (await copies.read_item(sku, partition_key=sku))["version"] != 2:  # noqa: ASYNC110
+                await asyncio.sleep(0.1)
+    await said(system, "parked", "set-aside", "catalog", ids[other], "--why", "nobody wants it")
+    assert await said(system, "parked", "list") == []
+    (kept,) = await said(system, "parked", "list", "--set-aside")
+    assert (kept["id"], kept["why"]) == (ids[other], "nobody wants it")
+    refused = await staff.call("POST", f"/operations/parked/catalog/{ids[other]}/retry", {"why": "x"})
+    assert refused.status == 403
+    for path in ("/operations/parked/nobody", "/operations/sagas/catalog", f"/operations/parked/orders/{ids[other]}"):
+        assert (await admin.call("GET", path)).status == 404, path
 
 
 async def test_reading_is_for_staff_and_mending_for_administrators(

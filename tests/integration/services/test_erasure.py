@@ -100,10 +100,13 @@ async def test_an_account_that_told_much_of_itself_is_erased_as_well() -> None:
     caller = someone()
     for number in range(store.AT_ONCE + 5):
         await service.change(caller, ChangeAccount(language="de" if number % 2 == 0 else "en"), None)
+    parked = {"id": "parked:account.changed.v1:x", "account_id": caller.subject, "kind": "parked", "event": {}}
+    await store.ACCOUNTS.upsert({**parked, "outbox_id": "x", "reason": "too large"})
     asked = await forget.request(caller)
     await forget.begin(caller.subject, asked.id)
     await answered(asked.id, caller, *forget.ASKED)
     await forget.finish(caller.subject, asked.id)
+    assert await store.ACCOUNTS.read("parked:account.changed.v1:x", caller.subject) is None
     names = [type(data).__name__ for data in await told(store.ACCOUNTS, caller.subject)]
     assert names == ["ErasureRequested", "ErasureDone"]
 
