@@ -23,7 +23,8 @@ PRODUCT = PathParameter("sku", "Stock keeping unit.", SKU, "85123A")
 Sku = Annotated[str, msgspec.Meta(pattern=whole(SKU.pattern), description="Stock keeping unit")]
 Quantity = Annotated[int, msgspec.Meta(ge=1, le=100_000, description="Pieces")]
 Why = Annotated[
-    str, msgspec.Meta(min_length=1, max_length=500, pattern=r"\S", description="Why you do it; it is kept.")
+    str,
+    msgspec.Meta(min_length=1, max_length=500, pattern=r"[^\x00-\x20\x7f]", description="Why you do it; it is kept."),
 ]
 
 T = TypeVar("T", bound=msgspec.Struct)
