@@ -61,7 +61,7 @@ reset: setup  ## forget the state of what ran: orders, stock, keys; the environm
 demo: setup  ## buy a basket from what is running: BASKET=536592 ACCOUNT=shopper2 PAYMENT=pm_card_chargeDeclined
 	@$(PY) -m scripts.demo $(if $(BASKET),--basket $(BASKET)) $(if $(ACCOUNT),--account $(ACCOUNT)) $(if $(PAYMENT),--payment-method $(PAYMENT))
 
-trigger: setup  ## play a story on what is running: EVENT=confirmed | declined | out_of_stock | cancelled | silent_provider | timed_out | duplicate | poison
+trigger: setup  ## play a story on what is running: EVENT=confirmed | declined | out_of_stock | cancelled | refunded | silent_provider | timed_out | duplicate | poison
 	@$(PY) -m scripts.trigger $(or $(EVENT),--help)
 
 replay: setup  ## every row of a file of real traffic as orders, returns and stock, then the books: FILE=… RATE=… LIMIT=…

@@ -106,6 +106,18 @@ async def cancelled(stage: Stage) -> str:
     return order_id
 
 
+async def refunded(stage: Stage) -> str:
+    """somebody of the staff pays the whole of a confirmed order back"""
+    order_id = await stage.buy()
+    why, key = {"reason": "goodwill"}, {"Idempotency-Key": secrets.token_hex(8)}
+    await stage.staff.call("POST", f"/orders/{order_id}/refunds", why, key)
+    async with asyncio.timeout(PATIENCE):
+        while not (paid := await stage.shopper.call("GET", f"/orders/{order_id}/payment")).get("refunded"):  # noqa: ASYNC110
+            await asyncio.sleep(0.1)
+    print(f"  REFUNDED {paid['refunded']['amount']} of {paid['amount']['amount']} pence", flush=True)
+    return order_id
+
+
 async def silent_provider(stage: Stage) -> str:
     """the provider authorises and its answer is lost; payments asks it, and learns that it did"""
     async with stage.fault(operation="confirm", kind="hang_after_effect"):
@@ -142,7 +154,7 @@ async def poison(stage: Stage) -> str:
 
 STORIES: dict[str, Story] = {
     story.__name__: story
-    for story in (confirmed, declined, out_of_stock, cancelled, silent_provider, timed_out, duplicate, poison)
+    for story in (confirmed, declined, out_of_stock, cancelled, refunded, silent_provider, timed_out, duplicate, poison)
 }
 
 

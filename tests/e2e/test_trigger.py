@@ -19,6 +19,7 @@ ENDS = {
     "declined": (r"CANCELLED \(payment_declined\)", HOLDS_NOTHING),
     "out_of_stock": (r"CANCELLED \(out_of_stock\)", HOLDS_NOTHING),
     "cancelled": (r"CANCELLED \(customer_request\)", HOLDS_NOTHING),
+    "refunded": (r"CONFIRMED.*REFUNDED (\d+) of \1 pence", SOLD),
     "silent_provider": ("CONFIRMED", SOLD),
     "timed_out": (r"CANCELLED \(timed_out\)", "0 held, 0 captured; the shelf holds 0 pieces back"),
     "duplicate": ("three requests, 1 order.*CONFIRMED", SOLD),
