@@ -15,19 +15,22 @@ export PYTHONUNBUFFERED = 1
 help:  ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
+# in the background, with a line every two seconds; its status is that of what was told of
+TOLD = & pid=$$!; [ -t 2 ] && end='\r' || end='\n'; seconds=0; \
+  while kill -0 $$pid 2>/dev/null; do sleep 2; seconds=$$((seconds + 2)); \
+    printf "  %s s, %s packages$$end" $$seconds "$$(ls $(VENV)/lib/python*/site-packages 2>/dev/null | grep -c dist-info)" >&2; done; \
+  echo >&2; wait $$pid
+
 setup: $(READY) local.settings.json  ## make the virtual environment and the local settings
 
 $(READY): requirements.txt requirements-dev.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or later is needed; set PYTHON=…")'
 	@echo "Setting up $(VENV) with $$($(PYTHON) -V) (once, and again when it or the requirements change)" >&2
-	@[ "$$($(PY) -V 2>&1)" = "$$($(PYTHON) -V 2>&1)" ] || $(PYTHON) -m venv --clear $(VENV)
+	@[ "$$($(PY) -V 2>&1)" = "$$($(PYTHON) -V 2>&1)" ] || { $(PYTHON) -m venv --clear $(VENV) $(TOLD); }
 	@if command -v uv >/dev/null; then uv pip install --python $(PY) --require-hashes -r requirements.txt >&2 && \
 	  uv pip install --python $(PY) -r requirements-dev.txt >&2; else \
-	  { $(PIP) --require-hashes -r requirements.txt && $(PIP) -r requirements-dev.txt; } >$(VENV)/setup.log 2>&1 & pid=$$!; \
-	  [ -t 2 ] && end='\r' || end='\n'; seconds=0; \
-	  while kill -0 $$pid 2>/dev/null; do sleep 2; seconds=$$((seconds + 2)); \
-	    printf "  %s s, %s packages$$end" $$seconds "$$(ls $(VENV)/lib/python*/site-packages | grep -c dist-info)" >&2; done; echo >&2; \
-	  wait $$pid || { tail -20 $(VENV)/setup.log >&2; exit 1; }; fi
+	  { $(PIP) --require-hashes -r requirements.txt && $(PIP) -r requirements-dev.txt; } >$(VENV)/setup.log 2>&1 $(TOLD) || \
+	  { tail -20 $(VENV)/setup.log >&2; exit 1; }; fi
 	@rm -f $(VENV)/.ready-* && touch $@
 
 # made once; from then on it is yours
