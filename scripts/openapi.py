@@ -17,7 +17,7 @@ from shared.declaration import ROLES, Service
 from shared.errors import CommerceError
 from shared.patterns import published
 from shared.web.endpoint import ETAG
-from shared.web.operation import Operation
+from shared.web.operation import JSON, Operation
 
 SPECIFICATION = "apim/apis/commerce/specification.json"
 ACCESS = "docs/access.md"
@@ -35,7 +35,8 @@ one. Unknown fields and query parameters are refused. A method that a path does 
 def document(services: Sequence[Service], operations: Sequence[Operation]) -> dict[str, Any]:
     """The whole document."""
     bodies = [operation.body for operation in operations if operation.body]
-    types = list(dict.fromkeys([operation.returns for operation in operations] + bodies))
+    shown = [operation.returns for operation in operations if operation.media_type == JSON]
+    types = list(dict.fromkeys(shown + bodies))
     (*schemas,), components = published(
         msgspec.json.schema_components(types, ref_template="#/components/schemas/{name}")
     )
@@ -198,12 +199,7 @@ def _responses(operation: Operation, known: Mapping[str, Any]) -> Iterator[tuple
             {
                 "description": {200: "Done.", 201: "Made.", 202: "Accepted; the rest happens behind."}[status],
                 "headers": headers,
-                "content": {
-                    "application/json": {
-                        "schema": schema_object(known[repr(operation.returns)]),
-                        "example": example_answer(operation),
-                    }
-                },
+                "content": {operation.media_type: _content(operation, known)},
             },
         )
     if operation.if_none_match:
@@ -211,6 +207,12 @@ def _responses(operation: Operation, known: Mapping[str, Any]) -> Iterator[tuple
         yield "304", {"description": "You have it already.", "headers": headers}
     for status in sorted(_problems(operation)):
         yield str(status), {"$ref": f"#/components/responses/{status}"}
+
+
+def _content(operation: Operation, known: Mapping[str, Any]) -> dict[str, Any]:
+    if operation.media_type != JSON:
+        return {"schema": {"type": "string", "format": "binary"}}
+    return {"schema": schema_object(known[repr(operation.returns)]), "example": example_answer(operation)}
 
 
 def _problems(operation: Operation) -> set[int]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from shared.contracts.accounts import Language
@@ -12,6 +12,8 @@ MOST_ADDRESSES = 50
 
 ErasureStatus = Literal["cooling_off", "refused", "withdrawn", "erasing", "erased", "incomplete"]
 ErasureCommand = Literal["refuse", "withdraw", "begin", "finish", "give_up"]
+ExportStatus = Literal["gathering", "ready", "incomplete", "withdrawn"]
+ExportCommand = Literal["finish", "give_up", "withdraw"]
 
 MOVES: dict[tuple[ErasureStatus, ErasureCommand], ErasureStatus] = {
     ("cooling_off", "refuse"): "refused",
@@ -22,6 +24,16 @@ MOVES: dict[tuple[ErasureStatus, ErasureCommand], ErasureStatus] = {
 }
 """An erasure is refused for an open order, and may be withdrawn, until it begins. It is given up where somebody never
 answers."""
+EXPORT_MOVES: dict[tuple[ExportStatus, ExportCommand], ExportStatus] = {
+    ("gathering", "finish"): "ready",
+    ("gathering", "give_up"): "incomplete",
+    ("gathering", "withdraw"): "withdrawn",
+    ("ready", "withdraw"): "withdrawn",
+    ("incomplete", "withdraw"): "withdrawn",
+}
+"""Where somebody never answers, an export has what the others said. Its owner may do away with it at any time."""
+THERE: frozenset[ExportStatus] = frozenset({"ready", "incomplete"})
+"""Statuses of an export that can be downloaded."""
 
 
 class AddressBookFull(ValueError):
@@ -58,7 +70,8 @@ class Consent:
 class Account:
     """One person, or an application that buys for its own customers. `version` counts its changes from 1.
 
-    `erasure_id`: the erasure that its owner asked for and has not withdrawn.
+    `erasure_id`: the erasure that its owner asked for and has not withdrawn. `export_id`: the export they last asked
+    for.
     """
 
     id: str
@@ -70,10 +83,11 @@ class Account:
     marketing: Consent = Consent()
     addresses: tuple[SavedAddress, ...] = ()
     erasure_id: str = ""
+    export_id: str = ""
 
 
 class IllegalMove(ValueError):
-    """The erasure's status does not allow the move."""
+    """The status of the erasure, or of the export, does not allow the move."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +134,39 @@ def move(erasure: Erasure, command: ErasureCommand, at: str) -> Erasure:
     return replace(erasure, status=status, updated_at=at, version=erasure.version + 1)
 
 
+@dataclass(frozen=True, slots=True)
+class Export:
+    """One wish to see what is held of a person. `key` opens what the services told; without it nobody can read that.
+
+    `expires_at` and `silent`, who never answered, are there once it can be downloaded.
+    """
+
+    id: str
+    account_id: str
+    status: ExportStatus
+    requested_at: str
+    updated_at: str
+    key: str = field(repr=False)
+    expires_at: str = ""
+    silent: tuple[str, ...] = ()
+    version: int = 1
+
+
+def export_move(export: Export, command: ExportCommand, at: str) -> Export:
+    """The export after `command`; one that is withdrawn cannot be read any more. Raises IllegalMove."""
+    status = EXPORT_MOVES.get((export.status, command))
+    if status is None:
+        raise IllegalMove(f"export {export.id} is {export.status}; it cannot be asked to {command}")
+    key = "" if status == "withdrawn" else export.key
+    return replace(export, status=status, key=key, updated_at=at, version=export.version + 1)
+
+
+def gathered(export: Export, silent: tuple[str, ...], at: str, expires_at: str) -> Export:
+    """The export that can be downloaded, although those were silent. Raises IllegalMove."""
+    after = export_move(export, "give_up" if silent else "finish", at)
+    return replace(after, silent=silent, expires_at=expires_at)
+
+
 def dropped(erasure: Erasure, command: ErasureCommand, at: str, orders: tuple[str, ...] = ()) -> Erasure:
     """The erasure that does not happen, because of those orders or at its owner's wish. Raises IllegalMove."""
     return replace(move(erasure, command, at), orders=orders)
@@ -133,6 +180,11 @@ def certified(erasure: Erasure, certificate: Certificate) -> Erasure:
 def asking(account: Account, erasure_id: str) -> Account:
     """The account whose owner asks for that erasure, or, where it is empty, for none any more."""
     return _next(replace(account, erasure_id=erasure_id))
+
+
+def exporting(account: Account, export_id: str) -> Account:
+    """The account whose owner asks for that export."""
+    return _next(replace(account, export_id=export_id))
 
 
 def seen(account: Account, email: str) -> Account:

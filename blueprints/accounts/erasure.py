@@ -8,17 +8,17 @@ from __future__ import annotations
 
 from collections.abc import Generator
 from datetime import timedelta
-from functools import partial
 from typing import Any, Literal, NotRequired, TypedDict
 
 import azure.durable_functions as df
 
+from blueprints.accounts.chasing import all_asked, done
 from blueprints.accounts.declaration import ERASURE_CHASE_SECONDS
 from blueprints.accounts.domain import ErasureStatus
 from shared.clock import parse_timestamp
 from shared.contracts.accounts import ErasureRequested
 from shared.faultpoints import crash_point
-from shared.orchestration import ExternalEvent, current, ensure_started, is_due, timer_towards, tried
+from shared.orchestration import ExternalEvent, ensure_started, is_due, timer_towards
 from shared.settings import settings
 
 NAME = "accounts_erasure"
@@ -29,12 +29,6 @@ FINISH = "accounts_finish_erasure"
 
 DROPPED = ExternalEvent[Literal["dropped"]]("dropped", Literal["dropped"])
 """It is not to happen: it was withdrawn, or refused."""
-ANSWERED = ExternalEvent[Literal["answered"]]("answered", Literal["answered"])
-
-ROUNDS = 28
-"""How often the silent are asked, a day apart unless the setting says otherwise: the law gives a month."""
-FIRST_PAUSE_MS, MAX_ATTEMPTS = 10_000, 10_000
-"""An activity is tried for a day: nothing here is in a hurry, and nothing may be forgotten."""
 
 
 class About(TypedDict):
@@ -58,7 +52,6 @@ def erasure(context: df.DurableOrchestrationContext) -> Generator[Any, Any, str]
     given = context.get_input()
     about = {name: given.get(name, "") for name in ("erasure_id", "account_id", "traceparent")}
     due, pause = parse_timestamp(given["due_at"]), timedelta(seconds=given["chase_seconds"])
-    done = partial(tried, context, FIRST_PAUSE_MS, MAX_ATTEMPTS)
     dropped = DROPPED.wait(context)
     facts: Facts = {"status": "cooling_off", "silent": []}
     while facts["status"] == "cooling_off":
@@ -67,31 +60,14 @@ def erasure(context: df.DurableOrchestrationContext) -> Generator[Any, Any, str]
         if winner is dropped:
             timer.cancel()
             dropped = DROPPED.wait(context)
-            facts = yield from done(LOOK_UP, about)
+            facts = yield from done(context, LOOK_UP, about)
         elif is_due(context, due):
-            facts = yield from done(BEGIN, about)
+            facts = yield from done(context, BEGIN, about)
     crash_point("erasure.begun", facts["status"])
     if facts["status"] != "erasing":
         return facts["status"]
-    answered = ANSWERED.wait(context)
-    for number in range(1, ROUNDS + 1):
-        facts = yield from done(ASK, {**about, "round": number})
-        due = current(context) + pause
-        timer = timer_towards(context, due)
-        while facts["silent"]:
-            winner = yield context.task_any([timer, answered])
-            if winner is answered:
-                answered = ANSWERED.wait(context)
-                facts = yield from done(LOOK_UP, about)
-            elif is_due(context, due):
-                break
-            else:
-                timer = timer_towards(context, due)
-        if not timer.is_completed:
-            timer.cancel()
-        if not facts["silent"]:
-            break
-    status = yield from done(FINISH, about)
+    yield from all_asked(context, ASK, LOOK_UP, about, pause)
+    status = yield from done(context, FINISH, about)
     crash_point("erasure.finished")
     return str(status)
 

@@ -39,6 +39,16 @@ _CERTIFICATE = {
     "silent": [],
 }
 
+_EXPORT: dict[str, Any] = {
+    "id": "exp_6q3x7k5d2h4w6n2m5r7t3y4u2i",
+    "kind": "export",
+    "status": "gathering",
+    "progress": {"done": 1, "total": 5},
+    "result": None,
+    "created_at": "2026-03-01T12:00:00.000Z",
+    "updated_at": "2026-03-01T12:00:00.000Z",
+}
+
 BODIES: dict[str, Any] = {
     "me_change": {"language": "de", "consents": {"marketing": True}},
     "addresses_add": _GIVEN,
@@ -62,5 +72,18 @@ ANSWERS: dict[str, Any] = {
         "result": _CERTIFICATE,
         "updated_at": _CERTIFICATE["at"],
     },
+    "export_request": _EXPORT,
+    "export_get": {
+        **_EXPORT,
+        "status": "ready",
+        "progress": {"done": 5, "total": 5},
+        "result": {
+            "content": f"/v1/me/export/{_EXPORT['id']}/content",
+            "expires_at": "2026-03-02T12:00:02.000Z",
+            "silent": [],
+        },
+        "updated_at": "2026-03-01T12:00:02.000Z",
+    },
+    "export_withdraw": {**_EXPORT, "status": "withdrawn", "progress": {"done": 0, "total": 5}},
     "erasure_withdraw": {**_ERASURE, "status": "withdrawn"},
 }

@@ -81,7 +81,7 @@ async def request(caller: Principal) -> ErasureView:
 async def get(caller: Principal, erasure_id: str) -> ErasureView:
     """An erasure that the caller asked for. Raises NotFound, also for that of someone else."""
     erasure, _ = await _existing(caller.subject, erasure_id)
-    return _view(erasure, len(await store.answers(erasure_id)))
+    return await view(erasure)
 
 
 async def withdraw(caller: Principal, erasure_id: str) -> ErasureView:
@@ -189,6 +189,11 @@ async def _existing(account_id: str, erasure_id: str) -> tuple[Erasure, str]:
     if found is None:
         raise NotFound("there is no such erasure")
     return found
+
+
+async def view(erasure: Erasure) -> ErasureView:
+    """The erasure as the API shows it."""
+    return _view(erasure, len(await store.answers(erasure.id)))
 
 
 def _view(erasure: Erasure, answered: int) -> ErasureView:

@@ -86,7 +86,7 @@ class AddressView(msgspec.Struct, frozen=True):
 async def me(caller: Principal) -> tuple[AccountView, str]:
     """The caller's account and its ETag. It is made when a token is first seen, and knows what the token says."""
     document = await _seen(caller)
-    return _view(store.account_of(document)), document["_etag"]
+    return view(store.account_of(document)), document["_etag"]
 
 
 async def change(caller: Principal, wanted: ChangeAccount, etag: str | None) -> tuple[AccountView, str]:
@@ -103,7 +103,7 @@ async def change(caller: Principal, wanted: ChangeAccount, etag: str | None) -> 
             marketing=None if marketing is UNSET else marketing,
         ),
     )
-    return _view(store.account_of(document)), document["_etag"]
+    return view(store.account_of(document)), document["_etag"]
 
 
 async def addresses(caller: Principal) -> tuple[Page[AddressView], str]:
@@ -118,7 +118,7 @@ async def address(caller: Principal, address_id: str) -> tuple[AddressView, str]
     if document is None:
         raise _unknown()
     try:
-        return _shown(domain.address_of(store.account_of(document), address_id)), document["_etag"]
+        return shown(domain.address_of(store.account_of(document), address_id)), document["_etag"]
     except domain.UnknownAddress as exc:
         raise _unknown() from exc
 
@@ -141,7 +141,7 @@ async def add_address(caller: Principal, key: str, given: AddressIn) -> tuple[Ad
             "this Idempotency-Key was used for another address; use a new key for a new address",
             code="idempotency-key-reused",
         )
-    return _shown(kept), document["_etag"]
+    return shown(kept), document["_etag"]
 
 
 async def change_address(
@@ -154,7 +154,7 @@ async def change_address(
         )
     except domain.UnknownAddress as exc:
         raise _unknown() from exc
-    return _shown(domain.address_of(store.account_of(document), address_id)), document["_etag"]
+    return shown(domain.address_of(store.account_of(document), address_id)), document["_etag"]
 
 
 async def remove_address(caller: Principal, address_id: str, etag: str | None) -> tuple[Page[AddressView], str]:
@@ -167,7 +167,7 @@ async def find(caller: Principal, wanted: FindAccounts) -> Page[AccountView]:
     """The accounts with that e-mail address. For staff."""
     found = await store.find(wanted.email, MOST_FOUND)
     log.info("accounts.found", subject=caller.subject, count=len(found))
-    return Page(items=[_view(account) for account in found], next_cursor=None)
+    return Page(items=[view(account) for account in found], next_cursor=None)
 
 
 async def _seen(caller: Principal) -> Document:
@@ -224,15 +224,17 @@ def _saved(address_id: str, given: AddressIn, request_hash: str = "") -> SavedAd
     return SavedAddress(id=address_id, request_hash=request_hash, **msgspec.structs.asdict(given))
 
 
-def _shown(address: SavedAddress) -> AddressView:
+def shown(address: SavedAddress) -> AddressView:
+    """The address as the API shows it."""
     return msgspec.convert(address, AddressView, from_attributes=True)
 
 
 def _book(document: Document) -> Page[AddressView]:
-    return Page(items=[_shown(own) for own in store.account_of(document).addresses], next_cursor=None)
+    return Page(items=[shown(own) for own in store.account_of(document).addresses], next_cursor=None)
 
 
-def _view(account: Account) -> AccountView:
+def view(account: Account) -> AccountView:
+    """The account as the API shows it."""
     return AccountView(
         id=account.id,
         email=account.email,

@@ -1,7 +1,8 @@
 """Accounts in Cosmos DB.
 
-`accounts` by /account_id   the account with its addresses; beside it its outbox and the erasures its owner asked for
+`accounts` by /account_id   the account with its addresses; beside it its outbox and what its owner asked for
 `answers` by /erasure_id    which service has answered an erasure, and what
+`exports` by /export_id     what the services told for an export (`export_store.py`)
 """
 
 from __future__ import annotations
@@ -37,6 +38,7 @@ ANSWERS_RETENTION = 365 * 24 * 3600
 """Seconds that the answers stay: longer than any erasure takes; the certificate has them."""
 AT_ONCE = 90
 """Items that one batch deletes, beside what it writes: a batch has 100 operations."""
+_OF_ACCOUNT = "STARTSWITH(c.id, 'outbox:account.') OR STARTSWITH(c.id, 'parked:account.')"
 
 
 async def get(account_id: str) -> Document | None:
@@ -53,13 +55,14 @@ async def save(account: Account, etag: str | None, told: EventData | None) -> Do
 
     Raises AlreadyExists or Changed where someone else was faster.
     """
-    write = _written(account, etag)
+    write = written(account, etag)
     outbox = [] if told is None else [tell(ACCOUNTS, account.id, told, version=account.version)]
-    written = await ACCOUNTS.batch(account.id, [write, *outbox])
-    return written[0]
+    [saved, *_] = await ACCOUNTS.batch(account.id, [write, *outbox])
+    return saved
 
 
-def _written(account: Account, etag: str | None) -> Operation:
+def written(account: Account, etag: str | None) -> Operation:
+    """Batch operation: the account is new (no `etag`), or the next version of the one at `etag`."""
     document = document_of(account, account_id=account.id, kind="account", email_key=email_key(account.email))
     document["id"] = ITEM
     return create(document) if etag is None else replace(document, etag)
@@ -82,20 +85,27 @@ async def get_erasure(account_id: str, erasure_id: str) -> tuple[Erasure, str] |
     return None if document is None else (read_as(ACCOUNTS, document, Erasure), document["_etag"])
 
 
+async def erasures(account_id: str) -> list[Erasure]:
+    """The erasures of that account, the last one first."""
+    query = "SELECT * FROM c WHERE c.kind = 'erasure'"
+    found = [document async for document in ACCOUNTS.query(query, {}, key=account_id)]
+    return sorted(readable(ACCOUNTS, found, Erasure), key=lambda each: (each.requested_at, each.id), reverse=True)
+
+
 async def add_erasure(account: Account, etag: str | None, erasure: Erasure, told: EventData) -> None:
     """Write a new erasure, the account that points to it, and the event that tells of it.
 
     `etag`: that of the account, `None` for a new one. Raises Changed or AlreadyExists where someone else was faster.
     """
     await ACCOUNTS.batch(
-        account.id, [_written(account, etag), create(_document(erasure)), _tell(erasure, told, erasure.version)]
+        account.id, [written(account, etag), create(_document(erasure)), _tell(erasure, told, erasure.version)]
     )
 
 
 async def drop_erasure(account: Account, etag: str, erasure: Erasure, its_etag: str, told: EventData | None) -> None:
     """Write an erasure that does not happen, the account that points to none, and the event, if any. Raises Changed."""
     outbox = [] if told is None else [_tell(erasure, told, erasure.version)]
-    writes = [_written(account, etag), replace(_document(erasure), its_etag), *outbox]
+    writes = [written(account, etag), replace(_document(erasure), its_etag), *outbox]
     await ACCOUNTS.batch(account.id, writes)
 
 
@@ -116,15 +126,17 @@ async def end(erasure: Erasure, etag: str, told: EventData) -> None:
     Raises Changed where the erasure or the account has changed meanwhile.
     """
     account_id = erasure.account_id
-    query = "SELECT c.id FROM c WHERE STARTSWITH(c.id, 'outbox:account.') OR STARTSWITH(c.id, 'parked:account.')"
-    outbox = [item["id"] async for item in ACCOUNTS.query(query, {}, key=account_id)]
-    for first in range(AT_ONCE, len(outbox), AT_ONCE):
-        await ACCOUNTS.batch(account_id, [delete(item_id) for item_id in outbox[first : first + AT_ONCE]])
-    gone = outbox[:AT_ONCE] + ([] if await get(account_id) is None else [ITEM])
+    account = await get(account_id)  # before what it points to: whatever it is asked from now on changes it
+    query = f"SELECT c.id FROM c WHERE c.kind = 'export' OR {_OF_ACCOUNT}"  # noqa: S608 - fixed text
+    gone = [item["id"] async for item in ACCOUNTS.query(query, {}, key=account_id)]
+    for first in range(AT_ONCE, len(gone), AT_ONCE):
+        await ACCOUNTS.batch(account_id, [delete(item_id) for item_id in gone[first : first + AT_ONCE]])
     act = record_act(ACCOUNTS, account_id, erasure.id, {"status": "erasing"}, {"status": erasure.status})
     writes = [replace(_document(erasure), etag), _tell(erasure, told, erasure.version), *act]
+    writes += [delete(item_id) for item_id in gone[:AT_ONCE]]
+    writes += [] if account is None else [delete(ITEM, account["_etag"])]
     try:
-        await ACCOUNTS.batch(account_id, [*writes, *(delete(item_id) for item_id in gone)])
+        await ACCOUNTS.batch(account_id, writes)
     except Missing as exc:
         raise Changed("an item that was to be deleted is gone already") from exc
 

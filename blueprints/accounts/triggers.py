@@ -1,4 +1,7 @@
-"""Everything that can set accounts in motion: its operations, the events it hears, its change feed, its erasures."""
+"""Everything that can set accounts in motion: its operations, the events it hears, its change feed, its erasures.
+
+Exports are in `export_triggers.py`.
+"""
 
 from __future__ import annotations
 
@@ -8,15 +11,16 @@ from typing import Any
 import azure.durable_functions as df
 import azure.functions as func
 
-from blueprints.accounts import erasure, forget, service, store
+from blueprints.accounts import erasure, export, export_triggers, forget, service, store
+from blueprints.accounts.chasing import ANSWERED
 from blueprints.accounts.declaration import SERVICE
-from blueprints.accounts.erasure import ANSWERED, DROPPED
+from blueprints.accounts.erasure import DROPPED
 from blueprints.accounts.forget import ERASURE_ID, ErasureView
 from blueprints.accounts.sagas import KINDS
 from blueprints.accounts.service import ADDRESS_ID, AccountView, AddressView, ChangeAccount, FindAccounts
-from shared.contracts.accounts import ErasureRequested, ErasureWithdrawn
+from shared.contracts.accounts import ErasureRequested, ErasureWithdrawn, ExportStarted
 from shared.contracts.event import Event, EventData
-from shared.contracts.personal_data import ErasureAnswered, ErasureRefused
+from shared.contracts.personal_data import ErasureAnswered, ErasureRefused, ExportAnswered
 from shared.messaging.relay import relay
 from shared.messaging.triggers import change_feed
 from shared.orchestration import activity, durable_subscription, reported, wake
@@ -27,7 +31,8 @@ from shared.web.endpoint import Answer, Call, endpoint
 from shared.web.operation import PathParameter
 from shared.web.paging import Page
 
-bp = df.Blueprint()
+bp = export_triggers.bp
+"""One blueprint a service: what is said of exports stands on it already."""
 
 ERASURE = PathParameter("erasure_id", "The erasure's id.", ERASURE_ID, "era_2n5x7k4q3d6h2w5m3r7t4y2u6i")
 ADDRESS = PathParameter("address_id", "The address's id.", ADDRESS_ID, "adr_5m2q7xk4d3h6w2n5r7t4y2u6i3")
@@ -226,11 +231,13 @@ sagas(bp, SERVICE, KINDS)
 @change_feed(bp, SERVICE, store.ACCOUNTS)
 @bp.durable_client_input(client_name="client")
 async def feed(documents: func.DocumentList, client: df.DurableOrchestrationClient) -> None:
-    """Relay the outbox; start and wake erasures ahead of it."""
+    """Relay the outbox; start exports, start and wake erasures ahead of it."""
 
     async def before(_: Event, data: EventData) -> None:
         if isinstance(data, ErasureRequested):
             await erasure.start(client, data)
+        elif isinstance(data, ExportStarted):
+            await export.start(client, data)
         elif isinstance(data, ErasureWithdrawn):
             await wake(client, data.erasure_id, DROPPED, "dropped", may_be_gone=True)
 
@@ -249,9 +256,10 @@ async def refused(event: Event, data: ErasureRefused, client: df.DurableOrchestr
     await wake(client, data.erasure_id, DROPPED, "dropped", may_be_gone=True)
 
 
-durable_subscription(bp, SERVICE, "orders", {ErasureRefused: refused, ErasureAnswered: answered})
+told = export_triggers.told
+durable_subscription(bp, SERVICE, "orders", {ErasureRefused: refused, ErasureAnswered: answered, ExportAnswered: told})
 for holder in ("carts", "notifications", "payments", "shipping"):
-    durable_subscription(bp, SERVICE, holder, {ErasureAnswered: answered})
+    durable_subscription(bp, SERVICE, holder, {ErasureAnswered: answered, ExportAnswered: told})
 
 
 @bp.function_name(erasure.NAME)

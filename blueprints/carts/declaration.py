@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from shared.contracts.accounts import ErasureStarted
+from shared.contracts.accounts import ErasureStarted, ExportStarted
 from shared.contracts.audit import ActRecorded
 from shared.contracts.carts import CartChanged
-from shared.contracts.personal_data import ErasureAnswered
+from shared.contracts.personal_data import ErasureAnswered, ExportAnswered
 from shared.declaration import Container, Holding, Scope, Service
 
 SERVICE = Service(
@@ -14,8 +14,8 @@ SERVICE = Service(
     containers=(
         Container("carts", "cart_id", indexed=("customer_id",), expires=True, outbox=True, writes=("batch", "delete")),
     ),
-    publishes=(CartChanged, ErasureAnswered, ActRecorded),
-    hears={"accounts": (ErasureStarted,)},
+    publishes=(CartChanged, ErasureAnswered, ExportAnswered, ActRecorded),
+    hears={"accounts": (ErasureStarted, ExportStarted)},
     scopes=(Scope("carts.read", "Read your carts"), Scope("carts.write", "Fill your carts")),
     holds=(Holding("carts and what is in them", "erased"),),
 )

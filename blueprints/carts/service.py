@@ -11,8 +11,8 @@ import msgspec
 from blueprints.carts import domain, store
 from blueprints.carts.declaration import SERVICE
 from blueprints.carts.domain import Cart
-from shared import ids
-from shared.contracts.accounts import ErasureStarted
+from shared import data_export, ids
+from shared.contracts.accounts import ErasureStarted, ExportStarted
 from shared.contracts.carts import CartChanged
 from shared.contracts.event import Event
 from shared.contracts.orders import Line
@@ -114,6 +114,14 @@ async def erase(event: Event, started: ErasureStarted) -> None:
     for cart_id in await store.ids_of(started.account_id):
         await store.remove(cart_id)
     await answer(SERVICE, store.CARTS, started)
+
+
+async def export(event: Event, started: ExportStarted) -> None:
+    """Tell which carts the customer has."""
+    cart_ids = (await store.ids_of(started.account_id))[: data_export.MOST_ITEMS + 1]
+    found = [await store.get(cart_id) for cart_id in cart_ids]
+    carts = [_view(document)[0] for document in found if document is not None]
+    await data_export.answer(store.CARTS, started, data_export.held(carts=carts))
 
 
 async def _change(

@@ -1,4 +1,4 @@
-"""Everything that can set carts in motion: its HTTP operations, its change feed, and who wants to be forgotten."""
+"""Everything that can set carts in motion: its HTTP operations, its change feed, and what people ask of their data."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import azure.functions as func
 from blueprints.carts import service, store
 from blueprints.carts.declaration import SERVICE
 from blueprints.carts.service import CART_ID, GUEST_CART_ID, CartView, MergeCart, SetLine
-from shared.contracts.accounts import ErasureStarted
+from shared.contracts.accounts import ErasureStarted, ExportStarted
 from shared.messaging.relay import relay
 from shared.messaging.triggers import change_feed, subscription
 from shared.persistence.feed import as_written
@@ -201,4 +201,4 @@ async def feed(documents: func.DocumentList) -> None:
     await relay(store.CARTS, as_written(documents))
 
 
-subscription(bp, SERVICE, "accounts", {ErasureStarted: service.erase})
+subscription(bp, SERVICE, "accounts", {ErasureStarted: service.erase, ExportStarted: service.export})

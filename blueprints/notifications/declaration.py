@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
-from shared.contracts.accounts import AccountChanged, ErasureDone, ErasureRequested, ErasureStarted, ErasureWithdrawn
+from shared.contracts.accounts import (
+    AccountChanged,
+    ErasureDone,
+    ErasureRequested,
+    ErasureStarted,
+    ErasureWithdrawn,
+    ExportReady,
+    ExportStarted,
+)
 from shared.contracts.audit import ActRecorded
 from shared.contracts.orders import OrderCancelled, OrderConfirmed
-from shared.contracts.personal_data import ErasureAnswered
+from shared.contracts.personal_data import ErasureAnswered, ExportAnswered
 from shared.declaration import Container, Holding, Scope, Service, crash_points
 from shared.settings import CONTACT_KEY, RECONCILIATION, Setting
 
@@ -38,9 +46,12 @@ SERVICE = Service(
             writes=("batch", "create", "patch", "delete"),
         ),
     ),
-    publishes=(ErasureAnswered, ActRecorded),
+    publishes=(ErasureAnswered, ExportAnswered, ActRecorded),
     hears={
-        "accounts": (AccountChanged, ErasureRequested, ErasureWithdrawn, ErasureStarted, ErasureDone),
+        "accounts": (
+            *(AccountChanged, ErasureRequested, ErasureWithdrawn, ErasureStarted, ErasureDone),
+            *(ExportStarted, ExportReady),
+        ),
         "orders": (OrderConfirmed, OrderCancelled),
     },
     scopes=(Scope("notifications.read", "Read what the shop wrote to you"),),

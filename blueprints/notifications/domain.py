@@ -9,7 +9,13 @@ from shared.contracts.accounts import Language
 from shared.money import Money
 
 Kind = Literal[
-    "welcome", "order_confirmed", "order_cancelled", "erasure_requested", "erasure_withdrawn", "erasure_done"
+    "welcome",
+    "order_confirmed",
+    "order_cancelled",
+    "erasure_requested",
+    "erasure_withdrawn",
+    "erasure_done",
+    "export_ready",
 ]
 Status = Literal["due", "sent", "failed", "unwanted"]
 Command = Literal["send", "fail", "drop"]
@@ -57,6 +63,7 @@ class Facts:
     total: Money | None = None
     reason: str = ""
     erasure_id: str = ""
+    export_id: str = ""
     due_at: str = ""
     complete: bool = True
 

@@ -44,7 +44,7 @@ def write(mail: Mail, language: Language) -> Letter:
 @cache
 def _environment(language: Language) -> Environment:
     """What the words are rendered in: as plain text. The HTML around them escapes."""
-    from babel.dates import format_date
+    from babel.dates import format_date, format_datetime
     from babel.numbers import format_currency, get_currency_precision
     from jinja2 import DictLoader, Environment, StrictUndefined
 
@@ -57,9 +57,12 @@ def _environment(language: Language) -> Environment:
     def day(moment: str) -> str:
         return str(format_date(parse_timestamp(moment), format="long", locale=locale))
 
+    def moment(at: str) -> str:
+        return str(format_datetime(parse_timestamp(at), format="d MMMM y, HH:mm 'UTC'", locale=locale))
+
     words = DictLoader(BY_LANGUAGE[language])
     environment = Environment(loader=words, undefined=StrictUndefined)  # noqa: S701 - what it makes is plain text
-    environment.filters |= {"money": money, "day": day}
+    environment.filters |= {"money": money, "day": day, "moment": moment}
     return environment
 
 

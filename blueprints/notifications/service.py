@@ -14,8 +14,17 @@ import msgspec
 from blueprints.notifications import domain, letter, provider, store
 from blueprints.notifications.declaration import SERVICE
 from blueprints.notifications.domain import Facts, Kind, Mail, Recipient
+from shared import data_export
 from shared.clock import parse_timestamp, timestamp, utc_now
-from shared.contracts.accounts import AccountChanged, ErasureDone, ErasureRequested, ErasureStarted, ErasureWithdrawn
+from shared.contracts.accounts import (
+    AccountChanged,
+    ErasureDone,
+    ErasureRequested,
+    ErasureStarted,
+    ErasureWithdrawn,
+    ExportReady,
+    ExportStarted,
+)
 from shared.contracts.event import Event
 from shared.contracts.orders import OrderCancelled, OrderConfirmed
 from shared.errors import Transient
@@ -46,7 +55,7 @@ class MailView(msgspec.Struct, frozen=True):
 async def list_own(caller: Principal, cursor: str | None, limit: int) -> Page[MailView]:
     """What was written to the caller, newest first."""
     found = await store.list_by_recipient(caller.subject, decode_cursor(cursor, caller.subject), limit + 1)
-    page = [MailView(mail.id, mail.kind, mail.address, mail.subject, mail.text, mail.sent_at) for mail in found[:limit]]
+    page = list(map(_view, found[:limit]))
     more = len(found) > limit
     return Page(items=page, next_cursor=encode_cursor(found[limit - 1].sort_key, caller.subject) if more else None)
 
@@ -101,6 +110,18 @@ async def hear_erased(event: Event, data: ErasureDone) -> None:
     """Tell that the account is erased, and forget the address; what is written then leaves nothing either."""
     facts = Facts(erasure_id=data.erasure_id, complete=data.complete)
     await _tell(event, data.account_id, "erasure_done", data.erasure_id, facts)
+
+
+async def export(event: Event, data: ExportStarted) -> None:
+    """Tell what was written to the customer."""
+    mails = await store.list_by_recipient(data.account_id, None, data_export.MOST_ITEMS + 1)
+    await data_export.answer(store.MAILS, data, data_export.held(mails=list(map(_view, mails))))
+
+
+async def hear_export(event: Event, data: ExportReady) -> None:
+    """Tell that what the shop holds of them can be downloaded: it may not have been the owner who asked."""
+    facts = Facts(export_id=data.export_id, due_at=data.expires_at, complete=data.complete)
+    await _tell(event, data.account_id, "export_ready", data.export_id, facts)
 
 
 async def try_again() -> None:
@@ -181,6 +202,10 @@ async def _forget(last: Mail) -> None:
     if recipient is not None and recipient.created_at < last.created_at:
         await store.keep_recipient(Recipient(last.recipient_id, recipient.created_at, FORGOTTEN))
     await store.remove_all(last.recipient_id, but=last.id)
+
+
+def _view(mail: Mail) -> MailView:
+    return MailView(mail.id, mail.kind, mail.address, mail.subject, mail.text, mail.sent_at)
 
 
 def _after(seconds: float) -> str:

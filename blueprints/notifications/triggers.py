@@ -9,7 +9,15 @@ import azure.functions as func
 from blueprints.notifications import service, store
 from blueprints.notifications.declaration import SERVICE
 from blueprints.notifications.service import MailView
-from shared.contracts.accounts import AccountChanged, ErasureDone, ErasureRequested, ErasureStarted, ErasureWithdrawn
+from shared.contracts.accounts import (
+    AccountChanged,
+    ErasureDone,
+    ErasureRequested,
+    ErasureStarted,
+    ErasureWithdrawn,
+    ExportReady,
+    ExportStarted,
+)
 from shared.contracts.orders import OrderCancelled, OrderConfirmed
 from shared.messaging.relay import relay
 from shared.messaging.triggers import change_feed, reconciliation, subscription
@@ -54,6 +62,8 @@ subscription(
         ErasureWithdrawn: service.hear_withdrawn,
         ErasureStarted: service.erase,
         ErasureDone: service.hear_erased,
+        ExportStarted: service.export,
+        ExportReady: service.hear_export,
     },
 )
 subscription(bp, SERVICE, "orders", {OrderConfirmed: service.hear_confirmed, OrderCancelled: service.hear_cancelled})

@@ -59,6 +59,17 @@ we write to you.
 
 The certificate {{ erasure_id }} says what was erased, and what the law makes us keep.
 {% endblock %}""",
+    "export_ready": """{% block subject %}What we hold of you is ready to be downloaded{% endblock %}
+{% block body %}
+You asked us what we hold of you. You can download it in your account until {{ due_at | moment }}. Its number is {{
+export_id }}.
+
+{% if not complete -%}
+Part of our systems has not told its share yet; our staff sees to it. What is missing is named in it. You can ask again.
+
+{% endif -%}
+If it was not you, withdraw it in your account, and sign in anew.
+{% endblock %}""",
 }
 DE: Words = {
     "welcome": """{% block subject %}Willkommen bei unseren Neuigkeiten{% endblock %}
@@ -110,6 +121,18 @@ ist unser letztes Schreiben an Sie.
 {%- endif %}
 
 Die Bescheinigung {{ erasure_id }} nennt, was gelöscht wurde und was wir von Gesetzes wegen behalten.
+{% endblock %}""",
+    "export_ready": """{% block subject %}Was wir von Ihnen haben, steht zum Herunterladen bereit{% endblock %}
+{% block body %}
+Sie haben uns gefragt, was wir von Ihnen haben. Sie können es bis {{ due_at | moment }} in Ihrem Konto herunterladen.
+Die Nummer ist {{ export_id }}.
+
+{% if not complete -%}
+Ein Teil unserer Systeme hat seinen Anteil noch nicht genannt; wir kümmern uns darum. Was fehlt, steht darin. Sie können
+noch einmal fragen.
+
+{% endif -%}
+Waren Sie das nicht, so widerrufen Sie es in Ihrem Konto und melden sich neu an.
 {% endblock %}""",
 }
 BY_LANGUAGE: dict[Language, Words] = {"en": EN, "de": DE}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from shared import recovery
-from shared.contracts.accounts import ErasureRequested, ErasureStarted
+from shared.contracts.accounts import ErasureRequested, ErasureStarted, ExportStarted
 from shared.contracts.audit import ActRecorded
 from shared.contracts.carts import CartChanged
 from shared.contracts.catalog import ProductChanged
@@ -32,7 +32,7 @@ from shared.contracts.payments import (
     PaymentRefundFailed,
     PaymentVoided,
 )
-from shared.contracts.personal_data import ErasureAnswered, ErasureRefused
+from shared.contracts.personal_data import ErasureAnswered, ErasureRefused, ExportAnswered, ExportListed
 from shared.contracts.shipping import (
     ShipmentDelayed,
     ShipmentDelivered,
@@ -90,7 +90,7 @@ SERVICE = Service(
     publishes=(
         *(OrderPlaced, OrderAuthorized, OrderConfirmed, OrderCancellationRequested, OrderCancelled, ActRecorded),
         *(ReturnRequested, ReturnApproved, ReturnRefused, ReturnOverdue, ReturnExpired, ReturnReceived, ReturnRefunded),
-        *(ErasureRefused, ErasureAnswered),
+        *(ErasureRefused, ErasureAnswered, ExportListed, ExportAnswered),
     ),
     hears={
         "catalog": (ProductChanged,),
@@ -101,7 +101,7 @@ SERVICE = Service(
             *(PaymentRefunded, PaymentRefundFailed, PaymentDisputed, PaymentDisputeClosed),
         ),
         "shipping": (ShipmentShipped, ShipmentDelivered, ShipmentDelayed, ShipmentFailed, ShipmentStopped),
-        "accounts": (ErasureRequested, ErasureStarted),
+        "accounts": (ErasureRequested, ErasureStarted, ExportStarted),
     },
     scopes=(
         Scope("orders.read", "Read your orders"),

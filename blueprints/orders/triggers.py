@@ -10,11 +10,11 @@ from typing import Any
 import azure.durable_functions as df
 import azure.functions as func
 
-from blueprints.orders import erasure, return_service, return_triggers, saga, service, store
+from blueprints.orders import erasure, export, return_service, return_triggers, saga, service, store
 from blueprints.orders.declaration import SERVICE
 from blueprints.orders.sagas import KINDS
 from blueprints.orders.shapes import OrderSummary, OrderView, PlaceOrder, TimelineEntry
-from shared.contracts.accounts import ErasureRequested, ErasureStarted
+from shared.contracts.accounts import ErasureRequested, ErasureStarted, ExportStarted
 from shared.contracts.carts import CartChanged
 from shared.contracts.catalog import ProductChanged
 from shared.contracts.event import Event, EventData
@@ -186,7 +186,12 @@ async def informative(event: Event, _: EventData, __: object = None) -> None:
 
 subscription(bp, SERVICE, "catalog", {ProductChanged: service.keep_product})
 subscription(bp, SERVICE, "carts", {CartChanged: service.keep_cart})
-subscription(bp, SERVICE, "accounts", {ErasureRequested: erasure.object_to, ErasureStarted: erasure.erase})
+subscription(
+    bp,
+    SERVICE,
+    "accounts",
+    {ErasureRequested: erasure.object_to, ErasureStarted: erasure.erase, ExportStarted: export.export},
+)
 durable_subscription(
     bp, SERVICE, "inventory", {StockReserved: decisive, StockRejected: decisive, StockReleased: informative}
 )

@@ -15,7 +15,7 @@ from shared.contracts.payments import (
     PaymentRefundFailed,
     PaymentVoided,
 )
-from shared.contracts.personal_data import ErasureAnswered
+from shared.contracts.personal_data import ErasureAnswered, ExportAnswered, ExportListed
 from shared.declaration import STAFF, Container, Holding, Scope, Service, crash_points
 from shared.settings import RECONCILIATION, Setting
 
@@ -49,10 +49,10 @@ SERVICE = Service(
     publishes=(
         *(PaymentAuthorized, PaymentDeclined, PaymentCaptured, PaymentVoided),
         *(PaymentRefunded, PaymentRefundFailed, PaymentDisputed, PaymentDisputeClosed, ActRecorded),
-        ErasureAnswered,
+        *(ErasureAnswered, ExportAnswered),
     ),
     hears={
-        "orders": (OrderPlaced, OrderConfirmed, OrderCancelled, ReturnReceived),
+        "orders": (OrderPlaced, OrderConfirmed, OrderCancelled, ReturnReceived, ExportListed),
         "accounts": (ErasureStarted,),
     },
     holds=(

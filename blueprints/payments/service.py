@@ -17,6 +17,7 @@ from blueprints.payments.domain import Command, Payment
 from blueprints.payments.provider import Intent
 from blueprints.payments.refunds import RefundView
 from blueprints.payments.webhook import REFUNDED, Notice
+from shared import data_export
 from shared.contracts.accounts import ErasureStarted
 from shared.contracts.event import Event, EventData
 from shared.contracts.orders import OrderCancelled, OrderConfirmed, OrderPlaced
@@ -26,6 +27,7 @@ from shared.contracts.payments import (
     PaymentDeclined,
     PaymentVoided,
 )
+from shared.contracts.personal_data import ExportListed
 from shared.errors import NotFound, Rejected, Transient
 from shared.messaging.again import ask_again, each_apart, waiting
 from shared.money import Money
@@ -62,10 +64,14 @@ async def get(caller: Principal, order_id: str) -> PaymentView:
     payment = await store.get(order_id)
     if payment is None or payment.amount is None or not (payment.customer_id == caller.subject or caller.is_staff):
         raise NotFound("there is no payment of such an order")
-    refunded = Money(payment.refunded, payment.amount.currency) if payment.refunded else None
+    return _view(payment, payment.amount)
+
+
+def _view(payment: Payment, amount: Money) -> PaymentView:
+    refunded = Money(payment.refunded, amount.currency) if payment.refunded else None
     disputed = any(dispute.status == "open" for dispute in payment.disputes.values())
     made = tuple(map(refunds.view, payment.refunds.values()))
-    return PaymentView(order_id, payment.status, payment.amount, payment.decline_code, refunded, made, disputed)
+    return PaymentView(payment.order_id, payment.status, amount, payment.decline_code, refunded, made, disputed)
 
 
 async def authorize(event: Event, placed: OrderPlaced) -> None:
@@ -134,6 +140,17 @@ async def give_back(event: Event, cancelled: OrderCancelled) -> None:
 async def erase(event: Event, started: ErasureStarted) -> None:
     """Nothing here names anybody: answer what is kept."""
     await answer(SERVICE, store.PAYMENTS, started)
+
+
+async def export(event: Event, listed: ExportListed) -> None:
+    """Tell how the customer's orders were paid: those of the list that are theirs."""
+    found = [payment for order_id in listed.orders if (payment := await store.get(order_id)) is not None]
+    payments = [
+        _view(payment, payment.amount)
+        for payment in found
+        if payment.amount is not None and payment.customer_id == listed.account_id
+    ]
+    await data_export.answer(store.PAYMENTS, listed, data_export.held(payments=payments))
 
 
 async def hear(notice: Notice) -> None:

@@ -13,6 +13,7 @@ from blueprints.payments.service import PaymentView, Received
 from blueprints.payments.webhook import read_webhook
 from shared.contracts.accounts import ErasureStarted
 from shared.contracts.orders import OrderCancelled, OrderConfirmed, OrderPlaced, ReturnReceived
+from shared.contracts.personal_data import ExportListed
 from shared.messaging.relay import relay
 from shared.messaging.triggers import change_feed, reconciliation, subscription
 from shared.persistence.feed import as_written
@@ -79,7 +80,7 @@ async def feed(documents: func.DocumentList) -> None:
     await relay(store.PAYMENTS, as_written(documents))
 
 
-# Hold, take or give back an order's money
+# Hold, take or give back an order's money, and say what was paid
 subscription(
     bp,
     SERVICE,
@@ -89,6 +90,7 @@ subscription(
         OrderConfirmed: service.capture,
         OrderCancelled: service.give_back,
         ReturnReceived: refunds.of_return,
+        ExportListed: service.export,
     },
 )
 subscription(bp, SERVICE, "accounts", {ErasureStarted: service.erase})

@@ -5,7 +5,7 @@ from __future__ import annotations
 from shared.contracts.accounts import ErasureStarted
 from shared.contracts.audit import ActRecorded
 from shared.contracts.orders import OrderCancellationRequested, OrderConfirmed
-from shared.contracts.personal_data import ErasureAnswered
+from shared.contracts.personal_data import ErasureAnswered, ExportAnswered, ExportListed
 from shared.contracts.shipping import (
     ShipmentDelayed,
     ShipmentDelivered,
@@ -58,9 +58,12 @@ SERVICE = Service(
     ),
     publishes=(
         *(ShipmentShipped, ShipmentDelivered, ShipmentDelayed, ShipmentFailed, ShipmentStopped),
-        *(ActRecorded, ErasureAnswered),
+        *(ActRecorded, ErasureAnswered, ExportAnswered),
     ),
-    hears={"orders": (OrderConfirmed, OrderCancellationRequested), "accounts": (ErasureStarted,)},
+    hears={
+        "orders": (OrderConfirmed, OrderCancellationRequested, ExportListed),
+        "accounts": (ErasureStarted,),
+    },
     holds=(
         Holding(
             "what was shipped for which order and under which tracking number, by the account's id",

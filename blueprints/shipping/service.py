@@ -19,11 +19,12 @@ from blueprints.shipping.declaration import SERVICE, TRACKING_SILENT_SECONDS
 from blueprints.shipping.domain import Fulfilment, Shipment
 from blueprints.shipping.provider import News
 from blueprints.shipping.store import ReadShipment
-from shared import ids
+from shared import data_export, ids
 from shared.clock import parse_timestamp, timestamp, utc_now
 from shared.contracts.accounts import ErasureStarted
 from shared.contracts.event import Event, EventData
 from shared.contracts.orders import Line, OrderCancellationRequested, OrderConfirmed
+from shared.contracts.personal_data import ExportListed
 from shared.contracts.shipping import (
     FailureReason,
     ShipmentDelayed,
@@ -133,6 +134,16 @@ async def stop(event: Event, requested: OrderCancellationRequested) -> None:
 async def erase(event: Event, started: ErasureStarted) -> None:
     """Nothing here names anybody: answer what is kept."""
     await answer(SERVICE, store.SHIPMENTS, started)
+
+
+async def export(event: Event, listed: ExportListed) -> None:
+    """Tell what was shipped for the customer's orders: those of the list that are theirs."""
+    found: list[Shipment] = []
+    for order_id in listed.orders:
+        read = await store.get(order_id)
+        if read is not None and read.fulfilment.customer_id == listed.account_id:
+            found += await store.shipments(order_id)
+    await data_export.answer(store.SHIPMENTS, listed, data_export.held(shipments=list(map(view, found))))
 
 
 async def ship(caller: Principal, order_id: str, key: str, asked: Ship) -> ShipmentView:

@@ -16,6 +16,7 @@ from blueprints.shipping.service import Received, Ship, ShipmentView
 from shared.contracts.accounts import ErasureStarted
 from shared.contracts.event import Event, EventData
 from shared.contracts.orders import OrderCancellationRequested, OrderConfirmed
+from shared.contracts.personal_data import ExportListed
 from shared.contracts.shipping import ShipmentDelivered, ShipmentFailed, ShipmentShipped
 from shared.messaging.relay import relay
 from shared.messaging.triggers import change_feed, subscription
@@ -121,8 +122,13 @@ async def feed(documents: func.DocumentList, client: df.DurableOrchestrationClie
     await relay(store.SHIPMENTS, as_written(documents), before)
 
 
-# Know what is to be shipped, and what is not any more
-subscription(bp, SERVICE, "orders", {OrderConfirmed: service.keep, OrderCancellationRequested: service.stop})
+# Know what is to be shipped, and what is not any more; say what was
+subscription(
+    bp,
+    SERVICE,
+    "orders",
+    {OrderConfirmed: service.keep, OrderCancellationRequested: service.stop, ExportListed: service.export},
+)
 subscription(bp, SERVICE, "accounts", {ErasureStarted: service.erase})
 
 

@@ -318,6 +318,22 @@ var apis Api[] = [
         policy: loadTextContent('../../apim/apis/commerce/operations/erasure-withdraw/policy.xml')
       }
       {
+        name: 'export-download'
+        policy: loadTextContent('../../apim/apis/commerce/operations/export-download/policy.xml')
+      }
+      {
+        name: 'export-get'
+        policy: loadTextContent('../../apim/apis/commerce/operations/export-get/policy.xml')
+      }
+      {
+        name: 'export-request'
+        policy: loadTextContent('../../apim/apis/commerce/operations/export-request/policy.xml')
+      }
+      {
+        name: 'export-withdraw'
+        policy: loadTextContent('../../apim/apis/commerce/operations/export-withdraw/policy.xml')
+      }
+      {
         name: 'guest-carts-get'
         policy: loadTextContent('../../apim/apis/commerce/operations/guest-carts-get/policy.xml')
       }

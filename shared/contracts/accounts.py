@@ -65,3 +65,25 @@ class ErasureDone(EventData, frozen=True, kw_only=True):
     erasure_id: str
     account_id: str
     complete: bool
+
+
+@event_type("export.started.v1")
+class ExportStarted(EventData, frozen=True, kw_only=True):
+    """Tell what you hold of that customer, sealed for `key`. Told again, with a higher version, as an erasure is.
+
+    `key`: a public key that was made for this export alone. Subject of this and the next: the export's id.
+    """
+
+    export_id: str
+    account_id: str
+    key: str
+
+
+@event_type("export.ready.v1")
+class ExportReady(EventData, frozen=True, kw_only=True):
+    """The owner can download it until then. `complete`: everybody answered."""
+
+    export_id: str
+    account_id: str
+    expires_at: str
+    complete: bool

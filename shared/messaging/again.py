@@ -13,7 +13,7 @@ from types import MappingProxyType
 
 from shared.clock import timestamp, utc_now
 from shared.contracts.audit import ActRecorded
-from shared.contracts.event import EventData, type_of
+from shared.contracts.event import Event, EventData, type_of
 from shared.errors import Transient
 from shared.messaging.publisher import publish
 from shared.persistence.cosmos import Container, Document
@@ -79,9 +79,19 @@ async def tell_again(container: Container, key: str, among: Collection[type[Even
     parameters = {"@record": type_of(ActRecorded)}
     told: list[Document] = [document async for document in container.query(query, parameters, key=key)]
     events = [event for event in map(event_of, told) if not among or event.type in set(map(type_of, among))]
-    if not events:
-        return
-    event, service = max(events, key=lambda event: event.version), container.database
+    if events:
+        await _again(container.database, max(events, key=lambda event: event.version))
+
+
+async def tell_all_again(container: Container, key: str) -> None:
+    """Publish every event in the outbox of `key` once more. Raises Transient."""
+    query = "SELECT * FROM c WHERE c.kind = 'outbox'"
+    told: list[Document] = [document async for document in container.query(query, {}, key=key)]
+    for event in map(event_of, told):
+        await _again(container.database, event)
+
+
+async def _again(service: str, event: Event) -> None:
     with request(service, f"{service}_tell_again", event.traceparent, key=f"again/{event.id}") as span:
         span.note("event_id", event.id)
         await publish(service, [event], repeat=timestamp(), spans={event.id: span})

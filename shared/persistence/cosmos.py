@@ -75,9 +75,9 @@ def upsert(document: Document) -> Operation:
     return ("upsert", (document,), {})
 
 
-def delete(item_id: str) -> Operation:
-    """Batch operation: the item must be there, and is then gone."""
-    return ("delete", (item_id,), {})
+def delete(item_id: str, etag: str | None = None) -> Operation:
+    """Batch operation: the item must be there, still as it was read where an `etag` says so, and is then gone."""
+    return ("delete", (item_id,), {} if etag is None else {"if_match_etag": etag})
 
 
 @dataclass(frozen=True)

@@ -22,7 +22,7 @@ from shared.telemetry.span import request
 from shared.web.auth import Principal, authenticate
 from shared.web.body import read_body
 from shared.web.gateway import vouched
-from shared.web.operation import Header, Operation, Parameter, PathParameter
+from shared.web.operation import JSON, Header, Operation, Parameter, PathParameter
 from shared.web.problem import internal_error, problem
 
 VERSION = "v1"
@@ -92,7 +92,8 @@ class Call(Generic[B]):
 
 @dataclass(frozen=True)
 class Answer:
-    """What a trigger gives back: a body to be written as JSON, and the headers that matter."""
+    """What a trigger gives back: a body to be written as JSON, or bytes of the operation's own media type, and the
+    headers that matter."""
 
     body: Any = None
     status: int = 200
@@ -120,6 +121,7 @@ def endpoint(
     signature: Header | None = None,
     etag: bool = False,
     location: bool = False,
+    media_type: str = JSON,
     durable: bool = False,
 ) -> Callable[[Handler], Any]:
     """Register an operation `async (call) -> Answer` of `service` as the HTTP trigger `name`.
@@ -158,6 +160,7 @@ def endpoint(
             signature=signature,
             etag=etag,
             location=location,
+            media_type=media_type,
         )
         own, function = path, name
         if EACH in parts:
@@ -185,7 +188,7 @@ def framed(operation: Operation, handler: Handler, durable: bool = False) -> Any
         try:
             call = replace(await _check(req, operation), client=client)
             with acting(_actor(call, operation)):
-                response = _encode(await handler(call))
+                response = _encode(await handler(call), operation.media_type)
         except CommerceError as exc:
             log.info("request.refused", status=exc.status, code=exc.code)
             return problem(exc, trace_id)
@@ -254,12 +257,12 @@ async def _check(req: func.HttpRequest, operation: Operation) -> Call[Any]:
     return Call(req, caller, read_body(req, operation.body) if operation.body else None, key, operation.query)
 
 
-def _encode(answer: Answer) -> func.HttpResponse:
+def _encode(answer: Answer, media_type: str) -> func.HttpResponse:
     if answer.body is None:
         return func.HttpResponse(status_code=answer.status, headers=dict(answer.headers))
     return func.HttpResponse(
-        msgspec.json.encode(answer.body),
+        msgspec.json.encode(answer.body) if media_type == JSON else answer.body,
         status_code=answer.status,
-        mimetype="application/json",
+        mimetype=media_type,
         headers=dict(answer.headers),
     )

@@ -12,6 +12,7 @@ import msgspec
 from shared.declaration import STAFF, Scope, Undeclared
 from shared.errors import InvalidRequest
 
+JSON = "application/json"
 _PLACEHOLDER = re.compile(r"\{(\w+)\}")
 
 
@@ -54,7 +55,8 @@ class Header:
 class Operation:
     """What one HTTP operation demands and gives. `scope` `None` is open to anyone.
 
-    `id` is the function's name; `path` begins behind the version. `returns` is the type of a good answer's body;
+    `id` is the function's name; `path` begins behind the version. `returns` is the type of a good answer's body, which
+    is bytes where `media_type` is another than JSON's;
     `problems` are error statuses beyond those that follow from the rest.
 
     Headers of a request: `idempotency_key`, which may be required; `if_match` and `if_none_match`, where it may name an
@@ -72,6 +74,7 @@ class Operation:
     scope: Scope | None = None
     body: type[msgspec.Struct] | None = None
     returns: Any
+    media_type: str = JSON
     status: tuple[int, ...] = (200,)
     problems: tuple[int, ...] = ()
     parts: tuple[PathParameter, ...] = ()

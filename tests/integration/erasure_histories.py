@@ -15,7 +15,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-from blueprints.accounts import erasure
+from blueprints.accounts import chasing, erasure
 from shared.clock import timestamp
 from tests.integration import recording
 from tests.integration.recording import Activities, Recorded, Step, keep
@@ -62,7 +62,7 @@ STORIES = {
         (*DUE, DAY + 1, DAY + 1, ANSWERED), (BEGUN, BEGUN, ("erasing", ("orders",)), ("erasing", ("orders",)), DONE)
     ),
     "somebody never answers": Story(
-        (*DUE, *[DAY + 1] * erasure.ROUNDS), (BEGUN, *[("erasing", ("orders",))] * erasure.ROUNDS), ends="incomplete"
+        (*DUE, *[DAY + 1] * chasing.ROUNDS), (BEGUN, *[("erasing", ("orders",))] * chasing.ROUNDS), ends="incomplete"
     ),
     "an activity fails twice": Story((*DUE, 15.0, 15.0, ANSWERED), (BEGUN, BEGUN, DONE), failures=2),
 }

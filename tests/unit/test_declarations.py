@@ -11,11 +11,11 @@ import pytest
 
 from scripts import declared
 from scripts.infrastructure import ROOT, azure, files, leftovers
-from shared.contracts.accounts import ErasureStarted
+from shared.contracts.accounts import ErasureStarted, ExportStarted
 from shared.contracts.catalog import ProductChanged
 from shared.contracts.event import EventData
 from shared.contracts.orders import OrderCancelled, OrderConfirmed, OrderPlaced
-from shared.contracts.personal_data import ErasureAnswered
+from shared.contracts.personal_data import ErasureAnswered, ExportAnswered, ExportListed
 from shared.declaration import Container, Holding, Scope, Service, Undeclared
 from shared.messaging.triggers import change_feed, reconciliation, subscription
 from shared.orchestration import durable_subscription
@@ -157,6 +157,17 @@ def test_who_holds_something_of_a_person_is_asked_to_erase_it_and_heard() -> Non
     }
     assert holders == {name for name, service in SERVICES.items() if ErasureAnswered in service.publishes}
     assert holders == {topic for topic, events in SERVICES["accounts"].hears.items() if ErasureAnswered in events}
+
+
+def test_who_holds_something_of_a_person_is_asked_what_it_is_and_heard() -> None:
+    holders = {name for name, service in SERVICES.items() if service.holds} - {"accounts"}
+    assert holders == {
+        name
+        for name, service in SERVICES.items()
+        if ExportStarted in service.hears.get("accounts", ()) or ExportListed in service.hears.get("orders", ())
+    }
+    assert holders == {name for name, service in SERVICES.items() if ExportAnswered in service.publishes}
+    assert holders == {topic for topic, events in SERVICES["accounts"].hears.items() if ExportAnswered in events}
 
 
 @pytest.mark.parametrize("holding", [("a", "kept", ""), ("a", "redacted", ""), ("a", "erased", "b")])

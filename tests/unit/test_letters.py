@@ -23,6 +23,7 @@ FACTS = Facts(
     total=Money(1_234_530, "GBP"),
     reason="out_of_stock",
     erasure_id="era_a",
+    export_id="exp_a",
     due_at="2026-03-08T12:00:00.000Z",
 )
 
@@ -75,6 +76,15 @@ def test_an_erasure_that_is_not_complete_is_not_said_to_be() -> None:
         letter.write(mail("erasure_done", replace(FACTS, complete=each)), "en").text for each in (True, False)
     )
     assert "not confirmed" in left and "not confirmed" not in done
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_an_export_says_until_when_it_is_there_and_that_a_share_is_missing(language: Language) -> None:
+    whole, part = (
+        letter.write(mail("export_ready", replace(FACTS, complete=each)), language).text for each in (True, False)
+    )
+    assert "12:00 UTC" in whole and "2026" in whole and "exp_a" in whole
+    assert len(part) > len(whole)
 
 
 @given(st.text(st.characters(exclude_categories=["Cs", "Cc", "Z"]), min_size=1, max_size=20))
