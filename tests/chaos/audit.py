@@ -35,6 +35,8 @@ FINAL = SOLD | {"cancelled"}
 LEGAL = {(before, after) for (before, _), after in MOVES.items()}
 ASKING = ("commerce.order.authorized.", "commerce.order.cancellation_requested.", "commerce.return.")
 """What orders tells of an order that is no move of it."""
+UNHEARD = ("erasure.", "export.", "act.")
+"""What the others tell and orders does not hear."""
 ENDED_BADLY = frozenset({"Failed", "Terminated"})
 MATCHING: Mapping[str, tuple[frozenset[str], frozenset[str]]] = {
     **dict.fromkeys(SOLD, (frozenset({"committed"}), frozenset({"captured", "refunded"}))),
@@ -76,6 +78,7 @@ def when_quiet(snapshot: Snapshot, expected: Expected) -> list[str]:
         *_no_event_lost(snapshot, expected),
         *_copies(snapshot),
         *_every_erasure_ended(snapshot),
+        *_every_export_ended(snapshot),
         *_nobody_told_twice(snapshot),
         *_queues_empty(snapshot, expected),
     ]
@@ -237,7 +240,7 @@ def _no_event_lost(snapshot: Snapshot, expected: Expected) -> Iterator[str]:
         for event_id in sorted(outbox - parked - snapshot.sent.get(topic, frozenset())):
             yield f"{event_id} is in the outbox of {topic} and was never sent"
         if topic in ("inventory", "payments", "shipping"):
-            told |= {event_id for event_id in outbox - parked if not event_id.startswith(("erasure.", "act."))}
+            told |= {event_id for event_id in outbox - parked if not event_id.startswith(UNHEARD)}
     for event_id in sorted(told - inbox):
         yield f"{event_id} never reached orders"
     for event_id in sorted(inbox - told):
@@ -266,6 +269,13 @@ def _every_erasure_ended(snapshot: Snapshot) -> Iterator[str]:
             yield f"{erasure['id']} is still {erasure['status']}"
         elif (erasure["certificate"] is None) == (erasure["status"] == "erased"):
             yield f"{erasure['id']} is {erasure['status']}, its certificate {erasure['certificate']}"
+
+
+def _every_export_ended(snapshot: Snapshot) -> Iterator[str]:
+    """Each can be downloaded, with what everybody told, or was withdrawn."""
+    for export in snapshot.of_kind(ACCOUNTS, "export"):
+        if export["status"] not in ("ready", "withdrawn"):
+            yield f"{export['id']} is {export['status']}, without {export['silent']}"
 
 
 def _nobody_told_twice(snapshot: Snapshot) -> Iterator[str]:

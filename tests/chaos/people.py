@@ -1,4 +1,4 @@
-"""Stories of people: who says something of themselves, and who asks to be forgotten."""
+"""Stories of people: who says something of themselves, who asks what is held of them, and who asks to be forgotten."""
 
 from __future__ import annotations
 
@@ -21,6 +21,20 @@ async def known(stage: Stage) -> None:
     address = await stage.shopper.done("POST", "/me/addresses", ADDRESS, key=fresh_key())
     left = await stage.shopper.done("DELETE", f"/me/addresses/{address['id']}")
     assert address["id"] not in [kept["id"] for kept in left["items"]]
+
+
+async def curious(stage: Stage) -> None:
+    """Somebody with a cart and an order asks what the shop holds of them."""
+    who = await sign_in(stage.system, stage.session, "shopper", fresh_key())
+    await who.done("PATCH", "/me", {"name": f"Shopper {fresh_key()}"})
+    await who.done("POST", "/carts", key=fresh_key())
+    order_id = await who.place(order_of({await stage.stocked(): 1}), fresh_key())
+    stage.told.accepted[order_id] = frozenset({CONFIRMED})
+    asked = await who.done("POST", "/me/export")
+    async with asyncio.timeout(120):
+        while (found := await who.done("GET", f"/me/export/{asked['id']}"))["status"] == "gathering":  # noqa: ASYNC110 - a poll
+            await asyncio.sleep(0.1)
+    assert (found["status"], found["progress"], found["result"]["silent"]) == ("ready", {"done": 5, "total": 5}, [])
 
 
 async def forgotten(stage: Stage) -> None:

@@ -19,7 +19,7 @@ from shared.contracts.event import make_event
 from shared.money import Money
 from shared.persistence.cosmos import Container
 from shared.persistence.outbox import outbox_document
-from tests.chaos.people import forgotten, impatient, known
+from tests.chaos.people import curious, forgotten, impatient, known
 from tests.chaos.shop import Caller, fault, order_of, sign_in
 from tests.chaos.stage import CONFIRMED, SHIPPED, SLOW, WISH, Stage, Story, fresh_key
 from tests.chaos.system import CREDIT
@@ -363,6 +363,16 @@ BESIDES: dict[str, Story] = {
     "message.handled:orders:commerce.erasure.started.v1": forgotten,
     "message.handled:accounts:commerce.erasure.refused.v1": impatient,
     "erasure.begun:refused": impatient,
+    "cosmos.batch.after:accounts:exports": curious,
+    "cosmos.patch.after:accounts:exports": curious,
+    "message.handled:accounts:commerce.export.answered.v1": curious,
+    "export.finished": curious,
+    "message.handled:carts:commerce.export.started.v1": curious,
+    "message.handled:notifications:commerce.export.started.v1": curious,
+    "message.handled:notifications:commerce.export.ready.v1": curious,
+    "message.handled:orders:commerce.export.started.v1": curious,
+    "message.handled:payments:commerce.export.listed.v1": curious,
+    "message.handled:shipping:commerce.export.listed.v1": curious,
     "mail": forgotten,
     "cosmos.create.after:notifications": forgotten,
     "cosmos.patch.after:notifications": forgotten,

@@ -40,6 +40,7 @@ SETTINGS = {
     "TRACKING_SILENT_SECONDS": "2",
     "ERASURE_COOLING_OFF_SECONDS": "8",
     "ERASURE_CHASE_SECONDS": "5",
+    "EXPORT_CHASE_SECONDS": "5",
 }
 """A few accounts order what many customers do elsewhere, and up to `CREDIT` the stock is asked for at once."""
 _PORTS = range(20_000, 32_000)

@@ -93,6 +93,11 @@ async def test_who_was_forgotten_has_left_no_mark(hasty: System, session: aiohtt
     holders = {"accounts/accounts", "orders/orders", "notifications/mails"}
     assert await where(hasty, mark) == holders, "the search finds what is there"
 
+    export = (await who.call("POST", "/me/export")).json
+    await who.until(f"/me/export/{export['id']}", lambda found: found["status"] == "ready")
+    await who.until("/me/mails", lambda page: page["items"][0]["kind"] == "export_ready")
+    assert await where(hasty, mark) == holders, "what was gathered is sealed"
+
     first = (await who.call("POST", "/me/erasure")).json
     assert (await who.call("DELETE", f"/me/erasure/{first['id']}")).json["status"] == "withdrawn"
     again = (await who.call("POST", "/me/erasure")).json
@@ -111,9 +116,11 @@ async def test_who_was_forgotten_has_left_no_mark(hasty: System, session: aiohtt
         "Ihr Konto ist gelöscht",
         "Sie möchten, dass wir Ihre Daten löschen",
         "Sie möchten, dass wir Ihre Daten löschen",
+        "Was wir von Ihnen haben, steht zum Herunterladen bereit",
     ]
     assert await where(hasty, mark) == set()
     assert (await who.call("GET", f"/carts/{cart['id']}")).status == 404
+    assert (await who.call("GET", f"/me/export/{export['id']}")).status == 404
     kept = (await who.call("GET", f"/orders/{order['id']}")).json
     assert kept["total"] == order["total"]
     assert kept["shipping_address"]["country"] == "GB" and mark not in json.dumps(kept)
