@@ -96,7 +96,7 @@ def test_the_name_of_an_unknown_field_comes_back_only_if_it_is_a_name(name: str)
     try:
         read_body(request({**ORDER, name: 1}), PlaceOrder)
     except InvalidRequest as exc:
-        assert re.fullmatch(r"[A-Za-z_]+", name) or name not in exc.detail
+        assert re.fullmatch(r"[A-Za-z_]+", name) or exc.detail == "Object contains an unknown field"
 
 
 TYPES = [operation.body for operation in operations() if operation.body is not None]
