@@ -13,6 +13,7 @@ from typing import Any
 from blueprints.accounts.declaration import SERVICE
 from blueprints.accounts.domain import Account, Export
 from blueprints.accounts.store import ACCOUNTS, written
+from shared.acting import record_act
 from shared.contracts.event import EventData
 from shared.contracts.personal_data import ExportAnswered
 from shared.persistence.cosmos import AlreadyExists, Container, Document, Missing, Operation, create, replace
@@ -53,8 +54,14 @@ async def add(account: Account, etag: str | None, export: Export, told: EventDat
 
 
 async def end(export: Export, etag: str, keep_seconds: int, told: EventData | None) -> None:
-    """Write that an export is over, for so long, and the event that tells of it, if any. Raises Changed or Missing."""
-    outbox = [] if told is None else [_tell(export, told, export.version)]
+    """Write that an export is over, for so long, and the event that tells of it, if any.
+
+    Where an operator ends it, that is recorded. Raises Changed or Missing.
+    """
+    outbox: list[Operation] = []
+    if told is not None:
+        act = record_act(ACCOUNTS, export.account_id, export.id, {"status": "gathering"}, {"status": export.status})
+        outbox = [_tell(export, told, export.version), *act]
     await ACCOUNTS.batch(export.account_id, [replace(_document(export, keep_seconds), etag), *outbox])
 
 

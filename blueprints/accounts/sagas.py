@@ -1,11 +1,12 @@
-"""What operators see of erasures, and how one is resumed and ended (`shared.sagas`)."""
+"""What operators see of erasures and exports, and how one is resumed and ended (`shared.sagas`)."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from blueprints.accounts import erasure, forget, store
-from blueprints.accounts.declaration import ERASURE_CHASE_SECONDS
+from blueprints.accounts import erasure, export, forget, gather, store
+from blueprints.accounts.chasing import ANSWERED
+from blueprints.accounts.declaration import ERASURE_CHASE_SECONDS, EXPORT_CHASE_SECONDS
 from shared import orchestration
 from shared.errors import Conflict
 from shared.persistence.cosmos import Document
@@ -40,7 +41,7 @@ class Erasure(Saga):
         if document["status"] == "cooling_off":
             await erasure.DROPPED.send(client, document["id"], "dropped")
         else:
-            await erasure.ANSWERED.send(client, document["id"], "answered")
+            await ANSWERED.send(client, document["id"], "answered")
 
     async def end(self, document: Document) -> None:
         if document["status"] == "cooling_off":
@@ -50,4 +51,32 @@ class Erasure(Saga):
             raise Conflict(f"it is over: {status}", code="saga-over")
 
 
-KINDS = (Erasure(store.ACCOUNTS),)
+class Export(Saga):
+    """Somebody who wants to see what is held of them. To end one is to offer what is there, the silent named."""
+
+    kind = export.NAME
+    item = "export"
+    open = ("gathering",)
+
+    async def waits_for(self, document: Document) -> str:
+        silent = await gather.look_up(document["account_id"], document["id"])
+        return f"the answers of {', '.join(silent)}" if silent else "its end"
+
+    async def begin(self, client: Any, document: Document) -> None:
+        given = {
+            "export_id": document["id"],
+            "account_id": document["account_id"],
+            "chase_seconds": settings().seconds(EXPORT_CHASE_SECONDS),
+        }
+        await orchestration.start(client, export.NAME, document["id"], given)
+
+    async def wake(self, client: Any, document: Document) -> None:
+        await ANSWERED.send(client, document["id"], "answered")
+
+    async def end(self, document: Document) -> None:
+        status = await gather.finish(document["account_id"], document["id"])
+        if status not in ("ready", "incomplete"):
+            raise Conflict(f"it is over: {status}", code="saga-over")
+
+
+KINDS = (Erasure(store.ACCOUNTS), Export(store.ACCOUNTS))

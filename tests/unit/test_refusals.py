@@ -118,7 +118,7 @@ def test_every_pattern_of_a_whole_text_refuses_a_trailing_line_feed() -> None:
     whole = {pattern for pattern in found if pattern.startswith("^")}
     assert whole
     assert all(pattern.endswith(END) for pattern in whole), whole
-    assert found - whole == {r"\S"}
+    assert found - whole <= {r"\S", r"[^\x00-\x20\x7f]"}, "what asks for a sign somewhere"
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from blueprints.accounts import forget
+from blueprints.accounts import forget, gather
 from blueprints.accounts import sagas as account_sagas
 from blueprints.accounts import store as accounts
 from blueprints.orders import domain, return_service, return_store, service, store
@@ -250,6 +250,25 @@ async def test_a_monitor_ends_with_its_parcel_counted_as_lost() -> None:
         assert (await SHIPPING.end(Durable(), shipment.id, "the carrier says lost")).status == "failed"
     assert "shipment.failed" in await told(shipments.SHIPMENTS, order_id)
     assert [act["reason"] for act in await acts(shipments.SHIPMENTS, order_id)] == ["the carrier says lost"]
+
+
+async def test_an_export_begins_anew_where_its_instance_is_gone_and_ends_with_what_was_told() -> None:
+    caller = Principal(f"acc-{secrets.token_hex(8)}", frozenset(), frozenset({"customer"}))
+    asked = await gather.request(caller)
+    client = Durable(status=None)
+    await ACCOUNTS.resume(client, asked.id, "look")
+    ((name, instance, given),) = client.started
+    assert (name, instance, given["account_id"]) == ("accounts_export", asked.id, caller.subject)
+    client.status = "Running"
+    await ACCOUNTS.resume(client, asked.id, "look")
+    assert client.raised == [(asked.id, "answered")]
+    assert "carts" in (await ACCOUNTS.read(client, asked.id)).waits_for
+    with acting(ADMIN):
+        assert (await ACCOUNTS.end(client, asked.id, "a week is over")).status == "incomplete"
+        with pytest.raises(Conflict):
+            await ACCOUNTS.end(client, asked.id, "again")
+    assert (await gather.get(caller, asked.id)).status == "incomplete"
+    assert [act["reason"] for act in await acts(accounts.ACCOUNTS, caller.subject)] == ["a week is over"]
 
 
 async def test_an_erasure_ends_with_a_certificate_that_names_the_silent_and_only_once_it_has_begun() -> None:
