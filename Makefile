@@ -73,8 +73,8 @@ replay: setup  ## every row of a file of real traffic as orders, returns and sto
 token: setup  ## print an access token: ACCOUNT=shopper | shopper2 | staff | admin
 	@$(PY) -m scripts.token $(or $(ACCOUNT),shopper)
 
-test: setup lint types  ## lint, strict types, import contracts and every test
-	@$(PY) -m pytest
+test: setup lint types  ## lint, strict types, import contracts and every test, two files at a time: JOBS=2
+	@$(PY) -m pytest -n $(or $(JOBS),2) --dist loadfile --no-loadscope-reorder --durations 20
 
 lint: setup  ## style, and that what is written from declarations is up to date
 	@$(VENV)/bin/ruff check .

@@ -50,7 +50,9 @@ class ChangeAccount(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class FindAccounts(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """An e-mail address, in a body: addresses of requests are written into logs."""
 
-    email: Annotated[str, msgspec.Meta(max_length=LONGEST_EMAIL, pattern=whole(r"[^@\s]+@[^@\s]+"))]
+    email: Annotated[
+        str, msgspec.Meta(max_length=LONGEST_EMAIL, pattern=whole(r"[^@\x00-\x20\x7f]+@[^@\x00-\x20\x7f]+"))
+    ]
 
 
 class Consents(msgspec.Struct, frozen=True):

@@ -7,12 +7,15 @@ Azure's remote build installs the same file in the same way: with hashes, pip ta
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import platform
 import shutil
 import subprocess
 import sys
 import venv
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -25,15 +28,34 @@ def python() -> Path:
     state = hashlib.sha256(LOCK.read_bytes() + platform.python_version().encode()).hexdigest()[:12]
     folder = KEPT / state
     found = folder / "bin" / "python"
-    if not (folder / ".ready").exists():
-        shutil.rmtree(KEPT, ignore_errors=True)
-        venv.create(folder, symlinks=True)
-        (KEPT / ".gitignore").write_text("*\n")
-        words = [sys.executable, "-m", "pip", "--python", str(found), "install", "--quiet"]
-        words += ["--disable-pip-version-check", "--require-hashes", "--requirement", str(LOCK)]
-        subprocess.run(words, check=True, stdout=sys.stderr)  # noqa: S603 - this very Python's pip
-        (folder / ".ready").touch()
+    with made_once(folder) as there:
+        if not there:
+            venv.create(folder, symlinks=True)
+            words = [sys.executable, "-m", "pip", "--python", str(found), "install", "--quiet"]
+            words += ["--disable-pip-version-check", "--require-hashes", "--requirement", str(LOCK)]
+            subprocess.run(words, check=True, stdout=sys.stderr)  # noqa: S603 - this very Python's pip
     return found
+
+
+@contextmanager
+def made_once(folder: Path) -> Iterator[bool]:
+    """Whether the folder is there already, made to the end; who asks while another process makes it waits.
+
+    What earlier states left beside it is removed.
+    """
+    folder.parent.mkdir(exist_ok=True)
+    with (folder.parent / ".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        ready = folder / ".ready"
+        if ready.exists():
+            yield True
+            return
+        for left in folder.parent.iterdir():
+            if left.is_dir():
+                shutil.rmtree(left)
+        (folder.parent / ".gitignore").write_text("*\n")
+        yield False
+        ready.touch()
 
 
 if __name__ == "__main__":

@@ -7,7 +7,7 @@ import re
 from pathlib import Path
 
 ROOT = Path(__file__).parents[3]
-FILES = sorted([*ROOT.glob("blueprints/*/store.py"), *ROOT.glob("shared/**/*.py")])
+FILES = sorted([*ROOT.glob("blueprints/*/*store.py"), *ROOT.glob("shared/**/*.py")])
 _CONDITION = re.compile(r"(?: AND )?(c\.[\w.]+ (?:=|!=|<|<=|>|>=|IN|LIKE|IS) .+|[A-Z_]+\(c\..+)")
 
 
@@ -43,4 +43,4 @@ def _filled(before: str) -> str:
         return "5"
     if before.endswith(("= ", "< ", "> ")):
         return "0"
-    return "c.filled = @filled" if before.endswith("WHERE ") else ""
+    return "c.filled = @filled" if before.endswith(("WHERE ", "AND ", "OR ")) else ""

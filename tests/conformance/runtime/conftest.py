@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 from localazure.launch import settings as overrides
+from scripts.release.environment import made_once
 from tests.e2e.conftest import System, anonymous, login, session, shopper, staff, started
 
 __all__ = ["anonymous", "login", "session", "shopper", "staff"]
@@ -44,13 +45,12 @@ def interpreter() -> str:
     state = hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()[:12]
     folder = ROOT / ".venv-runtime" / state
     python = folder / "bin" / "python"
-    if not (folder / ".ready").exists():
-        shutil.rmtree(folder.parent, ignore_errors=True)
-        subprocess.run([base, "-m", "venv", str(folder)], check=True)
-        install = [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
-        for file in files:
-            subprocess.run([*install, "-r", str(file)], check=True, capture_output=True)
-        (folder / ".ready").touch()
+    with made_once(folder) as there:
+        if not there:
+            subprocess.run([base, "-m", "venv", str(folder)], check=True)
+            install = [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+            for file in files:
+                subprocess.run([*install, "-r", str(file)], check=True, capture_output=True)
     return str(python)
 
 
