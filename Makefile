@@ -73,8 +73,12 @@ replay: setup  ## every row of a file of real traffic as orders, returns and sto
 token: setup  ## print an access token: ACCOUNT=shopper | shopper2 | staff | admin
 	@$(PY) -m scripts.token $(or $(ACCOUNT),shopper)
 
-test: setup lint types  ## lint, strict types, import contracts and every test, two files at a time: JOBS=2
-	@$(PY) -m pytest -n $(or $(JOBS),2) --dist loadfile --no-loadscope-reorder --durations 20
+# whole systems have the machine to themselves: what they are asked to do in time, they do beside nothing else
+SYSTEMS = tests/e2e tests/chaos
+
+test: setup lint types  ## lint, strict types, import contracts and every test; those without a whole system two files at a time: JOBS=2
+	@failed=0; $(PY) -m pytest -n $(or $(JOBS),2) --dist loadfile --no-loadscope-reorder --durations 20 $(SYSTEMS:%=--ignore=%) || failed=1; \
+	  $(PY) -m pytest --durations 20 $(SYSTEMS) || failed=1; exit $$failed
 
 lint: setup  ## style, and that what is written from declarations is up to date
 	@$(VENV)/bin/ruff check .

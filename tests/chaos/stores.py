@@ -122,6 +122,19 @@ class Stores:
             await asyncio.sleep(0.1)
         raise AssertionError(f"not quiet after {patience:g} s: {unrest}")
 
+    async def at_rest(self, patience: float) -> Snapshot:
+        """What is there when nothing is going on; read again where a timer set something going between the two.
+
+        Raises AssertionError, saying what still was, after `patience` seconds.
+        """
+        deadline = time.monotonic() + patience
+        while True:
+            await self.quiet(max(1.0, deadline - time.monotonic()))
+            snapshot = await self.read()
+            busy = any(any(states.values()) for _, states in _subscriptions(snapshot.queues))
+            if not busy or time.monotonic() > deadline:
+                return snapshot
+
     async def _books(self) -> list[Document]:
         return list((await self._json(f"{self._addresses['stripe']}/_local/ledger"))["intents"])
 

@@ -112,8 +112,7 @@ async def _crash(case: str, stage: Stage) -> str:
         for task in (stories, code):
             task.cancel()
         await asyncio.gather(stories, code, return_exceptions=True)
-    await system.stores.quiet(PATIENCE)
-    snapshot = await system.stores.read()
+    snapshot = await system.stores.at_rest(PATIENCE)
     return "\n".join([*when_quiet(snapshot, _expected(stage.told)), *_unexpected_ends(snapshot, stage.told)])
 
 

@@ -44,8 +44,7 @@ async def test_twenty_orders_survive_the_death_of_their_host_by_azures_time_outs
         while (left := await system.stores.undecided()) and time.monotonic() - killed < PATIENCE:  # noqa: ASYNC110
             await asyncio.sleep(0.5)
         seconds = time.monotonic() - killed
-        await system.stores.quiet(PATIENCE)
-        snapshot = await system.stores.read()
+        snapshot = await system.stores.at_rest(PATIENCE)
     ends = Counter(order["status"] for order in snapshot.orders)
     with capsys.disabled():
         print(f"\nthe last of {ORDERS} orders was decided {seconds:.0f} s after their host had died")

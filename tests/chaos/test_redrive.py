@@ -60,8 +60,7 @@ async def test_a_host_that_dies_twice_loses_no_dead_letter_and_sends_none_twice(
             await system.restart("functions")
         task = await _until_done(admin, task["id"], 2)
         seconds = time.monotonic() - began
-        await system.stores.quiet(PATIENCE)
-        snapshot = await system.stores.read()
+        snapshot = await system.stores.at_rest(PATIENCE)
 
     assert task["status"] == "completed", task
     names = ("matched", "sent", "handled", "came_back", "waiting")

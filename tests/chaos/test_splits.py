@@ -31,8 +31,7 @@ async def test_orders_survive_that_their_containers_are_split(
         shoppers = [await sign_in(system, session, "shopper", f"shopper-{number}") for number in range(SHOPPERS)]
         with splitting(system.addresses["cosmos"], FEEDS) as split:
             accepted = await asyncio.gather(*(_buy(shopper, skus) for shopper in shoppers))
-        await system.stores.quiet(PATIENCE)
-        snapshot = await system.stores.read()
+        snapshot = await system.stores.at_rest(PATIENCE)
     orders = frozenset(order_id for each in accepted for order_id in each)
     with capsys.disabled():
         print(f"\n{len(split)} splits; {dict(Counter(order['status'] for order in snapshot.orders))}")
