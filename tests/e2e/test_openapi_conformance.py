@@ -29,7 +29,7 @@ CHECKS = (
     response_headers_conformance,
     response_schema_conformance,
 )
-EXAMPLES = 140
+EXAMPLES = 80
 """Requests for each operation."""
 LIMITS = '{"internal-calls-per-minute": "1000000", "internal-calls-per-week": "100000000"}'
 _asked: Counter[str] = Counter()
