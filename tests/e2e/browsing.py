@@ -10,7 +10,11 @@ from typing import Literal, TypeVar
 
 import pytest
 from selenium import webdriver
-from selenium.common.exceptions import StaleElementReferenceException, TimeoutException
+from selenium.common.exceptions import (
+    ElementClickInterceptedException,
+    StaleElementReferenceException,
+    TimeoutException,
+)
 from selenium.webdriver.common.by import By
 from selenium.webdriver.remote.webelement import WebElement
 from selenium.webdriver.support import expected_conditions as expect
@@ -50,7 +54,9 @@ class Page:
 
     def __init__(self, browser: webdriver.Chrome) -> None:
         self._browser = browser
-        self._wait = WebDriverWait(browser, PATIENCE, ignored_exceptions=[StaleElementReferenceException])
+        self._wait = WebDriverWait(
+            browser, PATIENCE, ignored_exceptions=[StaleElementReferenceException, ElementClickInterceptedException]
+        )
 
     def until(self, true: Callable[[webdriver.Chrome], T | Literal[False]], message: str = "") -> T:
         """What the page brings about, once it has. Where it never does, a screenshot and the page's text tell why."""
@@ -84,9 +90,16 @@ class Page:
         return next((element for element in found if text in element.text and element.is_displayed()), False)
 
     def click(self, selector: str) -> None:
-        element = self.until(expect.element_to_be_clickable((By.CSS_SELECTOR, selector)), selector)
-        self._browser.execute_script("arguments[0].scrollIntoView({block: 'center'})", element)
-        element.click()
+        """Click it where it can be clicked, which is when a page that still moves has come to rest."""
+        clickable = expect.element_to_be_clickable((By.CSS_SELECTOR, selector))
+
+        def clicked(browser: webdriver.Chrome) -> bool:
+            if element := clickable(browser):
+                browser.execute_script("arguments[0].scrollIntoView({block: 'center'})", element)
+                element.click()
+            return bool(element)
+
+        self.until(clicked, selector)
 
     def write(self, selector: str, text: str) -> None:
         element = self.see(selector)
