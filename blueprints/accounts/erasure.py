@@ -72,12 +72,17 @@ def erasure(context: df.DurableOrchestrationContext) -> Generator[Any, Any, str]
     return str(status)
 
 
-async def start(client: df.DurableOrchestrationClient, requested: ErasureRequested) -> None:
-    """Start the erasure that was asked for, unless it runs already. Raises Transient if Durable does not answer."""
-    given = {
-        "erasure_id": requested.erasure_id,
-        "account_id": requested.account_id,
-        "due_at": requested.due_at,
+def input_for(erasure_id: str, account_id: str, due_at: str) -> dict[str, Any]:
+    """The input, but for the trace."""
+    return {
+        "erasure_id": erasure_id,
+        "account_id": account_id,
+        "due_at": due_at,
         "chase_seconds": settings().seconds(ERASURE_CHASE_SECONDS),
     }
-    await ensure_started(client, NAME, requested.erasure_id, given)
+
+
+async def start(client: df.DurableOrchestrationClient, requested: ErasureRequested) -> None:
+    """Start the erasure that was asked for, unless it runs already. Raises Transient if Durable does not answer."""
+    asked = input_for(requested.erasure_id, requested.account_id, requested.due_at)
+    await ensure_started(client, NAME, requested.erasure_id, asked)

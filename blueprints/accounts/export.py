@@ -50,11 +50,15 @@ def export(context: df.DurableOrchestrationContext) -> Generator[Any, Any, str]:
     return str(status)
 
 
-async def start(client: df.DurableOrchestrationClient, started: ExportStarted) -> None:
-    """Start the export that was asked for, unless it runs already. Raises Transient if Durable does not answer."""
-    given = {
-        "export_id": started.export_id,
-        "account_id": started.account_id,
+def input_for(export_id: str, account_id: str) -> dict[str, Any]:
+    """The input, but for the trace."""
+    return {
+        "export_id": export_id,
+        "account_id": account_id,
         "chase_seconds": settings().seconds(EXPORT_CHASE_SECONDS),
     }
-    await ensure_started(client, NAME, started.export_id, given)
+
+
+async def start(client: df.DurableOrchestrationClient, started: ExportStarted) -> None:
+    """Start the export that was asked for, unless it runs already. Raises Transient if Durable does not answer."""
+    await ensure_started(client, NAME, started.export_id, input_for(started.export_id, started.account_id))

@@ -6,12 +6,10 @@ from typing import Any
 
 from blueprints.accounts import erasure, export, forget, gather, store
 from blueprints.accounts.chasing import ANSWERED
-from blueprints.accounts.declaration import ERASURE_CHASE_SECONDS, EXPORT_CHASE_SECONDS
 from shared import orchestration
 from shared.errors import Conflict
 from shared.persistence.cosmos import Document
 from shared.sagas import Saga
-from shared.settings import settings
 
 
 class Erasure(Saga):
@@ -28,12 +26,7 @@ class Erasure(Saga):
         return f"the answers of {', '.join(silent)}" if silent else "its certificate"
 
     async def begin(self, client: Any, document: Document) -> None:
-        given = {
-            "erasure_id": document["id"],
-            "account_id": document["account_id"],
-            "due_at": document["due_at"],
-            "chase_seconds": settings().seconds(ERASURE_CHASE_SECONDS),
-        }
+        given = erasure.input_for(document["id"], document["account_id"], document["due_at"])
         await orchestration.start(client, erasure.NAME, document["id"], given)
 
     async def wake(self, client: Any, document: Document) -> None:
@@ -63,11 +56,7 @@ class Export(Saga):
         return f"the answers of {', '.join(silent)}" if silent else "its end"
 
     async def begin(self, client: Any, document: Document) -> None:
-        given = {
-            "export_id": document["id"],
-            "account_id": document["account_id"],
-            "chase_seconds": settings().seconds(EXPORT_CHASE_SECONDS),
-        }
+        given = export.input_for(document["id"], document["account_id"])
         await orchestration.start(client, export.NAME, document["id"], given)
 
     async def wake(self, client: Any, document: Document) -> None:

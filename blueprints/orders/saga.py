@@ -140,20 +140,24 @@ def _decision(facts: Facts) -> dict[str, str]:
     return {"command": command} if reason is None else {"command": command, "reason": reason}
 
 
+def input_for(order_id: str, placed_at: str, money_first: bool) -> dict[str, Any]:
+    """The input, but for the trace."""
+    deadline = parse_timestamp(placed_at) + timedelta(seconds=settings().seconds(ORDER_DEADLINE_SECONDS))
+    return {
+        "order_id": order_id,
+        "placed_at": placed_at,
+        "deadline": timestamp(deadline),
+        **({"money_first": True} if money_first else {}),
+    }
+
+
 async def start(client: df.DurableOrchestrationClient, event: Event, placed: OrderPlaced) -> None:
     """Start the saga of a placed order, unless it runs already. Raises Transient if Durable does not answer.
 
     It starts before `order.placed` is published, so that no answer can arrive ahead of it.
     """
-    deadline = parse_timestamp(event.time) + timedelta(seconds=settings().seconds(ORDER_DEADLINE_SECONDS))
     order_id = placed.order_id
-    given = {
-        "order_id": order_id,
-        "placed_at": event.time,
-        "deadline": timestamp(deadline),
-        **({"money_first": True} if placed.money_first else {}),
-    }
-    await ensure_started(client, NAME, order_id, given)
+    await ensure_started(client, NAME, order_id, input_for(order_id, event.time, placed.money_first))
     crash_point("saga.start.after")
 
 

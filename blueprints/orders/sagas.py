@@ -6,14 +6,12 @@ from datetime import timedelta
 from typing import Any
 
 from blueprints.orders import domain, return_saga, return_service, saga, service, store
-from blueprints.orders.declaration import ORDER_DEADLINE_SECONDS
 from shared import orchestration
 from shared.clock import parse_timestamp, timestamp
 from shared.errors import Conflict
 from shared.persistence.cosmos import Document
 from shared.recovery import LATE_START_SECONDS
 from shared.sagas import Saga
-from shared.settings import settings
 
 
 class OrderSaga(Saga):
@@ -33,15 +31,9 @@ class OrderSaga(Saga):
 
     async def begin(self, client: Any, document: Document) -> None:
         order = store.order_of(document)
-        placed_at = parse_timestamp(order.placed_at)
-        deadline = placed_at + timedelta(seconds=settings().seconds(ORDER_DEADLINE_SECONDS))
-        given = {
-            "order_id": order.id,
-            # so long ago that it looks up what is recorded before it waits
-            "placed_at": timestamp(placed_at - timedelta(seconds=LATE_START_SECONDS)),
-            "deadline": timestamp(deadline),
-            **({} if order.stock_asked else {"money_first": True}),
-        }
+        # so long ago that it looks up what is recorded before it waits
+        late = timestamp(parse_timestamp(order.placed_at) - timedelta(seconds=LATE_START_SECONDS))
+        given = saga.input_for(order.id, order.placed_at, money_first=not order.stock_asked) | {"placed_at": late}
         with service.in_trace_of(order, "orders_resume"):
             await orchestration.start(client, saga.NAME, order.id, given)
 

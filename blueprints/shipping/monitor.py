@@ -80,15 +80,20 @@ def _next(context: df.DurableOrchestrationContext, until: Any, pause: timedelta)
     return later if is_due(context, until) else min(later, until)
 
 
-async def start(client: df.DurableOrchestrationClient, event: Event, shipped: ShipmentShipped) -> None:
-    """Start the monitor of a shipment, unless it runs already. Raises Transient if Durable does not answer."""
-    given = {
-        "order_id": shipped.order_id,
-        "shipment_id": shipped.shipment_id,
-        "until": timestamp(parse_timestamp(event.time) + PATIENCE),
+def input_for(order_id: str, shipment_id: str, shipped_at: str) -> dict[str, Any]:
+    """The input of a new monitor, but for the trace."""
+    return {
+        "order_id": order_id,
+        "shipment_id": shipment_id,
+        "until": timestamp(parse_timestamp(shipped_at) + PATIENCE),
         "pause": settings().seconds(TRACKING_POLL_SECONDS),
     }
-    await ensure_started(client, NAME, shipped.shipment_id, given)
+
+
+async def start(client: df.DurableOrchestrationClient, event: Event, shipped: ShipmentShipped) -> None:
+    """Start the monitor of a shipment, unless it runs already. Raises Transient if Durable does not answer."""
+    asked = input_for(shipped.order_id, shipped.shipment_id, event.time)
+    await ensure_started(client, NAME, shipped.shipment_id, asked)
     crash_point("monitor.start.after")
 
 

@@ -5,13 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from blueprints.shipping import monitor, service, store
-from blueprints.shipping.declaration import TRACKING_POLL_SECONDS
 from shared import orchestration
-from shared.clock import parse_timestamp, timestamp
 from shared.errors import Conflict
 from shared.persistence.cosmos import Document
 from shared.sagas import Saga
-from shared.settings import settings
 
 
 class TrackingMonitor(Saga):
@@ -25,12 +22,7 @@ class TrackingMonitor(Saga):
         return f"news of {document['carrier']} after {document['tracking']}, of {document['heard_at']}"
 
     async def begin(self, client: Any, document: Document) -> None:
-        given = {
-            "order_id": document["order_id"],
-            "shipment_id": document["id"],
-            "until": timestamp(parse_timestamp(document["shipped_at"]) + monitor.PATIENCE),
-            "pause": settings().seconds(TRACKING_POLL_SECONDS),
-        }
+        given = monitor.input_for(document["order_id"], document["id"], document["shipped_at"])
         await orchestration.start(client, monitor.NAME, document["id"], given)
 
     async def wake(self, client: Any, document: Document) -> None:
