@@ -124,17 +124,16 @@ async def download(caller: Principal, export_id: str) -> bytes:
 
 async def hear(event: Event, data: ExportAnswered) -> None:
     """Keep a part of what a service told; who it is, its topic says. What nobody waits for any more is dropped."""
-    found = await export_store.get(data.account_id, data.export_id)
-    if found is not None and found[0].status == "gathering":
+    if await _gathering(data.account_id, data.export_id) is not None:
         await export_store.record(event.source.removeprefix("/"), data.export_id, [data])
 
 
 async def ask(account_id: str, export_id: str, number: int) -> list[str]:
     """Ask every service, for the `number`-th time, what it holds; then as `look_up`."""
-    silent = await look_up(account_id, export_id)
-    found = await export_store.get(account_id, export_id)
-    if silent and found is not None:
-        await export_store.ask_again(found[0], _asking(found[0]), number)
+    export = await _gathering(account_id, export_id)
+    silent = [] if export is None else await _silent(export_id)
+    if silent and export is not None:
+        await export_store.ask_again(export, _asking(export), number)
         say = log.error if number > forget.LOUD else log.warning if number > 1 else log.info
         say("export.asked", export_id=export_id, round=number, silent=", ".join(silent))
     return silent
@@ -142,11 +141,7 @@ async def ask(account_id: str, export_id: str, number: int) -> list[str]:
 
 async def look_up(account_id: str, export_id: str) -> list[str]:
     """Which services have not answered; none where nobody waits for them any more."""
-    found = await export_store.get(account_id, export_id)
-    if found is None or found[0].status != "gathering":
-        return []
-    answered = await export_store.answered(export_id)
-    return [name for name in ASKED if name not in answered]
+    return [] if await _gathering(account_id, export_id) is None else await _silent(export_id)
 
 
 async def finish(account_id: str, export_id: str) -> str:
@@ -157,8 +152,7 @@ async def finish(account_id: str, export_id: str) -> str:
     export, etag = found
     if export.status != "gathering":
         return export.status
-    answered = await export_store.answered(export_id)
-    silent = tuple(name for name in ASKED if name not in answered)
+    silent = tuple(await _silent(export_id))
     await _tell_own(export)
     keep, now = _kept_for(), utc_now()
     await export_store.keep_parts(export_id, keep)
@@ -168,6 +162,17 @@ async def finish(account_id: str, export_id: str) -> str:
     say = log.error if silent else log.info
     say(f"export.{after.status}", export_id=export_id, silent=", ".join(silent))
     return after.status
+
+
+async def _gathering(account_id: str, export_id: str) -> Export | None:
+    """The export, while somebody is waited for."""
+    found = await export_store.get(account_id, export_id)
+    return found[0] if found is not None and found[0].status == "gathering" else None
+
+
+async def _silent(export_id: str) -> list[str]:
+    answered = await export_store.answered(export_id)
+    return [name for name in ASKED if name not in answered]
 
 
 async def _tell_own(export: Export) -> None:

@@ -17,7 +17,7 @@ from blueprints.notifications.letter import Letter
 from shared.errors import Transient, Unprocessable
 from shared.faultpoints import crash_point
 from shared.identity import own_credential
-from shared.settings import SettingError, settings
+from shared.settings import SettingError, connection_parts, settings
 from shared.telemetry.span import HTTP, Span, dependency
 
 if TYPE_CHECKING:
@@ -134,7 +134,7 @@ def _provider() -> EmailClient:
 def _parts(connection: str) -> tuple[str, str]:
     """Endpoint and access key of a connection string: the package's own reader of it takes every endpoint for one over
     TLS. Raises SettingError."""
-    parts = {name.lower(): value for name, _, value in (part.partition("=") for part in connection.split(";"))}
+    parts = {name.lower(): value for name, value in connection_parts(connection).items()}
     try:
         return parts["endpoint"].rstrip("/"), parts["accesskey"]
     except KeyError as exc:

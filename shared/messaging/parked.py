@@ -24,7 +24,7 @@ from shared.operating import READ, WRITE, Source, changed_at, oldest
 from shared.patterns import Timestamp
 from shared.persistence.cosmos import Changed, Container, Document, delete, patch, upsert
 from shared.persistence.documents import read_as, readable
-from shared.persistence.outbox import RETENTION
+from shared.persistence.outbox import item_of
 from shared.redaction import redacted_data
 from shared.telemetry import trace
 from shared.telemetry.log import Log
@@ -82,19 +82,9 @@ class ParkedSummary(msgspec.Struct, frozen=True):
     by: str | None
 
 
-class ParkedView(msgspec.Struct, frozen=True):
+class ParkedView(ParkedSummary, frozen=True):
     """An event that could not be published. Values in `data` that may be personal are left out."""
 
-    id: str
-    service: str
-    status: Kind
-    event_id: str
-    event_type: str
-    subject: str
-    reason: str
-    changed_at: Timestamp
-    why: str | None
-    by: str | None
     container: str
     trace_id: str
     data: dict[str, Any] | None
@@ -144,13 +134,7 @@ class Parked:
         key = document[container.partition_key]
         if not isinstance(item.event, dict):
             raise Conflict("what was parked is no event: set it aside", code="no-event")
-        again = {
-            "id": item.outbox_id,
-            container.partition_key: key,
-            "kind": "outbox",
-            "event": item.event,
-            "ttl": RETENTION,
-        }
+        again = item_of(container, key, "outbox", item.outbox_id, item.event)
         event_id = item.id.removeprefix(PREFIX)
         with because(why):
             act = record_act(container, key, event_id, {"status": item.kind}, {"status": "waiting"})

@@ -114,7 +114,7 @@ def measuring(bp: Any, service: Service) -> None:
     On Azure a timer is billed for a second a minute at least, so a service that has one gets no other.
     """
     name = f"{service.name}_queues"
-    if service.hears and not _rounds(service) - {name}:
+    if service.hears and _rounds(service) in ([], [name]):
         every_round(bp, service, name)(_measure_alone)
 
 
@@ -133,12 +133,12 @@ def every_round(bp: Any, service: Service, name: str, *bindings: Decorator) -> D
         bp.function_name(name),
         bp.timer_trigger(arg_name="timer", schedule=f"%{RECONCILE_SCHEDULE.name}%", run_on_startup=False),
         *bindings,
-        _round(service, name, measures=next(each for each in ROUNDS if ROUNDS[each] == service.name) == name),
+        _round(service, name, measures=_rounds(service)[0] == name),
     )
 
 
-def _rounds(service: Service) -> set[str]:
-    return {name for name, whose in ROUNDS.items() if whose == service.name}
+def _rounds(service: Service) -> list[str]:
+    return [name for name, whose in ROUNDS.items() if whose == service.name]
 
 
 def _round(service: Service, name: str, *, measures: bool) -> Decorator:

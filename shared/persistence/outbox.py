@@ -5,6 +5,9 @@ The inbox: what a consumer has already dealt with.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any, Literal
+
 import msgspec
 
 from shared.clock import timestamp
@@ -43,24 +46,21 @@ def outbox_document(container: Container, key: str, event: Event) -> Document:
 
     Its data is JSON text: the change feed's trigger rewrites what looks like a date (`shared.persistence.feed`).
     """
-    return {
-        "id": f"outbox:{event.id}",
-        container.partition_key: key,
-        "kind": "outbox",
-        "event": {**msgspec.structs.asdict(event), "data": bytes(event.data).decode()},
-        "ttl": RETENTION,
-    }
+    content = {**msgspec.structs.asdict(event), "data": bytes(event.data).decode()}
+    return item_of(container, key, "outbox", f"outbox:{event.id}", content)
 
 
 def inbox_document(container: Container, key: str, event: Event) -> Document:
     """The item that records `event` as dealt with: that it exists already says that it was before."""
-    return {
-        "id": f"inbox:{event.id}",
-        container.partition_key: key,
-        "kind": "inbox",
-        "event": {"id": event.id, "type": event.type, "time": event.time, "source": event.source},
-        "ttl": RETENTION,
-    }
+    content = {"id": event.id, "type": event.type, "time": event.time, "source": event.source}
+    return item_of(container, key, "inbox", f"inbox:{event.id}", content)
+
+
+def item_of(
+    container: Container, key: str, kind: Literal["outbox", "inbox"], item_id: str, content: Mapping[str, Any]
+) -> Document:
+    """An item of either, with what it holds of an event."""
+    return {"id": item_id, container.partition_key: key, "kind": kind, "event": content, "ttl": RETENTION}
 
 
 def event_of(document: Document) -> Event:
