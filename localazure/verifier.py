@@ -94,6 +94,14 @@ class Verifier:
         self._verified: OrderedDict[tuple[str, tuple[str, ...], bool], _Verified] = OrderedDict()
         self._readings: dict[str, asyncio.Task[None]] = {}
 
+    async def identity(self, token: str, document: str, audiences: Sequence[str]) -> Mapping[str, Any]:
+        """Claims of a valid token by which an identity reaches a resource, for reading alone.
+
+        `document`: the issuer's OpenID Connect discovery document. Raises InvalidToken, KeysUnavailable.
+        """
+        claims, _ = await self.verify(token, [document], audiences, (), leeway=0, expires=True)
+        return claims
+
     async def verify(
         self,
         token: str,

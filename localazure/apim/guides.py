@@ -42,7 +42,7 @@ def _guide(file: Path, pages: dict[str, str]) -> Guide:
     title, anchors = file.stem, set[str]()
     for token, following in zip(tokens, [*tokens[1:], None], strict=True):
         if token.type == "heading_open" and following is not None:
-            name = _anchor(following.content)
+            name = anchor(following.content)
             anchors.add(name)
             token.attrSet("id", name)
             title = following.content if token.tag == "h1" else title
@@ -53,7 +53,7 @@ def _guide(file: Path, pages: dict[str, str]) -> Guide:
     return Guide(_path(file), title, page, frozenset(anchors))
 
 
-def _anchor(heading: str) -> str:
+def anchor(heading: str) -> str:
     """The name of a heading, as code hosts make it: in lower case, blanks as hyphens, without other punctuation."""
     return re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-")
 

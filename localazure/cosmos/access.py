@@ -86,7 +86,7 @@ class Access:
         if self._entra is None:
             raise Unauthorized("Microsoft Entra tokens are not taken: the option entra of cosmos names no issuer")
         try:
-            claims, _ = await self._entra.verifier.verify(token, [self._entra.document], AUDIENCES, (), 0, True)
+            claims = await self._entra.verifier.identity(token, self._entra.document, AUDIENCES)
         except KeysUnavailable as exc:
             raise Unavailable("The service is currently unavailable: the issuer of the token cannot be asked") from exc
         except InvalidToken as exc:

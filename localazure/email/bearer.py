@@ -38,7 +38,7 @@ class Senders:
         if not self._document:
             raise Unauthenticated("Tokens are not taken: the option entra of email names no issuer.")
         try:
-            claims, _ = await self._verifier.verify(token, [self._document], AUDIENCES, (), 0, True)
+            claims = await self._verifier.identity(token, self._document, AUDIENCES)
         except KeysUnavailable as exc:
             raise Unavailable("The issuer of the token cannot be asked for its keys.") from exc
         except InvalidToken as exc:

@@ -63,7 +63,7 @@ class Bearers:
     async def check(self, token: str) -> RoleGrant:
         """Raises Unauthorized, saying what is wrong, and IssuerUnavailable."""
         try:
-            claims, _ = await self._verifier.verify(token, [self._document], AUDIENCES, (), 0, True)
+            claims = await self._verifier.identity(token, self._document, AUDIENCES)
         except KeysUnavailable as exc:
             raise IssuerUnavailable("The issuer of the token cannot be asked for its keys.") from exc
         except InvalidToken as exc:

@@ -9,6 +9,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from localazure.apim.guides import anchor
+
 _BASH = shutil.which("bash") or "bash"
 _FENCE = re.compile(r"^```(?P<info>[^`\n]*)\n(?P<text>.*?)^```$", re.MULTILINE | re.DOTALL)
 _CODE = re.compile(r"`([^`\n]+)`")
@@ -85,11 +87,8 @@ class Document:
 
     @property
     def anchors(self) -> set[str]:
-        """What the headings are called in links: in lower case, blanks as hyphens, without other punctuation."""
-        return {
-            re.sub(r"[^\w\- ]", "", heading.strip().lower()).replace(" ", "-")
-            for heading in _HEADING.findall(self.prose)
-        }
+        """What the headings are called in links."""
+        return {anchor(heading.strip()) for heading in _HEADING.findall(self.prose)}
 
 
 def _commands(lines: Iterable[str], number: int) -> Iterator[tuple[str, int]]:
