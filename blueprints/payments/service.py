@@ -144,10 +144,9 @@ async def erase(event: Event, started: ErasureStarted) -> None:
 
 async def export(event: Event, listed: ExportListed) -> None:
     """Tell how the customer's orders were paid: those of the list that are theirs."""
-    found = [payment for order_id in listed.orders if (payment := await store.get(order_id)) is not None]
     payments = [
         _view(payment, payment.amount)
-        for payment in found
+        for payment in await store.get_many(listed.orders)
         if payment.amount is not None and payment.customer_id == listed.account_id
     ]
     await data_export.answer(store.PAYMENTS, listed, data_export.held(payments=payments))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -21,6 +22,12 @@ PAYMENTS = Container.of(SERVICE, "payments")
 async def get(order_id: str) -> Payment | None:
     document = await PAYMENTS.read(order_id, order_id)
     return None if document is None else read_as(PAYMENTS, document, Payment)
+
+
+async def get_many(order_ids: Sequence[str]) -> list[Payment]:
+    """Those of the payments that exist, in the order of their orders."""
+    found = {document["id"]: document for document in await PAYMENTS.read_many(order_ids)}
+    return [read_as(PAYMENTS, found[order_id], Payment) for order_id in order_ids if order_id in found]
 
 
 async def add(payment: Payment, told: EventData | None = None) -> None:
