@@ -8,7 +8,6 @@ As with the order saga's (`saga_histories.py`): recordings of an earlier release
 from __future__ import annotations
 
 import asyncio
-import json
 import sys
 from dataclasses import dataclass
 from datetime import timedelta
@@ -18,7 +17,7 @@ from typing import Any
 from blueprints.accounts import chasing, erasure
 from shared.clock import timestamp
 from tests.integration import recording
-from tests.integration.recording import Activities, Recorded, Step, keep
+from tests.integration.recording import Activities, Recorded, Step, keep, whole
 from tests.integration.saga_histories import BEGAN
 
 FOLDER = Path(__file__).parent / "histories" / "erasure"
@@ -26,8 +25,6 @@ ERASURE = "era_a2b3c4d5e6f7a2b3c4d5e6f7a2"
 DAY = 24 * 3600.0
 COOLING_OFF = 7
 """Days."""
-LONGEST = 12
-"""Episodes of a story that are all recorded: each repeats the history of those before."""
 DROPPED, ANSWERED = ("dropped", "dropped"), ("answered", "answered")
 
 Facts = tuple[str, tuple[str, ...]]
@@ -100,26 +97,15 @@ async def told(story: Story) -> list[dict[str, Any]]:
     }
     # a timer reaches two days at most, and the next one is made when it fires
     steps = [part for step in story.steps for part in (_days(step) if isinstance(step, float) else [step])]
-    instance, episodes = await recording.told(SAGA, ERASURE, given, steps, activities(story), BEGAN)
-    assert (instance.status, instance.output) == ("Completed", json.dumps(story.ends)), (
-        instance.status,
-        instance.output,
-    )
-    return episodes
+    return await recording.told(SAGA, ERASURE, given, steps, activities(story), BEGAN, story.ends)
 
 
 def _days(seconds: float) -> list[Step]:
     return [*[DAY] * int(seconds // DAY), seconds % DAY]
 
 
-async def recorded(story: Story) -> list[dict[str, Any]]:
-    """What is kept of a story: of a very long one its last episode, which has the whole history."""
-    episodes = await told(story)
-    return episodes if len(episodes) <= LONGEST else episodes[-1:]
-
-
 async def _record(name: str) -> None:
-    keep(FOLDER, name, {title: await recorded(story) for title, story in STORIES.items()})
+    keep(FOLDER, name, {title: whole(await told(story)) for title, story in STORIES.items()})
 
 
 if __name__ == "__main__":

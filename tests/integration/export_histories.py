@@ -8,7 +8,6 @@ As with the order saga's (`saga_histories.py`): recordings of an earlier release
 from __future__ import annotations
 
 import asyncio
-import json
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,14 +15,12 @@ from typing import Any
 
 from blueprints.accounts import chasing, export
 from tests.integration import recording
-from tests.integration.recording import Activities, Recorded, Step, keep
+from tests.integration.recording import Activities, Recorded, Step, keep, whole
 from tests.integration.saga_histories import BEGAN
 
 FOLDER = Path(__file__).parent / "histories" / "export"
 EXPORT = "exp_a2b3c4d5e6f7a2b3c4d5e6f7a2"
 PAUSE = 6 * 3600.0
-LONGEST = 12
-"""Episodes of a story that are all recorded: each repeats the history of those before."""
 ANSWERED = ("answered", "answered")
 
 Silent = tuple[str, ...]
@@ -85,22 +82,11 @@ async def told(story: Story) -> list[dict[str, Any]]:
         "chase_seconds": PAUSE,
         "traceparent": "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01",
     }
-    instance, episodes = await recording.told(SAGA, EXPORT, given, list(story.steps), activities(story), BEGAN)
-    assert (instance.status, instance.output) == ("Completed", json.dumps(story.ends)), (
-        instance.status,
-        instance.output,
-    )
-    return episodes
-
-
-async def recorded(story: Story) -> list[dict[str, Any]]:
-    """What is kept of a story: of a very long one its last episode, which has the whole history."""
-    episodes = await told(story)
-    return episodes if len(episodes) <= LONGEST else episodes[-1:]
+    return await recording.told(SAGA, EXPORT, given, list(story.steps), activities(story), BEGAN, story.ends)
 
 
 async def _record(name: str) -> None:
-    keep(FOLDER, name, {title: await recorded(story) for title, story in STORIES.items()})
+    keep(FOLDER, name, {title: whole(await told(story)) for title, story in STORIES.items()})
 
 
 if __name__ == "__main__":

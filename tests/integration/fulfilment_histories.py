@@ -9,7 +9,6 @@ A release records under its own name; recordings of earlier ones are never made 
 from __future__ import annotations
 
 import asyncio
-import json
 import sys
 from dataclasses import dataclass
 from typing import Any
@@ -101,10 +100,8 @@ async def told(name: str, title: str) -> list[dict[str, Any]]:
     """The episodes of an instance to which this happens. Raises AssertionError unless it ends with its last answer."""
     story, given = STORIES[name][title], GIVEN[name]
     instance_id = given.get("shipment_id") or given["return_id"]
-    instance, episodes = await recording.told(RECORDED[name], instance_id, given, story.steps, activities(story), BEGAN)
-    expected = ("Completed", json.dumps(story.answers[-1]))
-    assert (instance.status, instance.output) == expected, (instance.status, instance.output)
-    return episodes
+    what = RECORDED[name]
+    return await recording.told(what, instance_id, given, story.steps, activities(story), BEGAN, story.answers[-1])
 
 
 async def _record(release: str) -> None:

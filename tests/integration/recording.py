@@ -20,10 +20,11 @@ import azure.durable_functions as df
 
 from localazure.clock import ManualClock
 from localazure.durable.engine import TaskHub
-from localazure.durable.model import Instance
 from localazure.presence import Presence
 from tests.conformance.durable.conftest import Functions
 
+LONGEST = 12
+"""Episodes of a story that are all recorded: each repeats the history of those before."""
 ROOT = Path(__file__).resolve().parents[2]
 Step = tuple[str, Any] | float
 """An event and its data, or seconds that pass."""
@@ -79,8 +80,9 @@ async def told(
     steps: Iterable[Step],
     activities: Activities,
     began: datetime,
-) -> tuple[Instance, list[dict[str, Any]]]:
-    """The instance to which this happens, and its episodes."""
+    ends: Any,
+) -> list[dict[str, Any]]:
+    """The episodes of an instance to which this happens. Raises AssertionError unless it completes with `ends`."""
     clock, recorder = ManualClock(began.timestamp()), Recorder(recorded, activities)
     with tempfile.TemporaryDirectory() as folder:
         presence = Presence(Path(folder) / "instances", "1", fast=True)
@@ -97,7 +99,13 @@ async def told(
         instance = hub.get(instance_id)
         await hub.stop()
         presence.close()
-    return instance, recorder.episodes
+    assert (instance.status, instance.output) == ("Completed", json.dumps(ends)), (instance.status, instance.output)
+    return recorder.episodes
+
+
+def whole(episodes: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """What is kept of a story: of a very long one its last episode, which has the whole history."""
+    return episodes if len(episodes) <= LONGEST else episodes[-1:]
 
 
 async def replayed(recorded: Recorded, episode: Mapping[str, Any]) -> Any:

@@ -8,7 +8,6 @@ A release records under its own name; recordings of earlier ones are never made 
 from __future__ import annotations
 
 import asyncio
-import json
 import sys
 from dataclasses import dataclass
 from datetime import timedelta
@@ -94,10 +93,8 @@ async def told(story: Story) -> list[dict[str, Any]]:
         **({"money_first": True} if story.money_first else {}),
     }
     began = BEGAN + timedelta(seconds=story.late)
-    instance, episodes = await recording.told(SAGA, ORDER, given, story.steps, activities(story), began)
-    expected = story.settled if story.status == "placed" else story.status
-    assert (instance.status, instance.output) == ("Completed", json.dumps(expected)), (instance.status, instance.output)
-    return episodes
+    ends = story.settled if story.status == "placed" else story.status
+    return await recording.told(SAGA, ORDER, given, story.steps, activities(story), began, ends)
 
 
 async def _record(name: str) -> None:
