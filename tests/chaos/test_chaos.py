@@ -103,8 +103,8 @@ async def test_a_hundred_orders_survive_a_day_on_which_everything_dies(
             await _shop(system, session, day)
             over.set()
         sold_out = time.monotonic()
-        quiet = time.monotonic()
         snapshot = await system.stores.at_rest(PATIENCE)
+        quiet = time.monotonic()
     ends = Counter(f"{order['status']} {order['history'][-1].get('reason') or ''}".strip() for order in snapshot.orders)
     with capsys.disabled():
         print(f"killed {dict(day.deaths)}; {len(day.accepted)} orders accepted: {dict(ends)}")
