@@ -68,6 +68,17 @@ class ActivityFailed(RuntimeError):
     """An activity failed for good. The text holds the activity's name, the error's type and our own message alone."""
 
 
+class _Once(dict[Any, Any]):
+    """What came before anybody waited for it, each taken once.
+
+    The package (azure-functions-durable 1.7) leaves it there for all who wait later: whoever waits for one event again
+    and again would never rest from the first that came too early (`docs/decisions/0077`).
+    """
+
+    def __getitem__(self, key: Any) -> Any:
+        return self.pop(key)
+
+
 @dataclass(frozen=True)
 class ExternalEvent(Generic[T]):
     """One event that an orchestrator waits for. `type` is what msgspec can read from JSON, such as a `Literal`.
@@ -94,7 +105,10 @@ class ExternalEvent(Generic[T]):
             await client.raise_event(instance_id, self.name, msgspec.to_builtins(value))
 
     def wait(self, context: df.DurableOrchestrationContext) -> Any:
-        """A task that completes with what `read` reads."""
+        """A task that completes with what `read` reads. An event that came before anybody waited completes one task."""
+        early = getattr(context, "deferred_tasks", None)
+        if isinstance(early, dict) and not isinstance(early, _Once):
+            context.deferred_tasks = _Once(early)
         return context.wait_for_external_event(self.name)
 
     def read(self, data: Any) -> T:

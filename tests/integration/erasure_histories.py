@@ -50,6 +50,12 @@ STORIES = {
     "its owner thinks better of it": Story((DAY, DROPPED), (("withdrawn", ()),), ends="withdrawn"),
     "its owner thinks better of it, and no event says so": Story(DUE, (("withdrawn", ()),), ends="withdrawn"),
     "somebody says that it is withdrawn": Story((DROPPED, *DUE, ANSWERED), (("cooling_off", ()), BEGUN, BEGUN, DONE)),
+    "two answers come while it looks": Story(
+        (*DUE, [ANSWERED, ANSWERED], ANSWERED), (BEGUN, BEGUN, BEGUN, ("erasing", ("orders",)), DONE)
+    ),
+    "two say that it is withdrawn, and it is not": Story(
+        ([DROPPED, DROPPED], *DUE, ANSWERED), (("cooling_off", ()), ("cooling_off", ()), BEGUN, BEGUN, DONE)
+    ),
     "an event cannot be read": Story(
         (("dropped", "?"), *DUE, ("answered", "?")), (("cooling_off", ()), BEGUN, BEGUN, DONE)
     ),

@@ -44,6 +44,7 @@ STORIES = {
     "everybody answers": Story((ANSWERED, ANSWERED), (BOTH, ONE, NOBODY)),
     "everybody has answered before it looks": Story((), (NOBODY,)),
     "an answer comes in parts": Story((ANSWERED, ANSWERED, ANSWERED), (ONE, ONE, ONE, NOBODY)),
+    "two answers come while it looks": Story(([ANSWERED, ANSWERED], ANSWERED), (BOTH, BOTH, ONE, NOBODY)),
     "an event cannot be read": Story((("answered", "?"),), (ONE, NOBODY)),
     "an answer was not heard": Story((PAUSE + 1,), (BOTH, NOBODY)),
     "somebody answers late": Story((PAUSE + 1, PAUSE + 1, ANSWERED), (BOTH, ONE, ONE, NOBODY)),

@@ -26,8 +26,8 @@ from tests.conformance.durable.conftest import Functions
 LONGEST = 12
 """Episodes of a story that are all recorded: each repeats the history of those before."""
 ROOT = Path(__file__).resolve().parents[2]
-Step = tuple[str, Any] | float
-"""An event and its data, or seconds that pass."""
+Step = tuple[str, Any] | list[tuple[str, Any]] | float
+"""An event and its data, several that come at once, or seconds that pass."""
 Activities = Callable[[str, Any], Any]
 """What an activity of that name answers to its input; it may raise."""
 
@@ -94,7 +94,8 @@ async def told(
             if isinstance(step, float):
                 await clock.advance(step)
             else:
-                hub.raise_event(instance_id, step[0], json.dumps(step[1]))
+                for name, data in step if isinstance(step, list) else [step]:
+                    hub.raise_event(instance_id, name, json.dumps(data))
             await _quiet(recorder)
         instance = hub.get(instance_id)
         await hub.stop()

@@ -11,6 +11,8 @@ from tests.integration.export_histories import FOLDER, SAGA, STORIES, told
 from tests.integration.recording import kept, replayed
 
 RECORDED = kept(FOLDER)
+# what the package says of an event that comes before anybody waits for it
+pytestmark = pytest.mark.filterwarnings("ignore:Potential duplicate Task completion")
 
 
 @pytest.mark.parametrize(("release", "title"), RECORDED)
