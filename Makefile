@@ -74,7 +74,7 @@ token: setup  ## print an access token: ACCOUNT=shopper | shopper2 | staff | adm
 	@$(PY) -m scripts.token $(or $(ACCOUNT),shopper)
 
 # whole systems have the machine to themselves: what they are asked to do in time, they do beside nothing else
-SYSTEMS = tests/e2e tests/chaos
+SYSTEMS = tests/chaos tests/e2e
 
 test: setup lint types  ## lint, strict types, import contracts and every test; those without a whole system two files at a time: JOBS=2
 	@failed=0; $(PY) -m pytest -n $(or $(JOBS),2) --dist loadfile --no-loadscope-reorder --durations 20 $(SYSTEMS:%=--ignore=%) || failed=1; \

@@ -22,7 +22,7 @@ from shared.persistence.outbox import outbox_document
 from tests.chaos.people import curious, forgotten, impatient, known
 from tests.chaos.shop import Caller, fault, order_of, sign_in
 from tests.chaos.stage import CONFIRMED, SHIPPED, SLOW, WISH, Stage, Story, fresh_key
-from tests.chaos.system import CREDIT
+from tests.chaos.system import CREDIT, STRIPE_TIMEOUT
 from tests.e2e.conftest import ADDRESS
 
 
@@ -78,6 +78,13 @@ async def _second_thoughts(stage: Stage, slow: str) -> None:
     if slow == "confirm":
         await _intent(stage, order_id, lambda _: True)
     await stage.cancel(order_id)
+
+
+async def unanswered(stage: Stage) -> None:
+    """The provider holds the money, and says so when nobody listens any more: payments has to ask what became of it."""
+    sku, key = await stage.stocked(), fresh_key()
+    await fault(stage.system, stage.session, stage.shopper.order_id(key), "confirm", 1.5 * STRIPE_TIMEOUT)
+    await stage.place(order_of({sku: 1}), key, CONFIRMED)
 
 
 async def dear(stage: Stage) -> None:
@@ -314,6 +321,8 @@ BESIDES: dict[str, Story] = {
     "cosmos.patch.after:payments:payments": overtaken,
     "message.handled:orders:commerce.stock.rejected.v1": scarce,
     "message.handled:orders:commerce.payment.refunded.v1": taken,
+    "provider.before:retrieve": unanswered,
+    "provider.after:retrieve": unanswered,
     "provider.before:refund": taken,
     "provider.after:refund": taken,
     "publish.after:shipping": shipped,

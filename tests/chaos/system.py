@@ -26,10 +26,12 @@ ROOT = Path(__file__).parents[2]
 LOCK = "PT4S"
 """How long a message stays locked by a host that died. The minute of `infra/servicebus.json` would be waited out
 after every crash; a host that lives renews its locks every second either way."""
+STRIPE_TIMEOUT = 3
+"""Seconds that payments waits for one answer of the provider."""
 CREDIT = 50_000_000
 SETTINGS = {
     "ORDER_DEADLINE_SECONDS": "45",
-    "STRIPE_TIMEOUT_SECONDS": "3",
+    "STRIPE_TIMEOUT_SECONDS": str(STRIPE_TIMEOUT),
     "PRODUCT_CACHE_SECONDS": "1",
     "ORDER_LINES_PER_MINUTE": "100000",
     "ORDER_MOST_OPEN": "1000",

@@ -31,6 +31,9 @@ from tests.chaos.system import running
 
 SYSTEMS = 6
 PATIENCE = 60.0
+LONGEST_LIFE = 300.0
+"""Seconds after which a system takes no further point: what was sent is read from the broker's memory of message ids,
+which is ten minutes long."""
 IN_THE_HOST = {"FUNCTIONS_WORKER_PROCESS_COUNT": "1"}
 """The app runs in the host's own process, so that both die at once; `test_chaos.py` kills workers as well."""
 DEPTH = int(os.environ.get("CRASH_POINTS_DEPTH", "1"))
@@ -78,12 +81,12 @@ async def _all(cases: list[str], folder: Path) -> dict[str, str]:
 
 
 async def _in_turn(folder: Path, waiting: deque[str], found: dict[str, str]) -> None:
-    """Crash at one point after the other, in one system as long as all is well with it."""
+    """Crash at one point after the other, in one system as long as all is well with it and it is young."""
     while waiting:
         async with running(folder / str(len(waiting))) as system, aiohttp.ClientSession() as session:
             shopper, staff = await sign_in(system, session, "shopper"), await sign_in(system, session, "staff")
-            stage, well = Stage(system, session, shopper, staff, Told()), True
-            while waiting and well:
+            stage, well, began = Stage(system, session, shopper, staff, Told()), True, time.monotonic()
+            while waiting and well and time.monotonic() - began < LONGEST_LIFE:
                 case = waiting.popleft()
                 try:
                     found[case] = await _crash(case, stage)
