@@ -62,17 +62,20 @@ async def declined(stage: Stage) -> None:
 
 async def cancelled(stage: Stage) -> None:
     """The shopper has second thoughts while the provider is still deciding."""
-    await _second_thoughts(stage, "confirm")
+    await _second_thoughts(stage, "confirm", SLOW)
 
 
 async def overtaken(stage: Stage) -> None:
-    """The cancellation reaches payments before it has written anything down about the order."""
-    await _second_thoughts(stage, "create")
+    """The cancellation reaches payments before it has written anything down about the order.
+
+    The provider takes longer than payments waits, so there is time for it on a slow machine, too.
+    """
+    await _second_thoughts(stage, "create", 1.5 * STRIPE_TIMEOUT)
 
 
-async def _second_thoughts(stage: Stage, slow: str) -> None:
+async def _second_thoughts(stage: Stage, slow: str, seconds: float) -> None:
     sku, key = await stage.stocked(), fresh_key()
-    await fault(stage.system, stage.session, stage.shopper.order_id(key), slow, SLOW)
+    await fault(stage.system, stage.session, stage.shopper.order_id(key), slow, seconds)
     order_id = await stage.place(order_of({sku: 1}), key, WISH, CONFIRMED)
     # the provider must have been asked, or there is nothing to overtake
     if slow == "confirm":
