@@ -17,7 +17,7 @@ from localazure.launch import PortsInUse, plan, wanted_port
 from localazure.part import Part
 from localazure.parts import DURABLE, TABLE, PartError, check_options, load, port_variable
 from localazure.serve import run
-from localazure.supervisor import MOST, Launch, StartFailed, Supervisor, scale
+from localazure.supervisor import MAX_INSTANCES, Launch, StartFailed, Supervisor, scale
 
 STATE = Path(os.environ.get("LOCALAZURE_STATE") or ".local")
 OWN_FILES = 0o077
@@ -282,8 +282,8 @@ def _port(text: str) -> int:
 
 
 def _count(text: str) -> int:
-    if not text.isdecimal() or not 1 <= int(text) <= MOST:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a number from 1 to {MOST}")
+    if not text.isdecimal() or not 1 <= int(text) <= MAX_INSTANCES:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number from 1 to {MAX_INSTANCES}")
     return int(text)
 
 

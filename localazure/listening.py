@@ -21,7 +21,7 @@ log = logging.getLogger("localazure.connections")
 BACKLOG = 1024
 _PAUSE = 0.1
 """Seconds until the next try where there is no room."""
-_AT_ONCE = 64
+_MAX_CONCURRENCY = 64
 """Connections accepted before those that are open have their turn again."""
 _SHORT = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
 
@@ -113,7 +113,7 @@ class _Acceptor:
             self._pause.cancel()
 
     def _accept(self) -> None:
-        for _ in range(_AT_ONCE):
+        for _ in range(_MAX_CONCURRENCY):
             if not self._server.has_room(len(self._opening)):
                 return self._wait()
             try:

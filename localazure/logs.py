@@ -19,7 +19,7 @@ _LINE = re.compile(r"(\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d{3}) ([A-Z]+) (\S+): (.*)
 _COLOURS = {"WARNING": "33", "ERROR": "31", "CRITICAL": "31"}
 LOOK = 0.2
 """Seconds between looks for new lines."""
-LONGEST = 1 << 20
+MAX_ENTRY = 1 << 20
 """Bytes of one entry that are kept; a part that writes more without a line feed is cut."""
 
 
@@ -86,7 +86,7 @@ class Reader:
                 if entry is not None:
                     yield entry
                 entry = Entry(found[1], self._part, found[2], found[3], found[4])
-            elif entry is not None and len(entry.text) < LONGEST:
+            elif entry is not None and len(entry.text) < MAX_ENTRY:
                 entry = replace(entry, text=f"{entry.text}\n{line}")
         if entry is not None:
             yield entry
@@ -103,7 +103,7 @@ class Reader:
         except FileNotFoundError:
             return []
         *lines, self._rest = (self._rest + data.decode(errors="replace")).split("\n")
-        self._rest = self._rest[-LONGEST:]
+        self._rest = self._rest[-MAX_ENTRY:]
         return lines
 
 

@@ -31,12 +31,12 @@ _WORDS: dict[str, tuple[Any, str]] = {
     "-Infinity": (float("-inf"), "Error parsing negative infinity value."),
 }
 _ESCAPES = {"b": "\b", "t": "\t", "n": "\n", "f": "\f", "r": "\r", "\\": "\\", '"': '"', "'": "'", "/": "/"}
-_LARGEST = 262_144
+_MAX_TEXT = 262_144
 """Characters of a text that Python's reader does not understand."""
-_MOST_TOKENS = 16_384
+_MAX_TOKENS = 16_384
 """Values and comments in such a text: ours takes some ten microseconds for each, and everybody waits for it."""
 _TOO_LONG = "The content is not JSON, and too long to be forgiven anything."
-_LONGEST_NUMBER = 380
+_MAX_NUMBER = 380
 """Digits of an integer that Newtonsoft.Json reads."""
 
 
@@ -60,7 +60,7 @@ def read(text: str, *, whole: bool = True) -> Any:
     try:
         value = json.loads(text)
     except (ValueError, RecursionError):
-        if len(text) > _LARGEST:
+        if len(text) > _MAX_TEXT:
             raise JsonReaderException(_TOO_LONG, (), False) from None
     else:
         if text.count("{") + text.count("[") <= DEEPEST or not is_deeper(value, DEEPEST):
@@ -131,7 +131,7 @@ class _Reader:
 
     def _count(self) -> None:
         self._tokens += 1
-        if self._tokens > _MOST_TOKENS:
+        if self._tokens > _MAX_TOKENS:
             raise JsonReaderException(_TOO_LONG, (), False)
 
     def _comment(self) -> None:
@@ -293,6 +293,6 @@ class _Reader:
             return int(text, 16)
         if re.search("[.eE]", text):
             return float(text)
-        if len(text) > _LONGEST_NUMBER:
+        if len(text) > _MAX_NUMBER:
             self._fail(f"JSON integer {text} is too large to parse.")
         return int(text)

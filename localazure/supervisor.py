@@ -21,14 +21,14 @@ from localazure.serve import READY_FD
 START_TIMEOUT = 60.0  # seconds until a part must accept connections
 DRAIN = 30.0  # seconds a host may take to end what is under way
 STOP = 10.0  # the same for a service
-FIRST_DELAY, LONGEST_DELAY = 0.1, 5.0  # before a part that died is started again; doubled each time
+FIRST_DELAY, MAX_DELAY = 0.1, 5.0  # before a part that died is started again; doubled each time
 STEADY = 10.0  # a part that lived this long has recovered, and the delay starts anew
 HELD = 0.2  # between looks whether DIR/hold/NAME is still there; while it is, NAME is not started again
 LAST_LINES = 20  # of a log, shown where a part cannot start
 
 
 LOOK = 0.25  # between looks whether DIR/instances.json asks for another number of instances
-MOST = 20  # instances of one functions host
+MAX_INSTANCES = 20  # instances of one functions host
 
 
 class StartFailed(Exception):
@@ -247,7 +247,7 @@ class Supervisor:
             await asyncio.sleep(delay)
             while hold.exists():  # noqa: ASYNC110 - another process makes and removes the file
                 await asyncio.sleep(HELD)
-            delay, began = min(LONGEST_DELAY, delay * 2), time.monotonic()
+            delay, began = min(MAX_DELAY, delay * 2), time.monotonic()
             try:
                 await child.start()
             except StartFailed as exc:
@@ -301,8 +301,8 @@ def scale(state: Path, wanted: Mapping[str, int]) -> None:
     for group, count in wanted.items():
         if group not in known:
             raise StartFailed(f"{group!r} has no instances on {state}; those that have: {', '.join(known) or 'none'}")
-        if not 1 <= count <= MOST:
-            raise StartFailed(f"{group} can have 1 to {MOST} instances, not {count}")
+        if not 1 <= count <= MAX_INSTANCES:
+            raise StartFailed(f"{group} can have 1 to {MAX_INSTANCES} instances, not {count}")
     _write(state / "instances.json", {**known, **wanted})
 
 

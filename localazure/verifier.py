@@ -27,7 +27,7 @@ KEPT = 3600.0
 RETRY = 3.0
 """Seconds between the end of one reading and the next. Azure's gateway waits minutes; here a rotation is seen in
 seconds, and forged key ids cause no more load than one reading each time."""
-MOST_VERIFIED = 1000
+MAX_VERIFIED = 1000
 """Tokens whose signature is remembered, the last used ones: at most 32 KB each, and only good ones."""
 
 
@@ -127,7 +127,7 @@ class Verifier:
             key, own = await self._key(kid, documents)
         if known is None or known.key is not key:
             known = self._verified[name] = _Verified(key, _claims(token, key, algorithm, audiences, expires), header)
-            if len(self._verified) > MOST_VERIFIED:
+            if len(self._verified) > MAX_VERIFIED:
                 self._verified.popitem(last=False)
         self._verified.move_to_end(name)
         self._check_times(known.claims, leeway)

@@ -22,16 +22,16 @@ CREATE TABLE IF NOT EXISTS deliveries (
 ) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS deliveries_by_due ON deliveries (due);
 """
-AT_ONCE = 16  # deliveries under way at the same time
+MAX_CONCURRENCY = 16  # deliveries under way at the same time
 PATIENCE = 20.0  # seconds an endpoint may take to answer
-LONGEST_DELAY = 60.0  # where providers back off over days, a laptop wants to see the retry
+MAX_DELAY = 60.0  # where providers back off over days, a laptop wants to see the retry
 
 log = logging.getLogger(__name__)
 
 
 def delay(attempts: int) -> float:
     """Seconds until the next attempt, after so many that failed."""
-    return float(min(LONGEST_DELAY, 2 ** (attempts - 1)))
+    return float(min(MAX_DELAY, 2 ** (attempts - 1)))
 
 
 class Deliveries:
@@ -103,12 +103,12 @@ class Webhooks:
     def _start_due(self, session: ClientSession) -> float | None:
         """Start what is due; seconds until the next that is not, or `None`."""
         now = self._clock.time()
-        for event, attempts, due in self._deliveries.deliveries(AT_ONCE + len(self._under_way)):
+        for event, attempts, due in self._deliveries.deliveries(MAX_CONCURRENCY + len(self._under_way)):
             if event in self._under_way:
                 continue
             if due > now:
                 return due - now
-            if len(self._under_way) >= AT_ONCE:
+            if len(self._under_way) >= MAX_CONCURRENCY:
                 return None
             self._under_way[event] = asyncio.create_task(self._deliver(session, event, attempts + 1))
         return None

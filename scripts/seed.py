@@ -13,7 +13,7 @@ from scripts.each import each
 from scripts.shop import ApiError, Shop
 from shared.money import parse
 
-AT_ONCE = 24
+MAX_CONCURRENCY = 24
 CURRENCY = "GBP"
 
 
@@ -25,7 +25,7 @@ async def seed(shop: Shop, products: Sequence[Product]) -> None:
         if done % 50 == 0 or done == len(products):
             show("products", done, len(products), time.monotonic() - started)
 
-    await each(products, lambda product: put(shop, product), AT_ONCE, progress)
+    await each(products, lambda product: put(shop, product), MAX_CONCURRENCY, progress)
 
 
 def body_of(product: Product) -> dict[str, Any]:

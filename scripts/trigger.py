@@ -18,7 +18,7 @@ from scripts.demo import follow, order_of, place
 from scripts.shop import ApiError, Shop, addresses
 
 DECLINED = "pm_card_chargeDeclined"
-MOST_PIECES = 100_000
+MAX_PIECES = 100_000
 """As many pieces as a line may have."""
 PLACED = "commerce.order.placed.v1"
 PATIENCE = 30.0
@@ -192,7 +192,7 @@ async def _on_the_shelf(staff: Shop) -> tuple[str, int]:
             stock = await staff.call("GET", f"/stock/{product['sku']}")
         except ApiError:
             continue  # a product that was never put on the shelf
-        if product["price"]["amount"] and 0 < stock["available"] < MOST_PIECES:
+        if product["price"]["amount"] and 0 < stock["available"] < MAX_PIECES:
             return product["sku"], stock["available"]
     raise ApiError("there is nothing to buy; `make run` fills the shop")
 

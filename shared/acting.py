@@ -15,7 +15,7 @@ from typing import Any
 from shared.clock import utc_now
 from shared.contracts.audit import ActRecorded
 from shared.persistence.cosmos import Container, Operation
-from shared.persistence.outbox import tell
+from shared.persistence.outbox import enqueue_event
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,4 +86,4 @@ def record_act(
         return []
     if version is None:
         version = int(utc_now().timestamp() * 1_000_000)
-    return [tell(container, key, present.recorded(target, before, after), version=version)]
+    return [enqueue_event(container, key, present.recorded(target, before, after), version=version)]

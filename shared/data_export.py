@@ -14,22 +14,22 @@ import msgspec
 from shared.contracts.accounts import ExportStarted
 from shared.contracts.event import EventData
 from shared.contracts.personal_data import ExportAnswered, ExportListed
-from shared.messaging.again import tell_all_again
+from shared.messaging.republish import republish_all
 from shared.patterns import whole
 from shared.persistence.cosmos import AlreadyExists, Container
-from shared.persistence.outbox import tell
+from shared.persistence.outbox import enqueue_event
 from shared.sealing import open_with, seal_for
 from shared.telemetry.log import Log
 
-MOST_ITEMS = 1_000
+MAX_ITEMS = 1_000
 """Items of a kind that a service reads for one person, the newest first: what it can read before its message's lock
 is over."""
 PART = 100_000
 """Characters of sealed text in one event: an event may have 256 KB."""
-MOST_PARTS = 5
+MAX_PARTS = 5
 """Parts of one service's answer: half a megabyte, of the two that a batch may have, is some 4 MB of JSON, and costs
 2,000 request units; more at once would hold up the shop's own writes."""
-LARGEST = 16 * 1024 * 1024
+MAX_AMOUNT = 16 * 1024 * 1024
 """Bytes of JSON of one answer: nothing larger is taken apart."""
 
 Name = Annotated[str, msgspec.Meta(pattern=whole("[a-z]{1,40}"))]
@@ -56,15 +56,15 @@ async def answer(
     try:
         told: list[EventData] = [*parts_of(asked, held, container.database), *also]
         key = asked.export_id
-        await container.batch(key, [tell(container, key, data, version=_version(data)) for data in told])
+        await container.batch(key, [enqueue_event(container, key, data, version=_version(data)) for data in told])
     except AlreadyExists:
-        await tell_all_again(container, asked.export_id)
+        await republish_all(container, asked.export_id)
 
 
 def parts_of(asked: ExportStarted | ExportListed, held: Held, service: str) -> list[ExportAnswered]:
     """The events that tell what is held; of what is too much for them the first half, as often as it takes."""
     sealed = seal_for(pack(held), asked.key)
-    while len(sealed) > PART * MOST_PARTS:
+    while len(sealed) > PART * MAX_PARTS:
         held = _less(held)
         sealed = seal_for(pack(held), asked.key)
     if not held.complete:
@@ -79,9 +79,9 @@ def parts_of(asked: ExportStarted | ExportListed, held: Held, service: str) -> l
 
 
 def held(**files: Sequence[Any]) -> Held:
-    """What was read of each kind, the newest first: one more than `MOST_ITEMS` says that there is more."""
-    kept = {name: list(items[:MOST_ITEMS]) for name, items in files.items()}
-    return Held(kept, complete=all(len(items) <= MOST_ITEMS for items in files.values()))
+    """What was read of each kind, the newest first: one more than `MAX_ITEMS` says that there is more."""
+    kept = {name: list(items[:MAX_ITEMS]) for name, items in files.items()}
+    return Held(kept, complete=all(len(items) <= MAX_ITEMS for items in files.values()))
 
 
 def pack(held: Held) -> bytes:
@@ -89,10 +89,10 @@ def pack(held: Held) -> bytes:
 
 
 def unpack(packed: bytes) -> Held:
-    """What was packed. Raises Unreadable, also for what would be larger than `LARGEST`."""
+    """What was packed. Raises Unreadable, also for what would be larger than `MAX_AMOUNT`."""
     try:
         unpacking = zlib.decompressobj()
-        text = unpacking.decompress(packed, LARGEST)
+        text = unpacking.decompress(packed, MAX_AMOUNT)
         if unpacking.unconsumed_tail or not unpacking.eof:
             raise Unreadable("it is larger than an answer may be, or a part of it is missing")
         return msgspec.json.decode(text, type=Held)

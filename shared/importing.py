@@ -11,7 +11,7 @@ from pathlib import Path
 
 
 @contextmanager
-def lasting() -> Iterator[None]:
+def gc_paused() -> Iterator[None]:
     """What is imported inside stays until the process ends, so the garbage collector need not look for what does not.
 
     It would go through all modules again and again while they are imported, a tenth of the cold start, and then

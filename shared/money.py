@@ -21,7 +21,7 @@ TWO_DECIMALS = frozenset(
 )
 
 
-LARGEST = 99_999_999
+MAX_AMOUNT = 99_999_999
 """Minor units: eight digits are the most that one card payment can carry."""
 
 
@@ -32,7 +32,7 @@ class CurrencyMismatch(ValueError):
 class Money(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """An amount in minor units (pence, cents, yen) of `currency` (ISO 4217, upper case)."""
 
-    amount: Annotated[int, msgspec.Meta(ge=0, le=LARGEST)]
+    amount: Annotated[int, msgspec.Meta(ge=0, le=MAX_AMOUNT)]
     currency: Annotated[str, msgspec.Meta(pattern=whole("[A-Z]{3}"))]
 
     def __add__(self, other: Money) -> Money:
@@ -66,8 +66,10 @@ def parse(text: str, currency: str) -> Money:
         scaled = Decimal(text).scaleb(digits)
     except InvalidOperation as exc:
         raise ValueError(f"{text!r} is not an amount of money") from exc
-    if not scaled.is_finite() or not 0 <= scaled <= LARGEST or scaled != scaled.to_integral_value():
-        raise ValueError(f"{text!r} is not a whole, non-negative number of minor units of {currency}, up to {LARGEST}")
+    if not scaled.is_finite() or not 0 <= scaled <= MAX_AMOUNT or scaled != scaled.to_integral_value():
+        raise ValueError(
+            f"{text!r} is not a whole, non-negative number of minor units of {currency}, up to {MAX_AMOUNT}"
+        )
     return Money(int(scaled), currency)
 
 

@@ -31,7 +31,7 @@ ENDED = frozenset({"Completed", "Failed", "Terminated"})
 
 DurableHandler = Callable[[Event, Any, df.DurableOrchestrationClient], Awaitable[None]]
 
-LONGEST_TIMER = timedelta(days=2)
+MAX_TIMER = timedelta(days=2)
 """The extension cuts a timer of more than three days into slices, and azure-functions-durable 1.7 then cancels the
 outer one alone (its issue 573): the instance would stay alive until the inner one fires. No timer here is so long."""
 
@@ -43,7 +43,7 @@ def timer_towards(context: df.DurableOrchestrationContext, moment: datetime) -> 
     """
     if moment.tzinfo is None:
         raise ValueError(f"the moment {moment.isoformat()} has no UTC offset")
-    return context.create_timer(min(moment.astimezone(UTC), current(context) + LONGEST_TIMER))
+    return context.create_timer(min(moment.astimezone(UTC), current(context) + MAX_TIMER))
 
 
 def is_due(context: df.DurableOrchestrationContext, moment: datetime) -> bool:

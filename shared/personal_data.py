@@ -5,9 +5,9 @@ from __future__ import annotations
 from shared.contracts.accounts import ErasureStarted
 from shared.contracts.personal_data import ErasureAnswered, Kept
 from shared.declaration import Service
-from shared.messaging.again import tell_again
+from shared.messaging.republish import republish_last
 from shared.persistence.cosmos import AlreadyExists, Container
-from shared.persistence.outbox import tell
+from shared.persistence.outbox import enqueue_event
 
 
 async def answer(service: Service, container: Container, started: ErasureStarted) -> None:
@@ -15,13 +15,13 @@ async def answer(service: Service, container: Container, started: ErasureStarted
 
     Raises Transient.
     """
-    told = ErasureAnswered(
+    event = ErasureAnswered(
         erasure_id=started.erasure_id, account_id=started.account_id, erased=erased(service), kept=kept(service)
     )
     try:
-        await container.batch(started.erasure_id, [tell(container, started.erasure_id, told, version=1)])
+        await container.batch(started.erasure_id, [enqueue_event(container, started.erasure_id, event, version=1)])
     except AlreadyExists:
-        await tell_again(container, started.erasure_id)
+        await republish_last(container, started.erasure_id)
 
 
 def erased(service: Service) -> list[str]:

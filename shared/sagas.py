@@ -28,7 +28,7 @@ from shared.patterns import Timestamp
 from shared.persistence.cosmos import AlreadyExists, Container, Document
 from shared.telemetry.log import Log
 from shared.web.body import Because
-from shared.web.endpoint import EACH, Answer, Call, endpoint
+from shared.web.endpoint import EACH, Request, Response, endpoint
 from shared.web.operation import Parameter, PathParameter
 from shared.web.paging import CURSOR, LIMIT, Page, read_limit
 
@@ -109,11 +109,11 @@ def sagas(bp: Any, service: Service, kinds: Sequence[Saga]) -> None:
         query=(KIND, STATUS, MIN_AGE, LIMIT, CURSOR),
         durable=True,
     )
-    async def list_sagas(call: Call[Any]) -> Answer:
+    async def list_sagas(request: Request[Any]) -> Response:
         """List the open sagas of a service, kind by kind; those first that have waited for the longest time."""
-        query = call.query
+        query = request.query
         asked = (query.get(KIND.name), query.get(STATUS.name), read_age(query))
-        return Answer(await book.page(call.client, *asked, query.get("cursor"), read_limit(query)))
+        return Response(await book.page(request.client, *asked, query.get("cursor"), read_limit(query)))
 
     @endpoint(
         bp,
@@ -127,9 +127,9 @@ def sagas(bp: Any, service: Service, kinds: Sequence[Saga]) -> None:
         problems=(404,),
         durable=True,
     )
-    async def get_saga(call: Call[Any]) -> Answer:
+    async def get_saga(request: Request[Any]) -> Response:
         """Read one saga and what it waits for; one that is over, too."""
-        return Answer(await book.read(call.client, call.path(SAGA)))
+        return Response(await book.read(request.client, request.path(SAGA)))
 
     @endpoint(
         bp,
@@ -145,13 +145,13 @@ def sagas(bp: Any, service: Service, kinds: Sequence[Saga]) -> None:
         problems=(404, 409),
         durable=True,
     )
-    async def resume_saga(call: Call[Because]) -> Answer:
+    async def resume_saga(request: Request[Because]) -> Response:
         """Resume a saga: it looks at what is stored and goes on from there.
 
         One that was suspended goes on, one that has failed, was terminated or is gone begins anew. Harmless for one
         that is well. One that is over is a 409.
         """
-        return Answer(await book.resume(call.client, call.path(SAGA), call.body.why), 202)
+        return Response(await book.resume(request.client, request.path(SAGA), request.body.why), 202)
 
     @endpoint(
         bp,
@@ -167,12 +167,12 @@ def sagas(bp: Any, service: Service, kinds: Sequence[Saga]) -> None:
         problems=(404, 409),
         durable=True,
     )
-    async def end_saga(call: Call[Because]) -> Answer:
+    async def end_saga(request: Request[Because]) -> Response:
         """End a saga by its own way to give up, so that nothing stays held.
 
         One that is over is a 409, and so is one that may not end like this: what came back is owed, for example.
         """
-        return Answer(await book.end(call.client, call.path(SAGA), call.body.why), 202)
+        return Response(await book.end(request.client, request.path(SAGA), request.body.why), 202)
 
 
 class Book:

@@ -17,7 +17,7 @@ SEVERAL = 4
 """Physical ranges that a container has in tests of more than one: two can hide a mistake in their order."""
 RANGES = int(os.environ.get("COSMOS_RANGES") or 1)
 """Physical ranges that a container begins with in tests of the whole system; with more than one, they are split."""
-MOST_SPLITS = 6
+MAX_SPLITS = 6
 """Of each container: so many ranges more are enough to move every key at least once."""
 BETWEEN_SPLITS = 0.2
 """Seconds."""
@@ -46,7 +46,7 @@ def splitting(address: str, containers: Collection[Name]) -> Iterator[list[Name]
 
 
 def _split_all(address: str, containers: Collection[Name], over: threading.Event, done: list[Name]) -> None:
-    for name in chain.from_iterable(repeat(containers, MOST_SPLITS)):
+    for name in chain.from_iterable(repeat(containers, MAX_SPLITS)):
         if over.is_set() and set(done) >= set(containers):
             return
         if _split(address, name):

@@ -8,14 +8,14 @@ from typing import Literal
 from shared.contracts.accounts import Language
 from shared.contracts.personal_data import Kept
 
-MOST_ADDRESSES = 50
+MAX_ADDRESSES = 50
 
 ErasureStatus = Literal["cooling_off", "refused", "withdrawn", "erasing", "erased", "incomplete"]
 ErasureCommand = Literal["refuse", "withdraw", "begin", "finish", "give_up"]
 ExportStatus = Literal["gathering", "ready", "incomplete", "withdrawn"]
 ExportCommand = Literal["finish", "give_up", "withdraw"]
 
-MOVES: dict[tuple[ErasureStatus, ErasureCommand], ErasureStatus] = {
+TRANSITIONS: dict[tuple[ErasureStatus, ErasureCommand], ErasureStatus] = {
     ("cooling_off", "refuse"): "refused",
     ("cooling_off", "withdraw"): "withdrawn",
     ("cooling_off", "begin"): "erasing",
@@ -86,7 +86,7 @@ class Account:
     export_id: str = ""
 
 
-class IllegalMove(ValueError):
+class IllegalTransition(ValueError):
     """The status of the erasure, or of the export, does not allow the move."""
 
 
@@ -126,11 +126,11 @@ class Erasure:
     orders: tuple[str, ...] = ()
 
 
-def move(erasure: Erasure, command: ErasureCommand, at: str) -> Erasure:
-    """The erasure after `command`. Raises IllegalMove with id, from and command."""
-    status = MOVES.get((erasure.status, command))
+def transition(erasure: Erasure, command: ErasureCommand, at: str) -> Erasure:
+    """The erasure after `command`. Raises IllegalTransition with id, from and command."""
+    status = TRANSITIONS.get((erasure.status, command))
     if status is None:
-        raise IllegalMove(f"erasure {erasure.id} is {erasure.status}; it cannot be asked to {command}")
+        raise IllegalTransition(f"erasure {erasure.id} is {erasure.status}; it cannot be asked to {command}")
     return replace(erasure, status=status, updated_at=at, version=erasure.version + 1)
 
 
@@ -153,23 +153,23 @@ class Export:
 
 
 def export_move(export: Export, command: ExportCommand, at: str) -> Export:
-    """The export after `command`; one that is withdrawn cannot be read any more. Raises IllegalMove."""
+    """The export after `command`; one that is withdrawn cannot be read any more. Raises IllegalTransition."""
     status = EXPORT_MOVES.get((export.status, command))
     if status is None:
-        raise IllegalMove(f"export {export.id} is {export.status}; it cannot be asked to {command}")
+        raise IllegalTransition(f"export {export.id} is {export.status}; it cannot be asked to {command}")
     key = "" if status == "withdrawn" else export.key
     return replace(export, status=status, key=key, updated_at=at, version=export.version + 1)
 
 
 def gathered(export: Export, silent: tuple[str, ...], at: str, expires_at: str) -> Export:
-    """The export that can be downloaded, although those were silent. Raises IllegalMove."""
+    """The export that can be downloaded, although those were silent. Raises IllegalTransition."""
     after = export_move(export, "give_up" if silent else "finish", at)
     return replace(after, silent=silent, expires_at=expires_at)
 
 
 def dropped(erasure: Erasure, command: ErasureCommand, at: str, orders: tuple[str, ...] = ()) -> Erasure:
-    """The erasure that does not happen, because of those orders or at its owner's wish. Raises IllegalMove."""
-    return replace(move(erasure, command, at), orders=orders)
+    """The erasure that does not happen, because of those orders or at its owner's wish. Raises IllegalTransition."""
+    return replace(transition(erasure, command, at), orders=orders)
 
 
 def certified(erasure: Erasure, certificate: Certificate) -> Erasure:
@@ -218,8 +218,8 @@ def with_address(account: Account, address: SavedAddress) -> Account:
     """The account with one address more; the same account where it has one of that id. Raises AddressBookFull."""
     if any(known.id == address.id for known in account.addresses):
         return account
-    if len(account.addresses) >= MOST_ADDRESSES:
-        raise AddressBookFull(f"an account keeps at most {MOST_ADDRESSES} addresses; remove one first")
+    if len(account.addresses) >= MAX_ADDRESSES:
+        raise AddressBookFull(f"an account keeps at most {MAX_ADDRESSES} addresses; remove one first")
     return _next(replace(account, addresses=(*account.addresses, address)))
 
 

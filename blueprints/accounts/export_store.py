@@ -16,13 +16,13 @@ from blueprints.accounts.store import ACCOUNTS, written
 from shared.acting import record_act
 from shared.contracts.event import EventData
 from shared.contracts.personal_data import ExportAnswered
-from shared.persistence.cosmos import AlreadyExists, Container, Document, Missing, Operation, create, replace
+from shared.persistence.cosmos import AlreadyExists, Container, Document, ItemNotFound, Operation, create, replace
 from shared.persistence.documents import document_of, read_as
-from shared.persistence.outbox import tell
+from shared.persistence.outbox import enqueue_event
 
 EXPORTS = Container.of(SERVICE, "exports")
 
-LONGEST = 30 * 24 * 3600
+MAX_LIFE = 30 * 24 * 3600
 """Seconds that an export which does not come to its end is kept, with what was told for it: its owner may then ask
 anew."""
 
@@ -43,38 +43,38 @@ async def get(account_id: str, export_id: str) -> tuple[Export, str] | None:
     return None if document is None else (read_as(ACCOUNTS, document, Export), document["_etag"])
 
 
-async def add(account: Account, etag: str | None, export: Export, told: EventData) -> None:
+async def add(account: Account, etag: str | None, export: Export, event: EventData) -> None:
     """Write a new export, the account that points to it, and the event that asks the services.
 
-    `etag`: that of the account, `None` for a new one. Raises Changed, Missing or AlreadyExists where someone else was
-    faster.
+    `etag`: that of the account, `None` for a new one. Raises ConditionFailed, ItemNotFound or AlreadyExists where
+    someone else was faster.
     """
-    writes = [written(account, etag), create(_document(export, LONGEST)), _tell(export, told, 1)]
+    writes = [written(account, etag), create(_document(export, MAX_LIFE)), _tell(export, event, 1)]
     await ACCOUNTS.batch(account.id, writes)
 
 
-async def end(export: Export, etag: str, keep_seconds: int, told: EventData | None) -> None:
+async def end(export: Export, etag: str, keep_seconds: int, event: EventData | None) -> None:
     """Write that an export is over, for so long, and the event that tells of it, if any.
 
-    Where an operator ends it, that is recorded. Raises Changed or Missing.
+    Where an operator ends it, that is recorded. Raises ConditionFailed or ItemNotFound.
     """
     outbox: list[Operation] = []
-    if told is not None:
+    if event is not None:
         act = record_act(ACCOUNTS, export.account_id, export.id, {"status": "gathering"}, {"status": export.status})
-        outbox = [_tell(export, told, export.version), *act]
+        outbox = [_tell(export, event, export.version), *act]
     await ACCOUNTS.batch(export.account_id, [replace(_document(export, keep_seconds), etag), *outbox])
 
 
-async def ask_again(export: Export, told: EventData, number: int) -> None:
+async def republish_overdue(export: Export, event: EventData, number: int) -> None:
     """Put the event that asks the services, for the `number`-th time, into the outbox, unless it is there already."""
     with suppress(AlreadyExists):
-        await ACCOUNTS.batch(export.account_id, [_tell(export, told, number)])
+        await ACCOUNTS.batch(export.account_id, [_tell(export, event, number)])
 
 
-async def record(service: str, export_id: str, told: Sequence[ExportAnswered]) -> None:
+async def record(service: str, export_id: str, event: Sequence[ExportAnswered]) -> None:
     """Keep these parts of what a service told, all or none: what is there already stays, and was told as one."""
-    parts = [Part(service, each.part, each.parts, each.sealed) for each in told]
-    documents = [document_of(part, id=f"{service}:{part.number}", export_id=export_id, ttl=LONGEST) for part in parts]
+    parts = [Part(service, each.part, each.parts, each.sealed) for each in event]
+    documents = [document_of(part, id=f"{service}:{part.number}", export_id=export_id, ttl=MAX_LIFE) for part in parts]
     with suppress(AlreadyExists):
         await EXPORTS.batch(export_id, [create(document) for document in documents])
 
@@ -108,7 +108,7 @@ async def keep_parts(export_id: str, seconds: int) -> None:
     parts = [document["id"] async for document in EXPORTS.query("SELECT c.id FROM c", {}, key=export_id)]
     changes: list[dict[str, Any]] = [{"op": "set", "path": "/ttl", "value": seconds}]
     for part in parts:
-        with suppress(Missing):
+        with suppress(ItemNotFound):
             await EXPORTS.patch(part, export_id, changes)
 
 
@@ -116,5 +116,5 @@ def _document(export: Export, seconds: int) -> Document:
     return document_of(export, kind="export", ttl=seconds)
 
 
-def _tell(export: Export, told: EventData, version: int) -> Operation:
-    return tell(ACCOUNTS, export.account_id, told, version=version, subject=export.id)
+def _tell(export: Export, event: EventData, version: int) -> Operation:
+    return enqueue_event(ACCOUNTS, export.account_id, event, version=version, subject=export.id)

@@ -14,7 +14,7 @@ from blueprints.accounts.gather import EXPORT_ID, ExportView
 from shared.contracts.event import Event
 from shared.contracts.personal_data import ExportAnswered
 from shared.orchestration import activity, reported, wake
-from shared.web.endpoint import Answer, Call, endpoint
+from shared.web.endpoint import Request, Response, endpoint
 from shared.web.operation import PathParameter
 
 bp = df.Blueprint()
@@ -33,14 +33,14 @@ EXPORT = PathParameter("export_id", "The export's id.", EXPORT_ID, "exp_6q3x7k5d
     problems=(409,),
     location=True,
 )
-async def request_export(call: Call[Any]) -> Answer:
+async def request_export(request: Request[Any]) -> Response:
     """Ask for what the shop holds of you.
 
     Every service is asked; once all have answered, usually within a few seconds, it can be downloaded for a day. Asked
     again meanwhile, it is the same export.
     """
-    found = await gather.request(call.caller)
-    return Answer(found, 202, {"Location": f"/v1/me/export/{found.id}"})
+    found = await gather.request(request.caller)
+    return Response(found, 202, {"Location": f"/v1/me/export/{found.id}"})
 
 
 @endpoint(
@@ -53,9 +53,9 @@ async def request_export(call: Call[Any]) -> Answer:
     returns=ExportView,
     problems=(404,),
 )
-async def get_export(call: Call[Any]) -> Answer:
+async def get_export(request: Request[Any]) -> Response:
     """Read how an export stands, and where it can be downloaded."""
-    return Answer(await gather.get(call.caller, call.path(EXPORT)))
+    return Response(await gather.get(request.caller, request.path(EXPORT)))
 
 
 @endpoint(
@@ -69,15 +69,15 @@ async def get_export(call: Call[Any]) -> Answer:
     media_type="application/zip",
     problems=(404, 409),
 )
-async def download_export(call: Call[Any]) -> Answer:
+async def download_export(request: Request[Any]) -> Response:
     """Download what the shop holds of you.
 
     A ZIP with a folder of JSON files for each service, in the shapes of this API, and `export.json`, which says what is
     in it.
     """
-    export_id = call.path(EXPORT)
+    export_id = request.path(EXPORT)
     attached = {"Content-Disposition": f'attachment; filename="{export_id}.zip"'}
-    return Answer(await gather.download(call.caller, export_id), headers=attached)
+    return Response(await gather.download(request.caller, export_id), headers=attached)
 
 
 @endpoint(
@@ -90,12 +90,12 @@ async def download_export(call: Call[Any]) -> Answer:
     returns=ExportView,
     problems=(404,),
 )
-async def withdraw_export(call: Call[Any]) -> Answer:
+async def withdraw_export(request: Request[Any]) -> Response:
     """Do away with an export before its time is over.
 
     Nobody can read it any more. Another may be asked for at once.
     """
-    return Answer(await gather.withdraw(call.caller, call.path(EXPORT)))
+    return Response(await gather.withdraw(request.caller, request.path(EXPORT)))
 
 
 async def told(event: Event, data: ExportAnswered, client: df.DurableOrchestrationClient) -> None:

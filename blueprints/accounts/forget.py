@@ -20,7 +20,7 @@ from shared.contracts.accounts import ErasureDone, ErasureRequested, ErasureStar
 from shared.contracts.event import Event
 from shared.contracts.personal_data import ErasureAnswered, ErasureRefused
 from shared.errors import Conflict, Contention, NotFound
-from shared.persistence.cosmos import AlreadyExists, Changed
+from shared.persistence.cosmos import AlreadyExists, ConditionFailed
 from shared.personal_data import erased, kept
 from shared.settings import settings
 from shared.telemetry.log import Log
@@ -61,17 +61,17 @@ class ErasureView(msgspec.Struct, frozen=True):
 
 async def request(caller: Principal) -> ErasureView:
     """Ask for the caller's erasure. Who asks again gets the one that is under way."""
-    for _ in range(service.TRIES):
+    for _ in range(service.MAX_ATTEMPTS):
         document = await store.get(caller.subject)
         account = service.new(caller) if document is None else store.account_of(document)
         if account.erasure_id:
             return await get(caller, account.erasure_id)
         erasure = _new(caller.subject)
-        told = ErasureRequested(erasure_id=erasure.id, account_id=erasure.account_id, due_at=erasure.due_at)
+        event = ErasureRequested(erasure_id=erasure.id, account_id=erasure.account_id, due_at=erasure.due_at)
         asking = domain.asking(account, erasure.id)
         try:
-            await store.add_erasure(asking, None if document is None else document["_etag"], erasure, told)
-        except (Changed, AlreadyExists):
+            await store.add_erasure(asking, None if document is None else document["_etag"], erasure, event)
+        except (ConditionFailed, AlreadyExists):
             continue
         log.info("erasure.requested", erasure_id=erasure.id)
         return _view(erasure, 0)
@@ -87,8 +87,8 @@ async def get(caller: Principal, erasure_id: str) -> ErasureView:
 async def withdraw(caller: Principal, erasure_id: str) -> ErasureView:
     """Think better of it. Asked again, it has the same answer. Raises Conflict once the erasure has begun."""
     erasure, _ = await _existing(caller.subject, erasure_id)
-    told = ErasureWithdrawn(erasure_id=erasure_id, account_id=erasure.account_id)
-    erasure = await _dropped(caller.subject, erasure_id, "withdraw", told)
+    event = ErasureWithdrawn(erasure_id=erasure_id, account_id=erasure.account_id)
+    erasure = await _dropped(caller.subject, erasure_id, "withdraw", event)
     if erasure.status != "withdrawn":
         raise Conflict(f"the erasure is {erasure.status}; there is nothing to withdraw", code="erasure-begun")
     return _view(erasure, 0)
@@ -107,16 +107,16 @@ async def _dropped(
     orders: tuple[str, ...] = (),
 ) -> Erasure:
     """The erasure as it is once it was asked not to happen: one that has begun goes on."""
-    for _ in range(service.TRIES):
+    for _ in range(service.MAX_ATTEMPTS):
         erasure, etag = await _existing(account_id, erasure_id)
         document = await store.get(account_id)
-        if (erasure.status, command) not in domain.MOVES or document is None:
+        if (erasure.status, command) not in domain.TRANSITIONS or document is None:
             return erasure
         after = domain.dropped(erasure, command, timestamp(), orders)
         account = domain.asking(store.account_of(document), "")
         try:
             await store.drop_erasure(account, document["_etag"], after, etag, told)
-        except Changed:
+        except ConditionFailed:
             continue
         log.info(f"erasure.{after.status}", erasure_id=erasure_id)
         return after
@@ -127,7 +127,7 @@ async def begin(account_id: str, erasure_id: str) -> tuple[domain.ErasureStatus,
     """Begin, unless it was refused or withdrawn; then as `look_up`."""
     erasure, etag = await _existing(account_id, erasure_id)
     if erasure.status == "cooling_off":
-        await store.advance_erasure(domain.move(erasure, "begin", timestamp()), etag)
+        await store.advance_erasure(domain.transition(erasure, "begin", timestamp()), etag)
         log.info("erasure.begun", erasure_id=erasure_id)
     return await look_up(account_id, erasure_id)
 
@@ -137,8 +137,8 @@ async def ask(account_id: str, erasure_id: str, number: int) -> tuple[domain.Era
     erasure, _ = await _existing(account_id, erasure_id)
     status, silent = await look_up(account_id, erasure_id)
     if silent:
-        told = ErasureStarted(erasure_id=erasure_id, account_id=account_id)
-        await store.tell_of_erasure(erasure, told, number)
+        event = ErasureStarted(erasure_id=erasure_id, account_id=account_id)
+        await store.tell_of_erasure(erasure, event, number)
         say = log.error if number > LOUD else log.warning if number > 1 else log.info
         say("erasure.asked", erasure_id=erasure_id, round=number, silent=", ".join(silent))
     return status, silent
@@ -162,10 +162,10 @@ async def finish(account_id: str, erasure_id: str) -> domain.ErasureStatus:
     silent = tuple(name for name in ASKED if name not in {answer.service for answer in answers})
     own = Answered(SERVICE.name, tuple(erased(SERVICE)), tuple(kept(SERVICE)))
     after = domain.certified(
-        domain.move(erasure, "give_up" if silent else "finish", at), Certificate(at, (own, *answers), silent)
+        domain.transition(erasure, "give_up" if silent else "finish", at), Certificate(at, (own, *answers), silent)
     )
-    told = ErasureDone(erasure_id=erasure_id, account_id=account_id, complete=not silent)
-    await store.end(after, etag, told)
+    event = ErasureDone(erasure_id=erasure_id, account_id=account_id, complete=not silent)
+    await store.end(after, etag, event)
     say = log.error if silent else log.info
     say(f"erasure.{after.status}", erasure_id=erasure_id, silent=", ".join(silent))
     return after.status

@@ -25,7 +25,7 @@ from shared.contracts.event import Event
 from shared.contracts.personal_data import ExportAnswered
 from shared.errors import Conflict, Contention, NotFound
 from shared.patterns import Timestamp
-from shared.persistence.cosmos import AlreadyExists, Changed, Missing
+from shared.persistence.cosmos import AlreadyExists, ConditionFailed, ItemNotFound
 from shared.sealing import private_key, public_key
 from shared.settings import settings
 from shared.telemetry.log import Log
@@ -63,7 +63,7 @@ async def request(caller: Principal) -> ExportView:
 
     Raises Conflict once the account is being erased.
     """
-    for _ in range(service.TRIES):
+    for _ in range(service.MAX_ATTEMPTS):
         document = await store.get(caller.subject)
         account = service.new(caller) if document is None else store.account_of(document)
         if (present := await _present(account)) is not None:
@@ -78,7 +78,7 @@ async def request(caller: Principal) -> ExportView:
                 export,
                 _asking(export),
             )
-        except (Changed, Missing, AlreadyExists):
+        except (ConditionFailed, ItemNotFound, AlreadyExists):
             continue
         log.info("export.requested", export_id=export.id)
         return await _view(export)
@@ -93,13 +93,13 @@ async def get(caller: Principal, export_id: str) -> ExportView:
 
 async def withdraw(caller: Principal, export_id: str) -> ExportView:
     """Do away with an export: nobody can read any more what was gathered. Asked again, it has the same answer."""
-    for _ in range(service.TRIES):
+    for _ in range(service.MAX_ATTEMPTS):
         export, etag = await _existing(caller.subject, export_id)
         if export.status != "withdrawn":
             export = domain.export_move(export, "withdraw", timestamp())
             try:
                 await export_store.end(export, etag, _kept_for(), None)
-            except (Changed, Missing):
+            except (ConditionFailed, ItemNotFound):
                 continue
             log.info("export.withdrawn", export_id=export_id)
         await export_store.keep_parts(export_id, 1)
@@ -133,7 +133,7 @@ async def ask(account_id: str, export_id: str, number: int) -> list[str]:
     export = await _gathering(account_id, export_id)
     silent = [] if export is None else await _silent(export_id)
     if silent and export is not None:
-        await export_store.ask_again(export, _asking(export), number)
+        await export_store.republish_overdue(export, _asking(export), number)
         say = log.error if number > forget.LOUD else log.warning if number > 1 else log.info
         say("export.asked", export_id=export_id, round=number, silent=", ".join(silent))
     return silent
@@ -157,8 +157,8 @@ async def finish(account_id: str, export_id: str) -> str:
     keep, now = _kept_for(), utc_now()
     await export_store.keep_parts(export_id, keep)
     after = domain.gathered(export, silent, timestamp(now), timestamp(now + timedelta(seconds=keep)))
-    told = ExportReady(export_id=export_id, account_id=account_id, expires_at=after.expires_at, complete=not silent)
-    await export_store.end(after, etag, keep, told)
+    event = ExportReady(export_id=export_id, account_id=account_id, expires_at=after.expires_at, complete=not silent)
+    await export_store.end(after, etag, keep, event)
     say = log.error if silent else log.info
     say(f"export.{after.status}", export_id=export_id, silent=", ".join(silent))
     return after.status
@@ -251,12 +251,12 @@ def _zipped(export: Export, held: dict[str, data_export.Held]) -> bytes:
         "account_id": export.account_id,
         "made_at": export.updated_at,
         "services": {
-            name: {"files": sorted(told.files), "complete": told.complete} for name, told in sorted(held.items())
+            name: {"files": sorted(event.files), "complete": event.complete} for name, event in sorted(held.items())
         },
         "silent": list(export.silent),
     }
     files = {"export.json": contents} | {
-        f"{name}/{file}.json": items for name, told in sorted(held.items()) for file, items in told.files.items()
+        f"{name}/{file}.json": items for name, event in sorted(held.items()) for file, items in event.files.items()
     }
     written = io.BytesIO()
     with zipfile.ZipFile(written, "w", zipfile.ZIP_DEFLATED) as archive:

@@ -16,18 +16,18 @@ from shared.clock import timestamp
 from shared.contracts.accounts import AccountChanged, Language
 from shared.errors import Contention, NotFound, PreconditionFailed, Unprocessable
 from shared.patterns import Timestamp, whole
-from shared.persistence.cosmos import AlreadyExists, Changed, Document
+from shared.persistence.cosmos import AlreadyExists, ConditionFailed, Document
 from shared.sealing import seal
 from shared.settings import CONTACT_KEY, settings
 from shared.telemetry.log import Log
 from shared.web.address import AddressIn, Text
-from shared.web.auth import LONGEST_EMAIL, Principal
+from shared.web.auth import MAX_EMAIL, Principal
 from shared.web.body import fingerprint
 from shared.web.paging import Page
 
 ADDRESS_ID = re.compile(r"adr_[a-z2-7]{26}")
-TRIES = 8
-MOST_FOUND = 20
+MAX_ATTEMPTS = 8
+MAX_FOUND = 20
 """Accounts with one e-mail address: an issuer rarely has two."""
 
 log = Log("accounts")
@@ -50,9 +50,7 @@ class ChangeAccount(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class FindAccounts(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """An e-mail address, in a body: addresses of requests are written into logs."""
 
-    email: Annotated[
-        str, msgspec.Meta(max_length=LONGEST_EMAIL, pattern=whole(r"[^@\x00-\x20\x7f]+@[^@\x00-\x20\x7f]+"))
-    ]
+    email: Annotated[str, msgspec.Meta(max_length=MAX_EMAIL, pattern=whole(r"[^@\x00-\x20\x7f]+@[^@\x00-\x20\x7f]+"))]
 
 
 class Consents(msgspec.Struct, frozen=True):
@@ -167,7 +165,7 @@ async def remove_address(caller: Principal, address_id: str, etag: str | None) -
 
 async def find(caller: Principal, wanted: FindAccounts) -> Page[AccountView]:
     """The accounts with that e-mail address. For staff."""
-    found = await store.find(wanted.email, MOST_FOUND)
+    found = await store.find(wanted.email, MAX_FOUND)
     log.info("accounts.found", subject=caller.subject, count=len(found))
     return Page(items=[view(account) for account in found], next_cursor=None)
 
@@ -181,7 +179,7 @@ async def _seen(caller: Principal) -> Document:
 
 
 async def _change(caller: Principal, etag: str | None, change: Callable[[Account], Account]) -> Document:
-    for _ in range(TRIES):
+    for _ in range(MAX_ATTEMPTS):
         document = await store.get(caller.subject)
         if etag is not None and (document is None or document["_etag"] != etag):
             raise PreconditionFailed("the account has changed since you read it; read it again")
@@ -191,9 +189,9 @@ async def _change(caller: Principal, etag: str | None, change: Callable[[Account
             return document
         try:
             if document is None:
-                return await store.save(after, None, _told(None, after))
-            return await store.save(after, document["_etag"], _told(before, after))
-        except (Changed, AlreadyExists):
+                return await store.save(after, None, _event_of(None, after))
+            return await store.save(after, document["_etag"], _event_of(before, after))
+        except (ConditionFailed, AlreadyExists):
             continue
     raise Contention("your account keeps changing", retry_after=1)
 
@@ -203,7 +201,7 @@ def new(caller: Principal) -> Account:
     return Account(caller.subject, 1, timestamp(), email=caller.email, name=caller.name)
 
 
-def _told(before: Account | None, after: Account) -> AccountChanged | None:
+def _event_of(before: Account | None, after: Account) -> AccountChanged | None:
     """What the others hear of a change: nothing of an address."""
     said = (after.email, after.language, after.marketing.given)
     if before is not None and said == (before.email, before.language, before.marketing.given):

@@ -17,17 +17,17 @@ from shared.acting import record_act
 from shared.contracts.event import EventData
 from shared.persistence.cosmos import (
     AlreadyExists,
-    Changed,
+    ConditionFailed,
     Container,
     Document,
-    Missing,
+    ItemNotFound,
     Operation,
     create,
     delete,
     replace,
 )
 from shared.persistence.documents import document_of, read_as, readable
-from shared.persistence.outbox import tell
+from shared.persistence.outbox import enqueue_event
 
 ACCOUNTS = Container.of(SERVICE, "accounts")
 ANSWERS = Container.of(SERVICE, "answers")
@@ -36,7 +36,7 @@ ITEM = "account"
 """Id of the account's own item in its partition."""
 ANSWERS_RETENTION = 365 * 24 * 3600
 """Seconds that the answers stay: longer than any erasure takes; the certificate has them."""
-AT_ONCE = 90
+MAX_BATCH = 90
 """Items that one batch deletes, beside what it writes: a batch has 100 operations."""
 _OF_ACCOUNT = "STARTSWITH(c.id, 'outbox:account.') OR STARTSWITH(c.id, 'parked:account.')"
 
@@ -50,13 +50,13 @@ def account_of(document: Mapping[str, Any]) -> Account:
     return read_as(ACCOUNTS, {**document, "id": document.get("account_id")}, Account)
 
 
-async def save(account: Account, etag: str | None, told: EventData | None) -> Document:
+async def save(account: Account, etag: str | None, event: EventData | None) -> Document:
     """Write a new account (no `etag`) or the next version of the one at `etag`, and the event that tells of it.
 
-    Raises AlreadyExists or Changed where someone else was faster.
+    Raises AlreadyExists or ConditionFailed where someone else was faster.
     """
     write = written(account, etag)
-    outbox = [] if told is None else [tell(ACCOUNTS, account.id, told, version=account.version)]
+    outbox = [] if event is None else [enqueue_event(ACCOUNTS, account.id, event, version=account.version)]
     [saved, *_] = await ACCOUNTS.batch(account.id, [write, *outbox])
     return saved
 
@@ -92,53 +92,57 @@ async def erasures(account_id: str) -> list[Erasure]:
     return sorted(readable(ACCOUNTS, found, Erasure), key=lambda each: (each.requested_at, each.id), reverse=True)
 
 
-async def add_erasure(account: Account, etag: str | None, erasure: Erasure, told: EventData) -> None:
+async def add_erasure(account: Account, etag: str | None, erasure: Erasure, event: EventData) -> None:
     """Write a new erasure, the account that points to it, and the event that tells of it.
 
-    `etag`: that of the account, `None` for a new one. Raises Changed or AlreadyExists where someone else was faster.
+    `etag`: that of the account, `None` for a new one. Raises ConditionFailed or AlreadyExists where someone else
+    was faster.
     """
     await ACCOUNTS.batch(
-        account.id, [written(account, etag), create(_document(erasure)), _tell(erasure, told, erasure.version)]
+        account.id, [written(account, etag), create(_document(erasure)), _tell(erasure, event, erasure.version)]
     )
 
 
-async def drop_erasure(account: Account, etag: str, erasure: Erasure, its_etag: str, told: EventData | None) -> None:
-    """Write an erasure that does not happen, the account that points to none, and the event, if any. Raises Changed."""
-    outbox = [] if told is None else [_tell(erasure, told, erasure.version)]
+async def drop_erasure(account: Account, etag: str, erasure: Erasure, its_etag: str, event: EventData | None) -> None:
+    """Write an erasure that does not happen, the account that points to none, and the event, if any.
+
+    Raises ConditionFailed.
+    """
+    outbox = [] if event is None else [_tell(erasure, event, erasure.version)]
     writes = [written(account, etag), replace(_document(erasure), its_etag), *outbox]
     await ACCOUNTS.batch(account.id, writes)
 
 
 async def advance_erasure(erasure: Erasure, etag: str) -> None:
-    """Write one move of an erasure, of which no event tells. Raises Changed."""
+    """Write one move of an erasure, of which no event tells. Raises ConditionFailed."""
     await ACCOUNTS.batch(erasure.account_id, [replace(_document(erasure), etag)])
 
 
-async def tell_of_erasure(erasure: Erasure, told: EventData, version: int) -> None:
+async def tell_of_erasure(erasure: Erasure, event: EventData, version: int) -> None:
     """Put an event of the erasure into the outbox, unless it is there already."""
     with suppress(AlreadyExists):
-        await ACCOUNTS.batch(erasure.account_id, [_tell(erasure, told, version)])
+        await ACCOUNTS.batch(erasure.account_id, [_tell(erasure, event, version)])
 
 
-async def end(erasure: Erasure, etag: str, told: EventData) -> None:
+async def end(erasure: Erasure, etag: str, event: EventData) -> None:
     """Write that an erasure is over, and delete the account with everything that it told of itself, in one batch.
 
-    Raises Changed where the erasure or the account has changed meanwhile.
+    Raises ConditionFailed where the erasure or the account has changed meanwhile.
     """
     account_id = erasure.account_id
     account = await get(account_id)  # before what it points to: whatever it is asked from now on changes it
     query = f"SELECT c.id FROM c WHERE c.kind = 'export' OR {_OF_ACCOUNT}"  # noqa: S608 - fixed text
     gone = [item["id"] async for item in ACCOUNTS.query(query, {}, key=account_id)]
-    for first in range(AT_ONCE, len(gone), AT_ONCE):
-        await ACCOUNTS.batch(account_id, [delete(item_id) for item_id in gone[first : first + AT_ONCE]])
+    for first in range(MAX_BATCH, len(gone), MAX_BATCH):
+        await ACCOUNTS.batch(account_id, [delete(item_id) for item_id in gone[first : first + MAX_BATCH]])
     act = record_act(ACCOUNTS, account_id, erasure.id, {"status": "erasing"}, {"status": erasure.status})
-    writes = [replace(_document(erasure), etag), _tell(erasure, told, erasure.version), *act]
-    writes += [delete(item_id) for item_id in gone[:AT_ONCE]]
+    writes = [replace(_document(erasure), etag), _tell(erasure, event, erasure.version), *act]
+    writes += [delete(item_id) for item_id in gone[:MAX_BATCH]]
     writes += [] if account is None else [delete(ITEM, account["_etag"])]
     try:
         await ACCOUNTS.batch(account_id, writes)
-    except Missing as exc:
-        raise Changed("an item that was to be deleted is gone already") from exc
+    except ItemNotFound as exc:
+        raise ConditionFailed("an item that was to be deleted is gone already") from exc
 
 
 async def record(erasure_id: str, answered: Answered) -> None:
@@ -158,5 +162,5 @@ def _document(erasure: Erasure) -> Document:
     return document_of(erasure, kind="erasure")
 
 
-def _tell(erasure: Erasure, told: EventData, version: int) -> Operation:
-    return tell(ACCOUNTS, erasure.account_id, told, version=version, subject=erasure.id)
+def _tell(erasure: Erasure, event: EventData, version: int) -> Operation:
+    return enqueue_event(ACCOUNTS, erasure.account_id, event, version=version, subject=erasure.id)

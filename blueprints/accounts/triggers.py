@@ -27,7 +27,7 @@ from shared.orchestration import activity, durable_subscription, reported, wake
 from shared.persistence.feed import as_written
 from shared.sagas import sagas
 from shared.web.address import AddressIn
-from shared.web.endpoint import Answer, Call, endpoint
+from shared.web.endpoint import Request, Response, endpoint
 from shared.web.operation import PathParameter
 from shared.web.paging import Page
 
@@ -39,13 +39,13 @@ ADDRESS = PathParameter("address_id", "The address's id.", ADDRESS_ID, "adr_5m2q
 
 
 @endpoint(bp, SERVICE, "me_get", "GET /me", scope="accounts.read", returns=AccountView, etag=True)
-async def get(call: Call[Any]) -> Answer:
+async def get(request: Request[Any]) -> Response:
     """Read your account.
 
     It is made when you first come. Your e-mail address is the one that the issuer of your token knows.
     """
-    account, etag = await service.me(call.caller)
-    return Answer(account, headers={"ETag": etag})
+    account, etag = await service.me(request.caller)
+    return Response(account, headers={"ETag": etag})
 
 
 @endpoint(
@@ -59,22 +59,22 @@ async def get(call: Call[Any]) -> Answer:
     etag=True,
     if_match=True,
 )
-async def change(call: Call[ChangeAccount]) -> Answer:
+async def change(request: Request[ChangeAccount]) -> Response:
     """Change your name, your language or what you agree to.
 
     What is left out stays as it is.
     """
-    account, etag = await service.change(call.caller, call.body, call.if_match)
-    return Answer(account, headers={"ETag": etag})
+    account, etag = await service.change(request.caller, request.body, request.if_match)
+    return Response(account, headers={"ETag": etag})
 
 
 @endpoint(
     bp, SERVICE, "addresses_list", "GET /me/addresses", scope="accounts.read", returns=Page[AddressView], etag=True
 )
-async def list_addresses(call: Call[Any]) -> Answer:
+async def list_addresses(request: Request[Any]) -> Response:
     """List your addresses."""
-    page, etag = await service.addresses(call.caller)
-    return Answer(page, headers={"ETag": etag})
+    page, etag = await service.addresses(request.caller)
+    return Response(page, headers={"ETag": etag})
 
 
 @endpoint(
@@ -91,10 +91,10 @@ async def list_addresses(call: Call[Any]) -> Answer:
     etag=True,
     location=True,
 )
-async def add_address(call: Call[AddressIn]) -> Answer:
+async def add_address(request: Request[AddressIn]) -> Response:
     """Keep another address."""
-    address, etag = await service.add_address(call.caller, call.idempotency_key, call.body)
-    return Answer(address, 201, {"Location": f"/v1/me/addresses/{address.id}", "ETag": etag})
+    address, etag = await service.add_address(request.caller, request.idempotency_key, request.body)
+    return Response(address, 201, {"Location": f"/v1/me/addresses/{address.id}", "ETag": etag})
 
 
 @endpoint(
@@ -108,10 +108,10 @@ async def add_address(call: Call[AddressIn]) -> Answer:
     problems=(404,),
     etag=True,
 )
-async def get_address(call: Call[Any]) -> Answer:
+async def get_address(request: Request[Any]) -> Response:
     """Read one of your addresses."""
-    address, etag = await service.address(call.caller, call.path(ADDRESS))
-    return Answer(address, headers={"ETag": etag})
+    address, etag = await service.address(request.caller, request.path(ADDRESS))
+    return Response(address, headers={"ETag": etag})
 
 
 @endpoint(
@@ -127,13 +127,13 @@ async def get_address(call: Call[Any]) -> Answer:
     etag=True,
     if_match=True,
 )
-async def change_address(call: Call[AddressIn]) -> Answer:
+async def change_address(request: Request[AddressIn]) -> Response:
     """Change one of your addresses.
 
     Orders that were sent there keep what they were sent to.
     """
-    address, etag = await service.change_address(call.caller, call.path(ADDRESS), call.body, call.if_match)
-    return Answer(address, headers={"ETag": etag})
+    address, etag = await service.change_address(request.caller, request.path(ADDRESS), request.body, request.if_match)
+    return Response(address, headers={"ETag": etag})
 
 
 @endpoint(
@@ -148,13 +148,13 @@ async def change_address(call: Call[AddressIn]) -> Answer:
     etag=True,
     if_match=True,
 )
-async def remove_address(call: Call[Any]) -> Answer:
+async def remove_address(request: Request[Any]) -> Response:
     """Remove one of your addresses.
 
     The answer has those that are left, also where it was removed before.
     """
-    page, etag = await service.remove_address(call.caller, call.path(ADDRESS), call.if_match)
-    return Answer(page, headers={"ETag": etag})
+    page, etag = await service.remove_address(request.caller, request.path(ADDRESS), request.if_match)
+    return Response(page, headers={"ETag": etag})
 
 
 @endpoint(
@@ -166,12 +166,12 @@ async def remove_address(call: Call[Any]) -> Answer:
     body=FindAccounts,
     returns=Page[AccountView],
 )
-async def find(call: Call[FindAccounts]) -> Answer:
+async def find(request: Request[FindAccounts]) -> Response:
     """Find the accounts with an e-mail address.
 
     Upper and lower case are the same. The address is in the body, because addresses of requests are written into logs.
     """
-    return Answer(await service.find(call.caller, call.body))
+    return Response(await service.find(request.caller, request.body))
 
 
 @endpoint(
@@ -184,15 +184,15 @@ async def find(call: Call[FindAccounts]) -> Answer:
     status=202,
     location=True,
 )
-async def request_erasure(call: Call[Any]) -> Answer:
+async def request_erasure(request: Request[Any]) -> Response:
     """Ask to be forgotten.
 
     It is `refused` a moment later where an order is open: `orders` says which. After a time to think better of it every
     service erases what it holds of you; `result` then says what was erased, what is kept and why. Asked again while it
     is under way, it is the same erasure.
     """
-    found = await forget.request(call.caller)
-    return Answer(found, 202, {"Location": f"/v1/me/erasure/{found.id}"})
+    found = await forget.request(request.caller)
+    return Response(found, 202, {"Location": f"/v1/me/erasure/{found.id}"})
 
 
 @endpoint(
@@ -205,9 +205,9 @@ async def request_erasure(call: Call[Any]) -> Answer:
     returns=ErasureView,
     problems=(404,),
 )
-async def get_erasure(call: Call[Any]) -> Answer:
+async def get_erasure(request: Request[Any]) -> Response:
     """Read how an erasure stands."""
-    return Answer(await forget.get(call.caller, call.path(ERASURE)))
+    return Response(await forget.get(request.caller, request.path(ERASURE)))
 
 
 @endpoint(
@@ -220,9 +220,9 @@ async def get_erasure(call: Call[Any]) -> Answer:
     returns=ErasureView,
     problems=(404, 409),
 )
-async def withdraw_erasure(call: Call[Any]) -> Answer:
+async def withdraw_erasure(request: Request[Any]) -> Response:
     """Think better of an erasure that has not begun."""
-    return Answer(await forget.withdraw(call.caller, call.path(ERASURE)))
+    return Response(await forget.withdraw(request.caller, request.path(ERASURE)))
 
 
 sagas(bp, SERVICE, KINDS)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 
-MOST_LINES = 1_000
-MOST_PIECES = 100_000
+MAX_LINES = 1_000
+MAX_PIECES = 100_000
 """Of one line: as many as a request may ask for."""
-MOST_MERGED = 100
+MAX_MERGED = 100
 """Guest carts that one cart takes in within its life, a week: each leaves its id."""
 
 
@@ -39,8 +39,8 @@ def set_line(cart: Cart, sku: str, quantity: int) -> Cart:
     """The cart with `quantity` pieces of `sku`; the same cart where it has them. Raises CartFull."""
     if cart.lines.get(sku) == quantity:
         return cart
-    if sku not in cart.lines and len(cart.lines) >= MOST_LINES:
-        raise CartFull(f"a cart holds at most {MOST_LINES} lines")
+    if sku not in cart.lines and len(cart.lines) >= MAX_LINES:
+        raise CartFull(f"a cart holds at most {MAX_LINES} lines")
     return replace(cart, version=cart.version + 1, lines={**cart.lines, sku: quantity})
 
 
@@ -66,9 +66,9 @@ def with_guest(cart: Cart, guest: Cart) -> Cart:
         return cart
     lines = dict(cart.lines)
     for sku, quantity in guest.lines.items():
-        lines[sku] = min(MOST_PIECES, lines.get(sku, 0) + quantity)
-    if len(lines) > MOST_LINES:
-        raise CartFull(f"a cart holds at most {MOST_LINES} lines, and the two together have {len(lines)}")
-    if len(cart.merged) >= MOST_MERGED:
-        raise MergedTooOften(f"a cart takes in at most {MOST_MERGED} others")
+        lines[sku] = min(MAX_PIECES, lines.get(sku, 0) + quantity)
+    if len(lines) > MAX_LINES:
+        raise CartFull(f"a cart holds at most {MAX_LINES} lines, and the two together have {len(lines)}")
+    if len(cart.merged) >= MAX_MERGED:
+        raise MergedTooOften(f"a cart takes in at most {MAX_MERGED} others")
     return replace(cart, version=cart.version + 1, lines=lines, merged=(*cart.merged, guest.id))

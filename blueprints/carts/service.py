@@ -18,7 +18,7 @@ from shared.contracts.event import Event
 from shared.contracts.orders import Line
 from shared.errors import Contention, NotFound, PreconditionFailed, Unprocessable
 from shared.patterns import whole
-from shared.persistence.cosmos import AlreadyExists, Changed, Document
+from shared.persistence.cosmos import AlreadyExists, ConditionFailed, Document
 from shared.personal_data import answer
 from shared.telemetry.log import Log
 from shared.web.auth import Principal
@@ -26,7 +26,7 @@ from shared.web.body import Quantity
 
 CART_ID = re.compile(r"crt_[a-z2-7]{26}")
 GUEST_CART_ID = re.compile(r"gst_[a-z2-7]{52}")
-TRIES = 8
+MAX_ATTEMPTS = 8
 
 log = Log("carts")
 
@@ -55,7 +55,7 @@ async def open_cart(caller: Principal, key: str) -> tuple[CartView, str]:
     """A new, empty cart, and its ETag. A repeat under the same Idempotency-Key answers the cart it opened."""
     cart = Cart(_cart_id(caller.subject, key), caller.subject, 1)
     try:
-        document = await store.save(cart, None, _told(cart))
+        document = await store.save(cart, None, _event_of(cart))
     except AlreadyExists:
         document = await _own(caller, cart.id)
     return _view(document)
@@ -118,7 +118,7 @@ async def erase(event: Event, started: ErasureStarted) -> None:
 
 async def export(event: Event, started: ExportStarted) -> None:
     """Tell which carts the customer has."""
-    cart_ids = (await store.ids_of(started.account_id))[: data_export.MOST_ITEMS + 1]
+    cart_ids = (await store.ids_of(started.account_id))[: data_export.MAX_ITEMS + 1]
     found = [await store.get(cart_id) for cart_id in cart_ids]
     carts = [_view(document)[0] for document in found if document is not None]
     await data_export.answer(store.CARTS, started, data_export.held(carts=carts))
@@ -146,7 +146,7 @@ async def _claim(guest_cart_id: str, cart_id: str) -> Cart:
 async def _changed(
     read: Callable[[], Awaitable[Document]], etag: str | None, change: Callable[[Cart], Cart]
 ) -> Document:
-    for _ in range(TRIES):
+    for _ in range(MAX_ATTEMPTS):
         document = await read()
         if etag is not None and document["_etag"] != etag:
             raise PreconditionFailed("the cart has changed since you read it; read it again")
@@ -160,8 +160,8 @@ async def _changed(
         if after is before:
             return document
         try:
-            return await store.save(after, document["_etag"], _told(after) if after.customer_id else None)
-        except Changed:
+            return await store.save(after, document["_etag"], _event_of(after) if after.customer_id else None)
+        except ConditionFailed:
             continue
     raise Contention("the cart keeps changing", retry_after=1)
 
@@ -199,7 +199,7 @@ def _lines(cart: Cart) -> list[Line]:
     return [Line(sku, quantity) for sku, quantity in cart.lines.items()]
 
 
-def _told(cart: Cart) -> CartChanged:
+def _event_of(cart: Cart) -> CartChanged:
     return CartChanged(cart_id=cart.id, customer_id=cart.customer_id, lines=_lines(cart))
 
 

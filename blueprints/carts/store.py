@@ -10,7 +10,7 @@ from blueprints.carts.domain import Cart
 from shared.contracts.event import EventData
 from shared.persistence.cosmos import Container, Document, create, replace
 from shared.persistence.documents import document_of, read_as
-from shared.persistence.outbox import tell
+from shared.persistence.outbox import enqueue_event
 
 CARTS = Container.of(SERVICE, "carts")
 
@@ -26,15 +26,15 @@ def cart_of(document: Mapping[str, Any]) -> Cart:
     return read_as(CARTS, document, Cart)
 
 
-async def save(cart: Cart, etag: str | None, told: EventData | None) -> Document:
+async def save(cart: Cart, etag: str | None, event: EventData | None) -> Document:
     """Write a new cart (no `etag`) or the next version of the one at `etag`, and the event that tells of it, if any.
 
-    Raises AlreadyExists or Changed where someone else was faster.
+    Raises AlreadyExists or ConditionFailed where someone else was faster.
     """
     kind = "cart" if cart.customer_id else "guest"
     document = document_of(cart, cart_id=cart.id, kind=kind, ttl=RETENTION)
     write = create(document) if etag is None else replace(document, etag)
-    outbox = [] if told is None else [tell(CARTS, cart.id, told, version=cart.version)]
+    outbox = [] if event is None else [enqueue_event(CARTS, cart.id, event, version=cart.version)]
     written = await CARTS.batch(cart.id, [write, *outbox])
     return written[0]
 

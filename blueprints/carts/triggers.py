@@ -14,7 +14,7 @@ from shared.messaging.relay import relay
 from shared.messaging.triggers import change_feed, subscription
 from shared.persistence.feed import as_written
 from shared.web.body import PRODUCT
-from shared.web.endpoint import Answer, Call, endpoint
+from shared.web.endpoint import Request, Response, endpoint
 from shared.web.operation import PathParameter
 
 bp = func.Blueprint()
@@ -45,10 +45,10 @@ GUEST_CART = PathParameter(
     etag=True,
     location=True,
 )
-async def open_cart(call: Call[Any]) -> Answer:
+async def open_cart(request: Request[Any]) -> Response:
     """Open an empty cart."""
-    cart, etag = await service.open_cart(call.caller, call.idempotency_key)
-    return Answer(cart, 201, {"Location": f"/v1/carts/{cart.id}", "ETag": etag})
+    cart, etag = await service.open_cart(request.caller, request.idempotency_key)
+    return Response(cart, 201, {"Location": f"/v1/carts/{cart.id}", "ETag": etag})
 
 
 @endpoint(
@@ -62,10 +62,10 @@ async def open_cart(call: Call[Any]) -> Answer:
     problems=(404,),
     etag=True,
 )
-async def get(call: Call[Any]) -> Answer:
+async def get(request: Request[Any]) -> Response:
     """Read a cart."""
-    cart, etag = await service.get(call.caller, call.path(CART))
-    return Answer(cart, headers={"ETag": etag})
+    cart, etag = await service.get(request.caller, request.path(CART))
+    return Response(cart, headers={"ETag": etag})
 
 
 @endpoint(
@@ -82,12 +82,12 @@ async def get(call: Call[Any]) -> Answer:
     etag=True,
     if_match=True,
 )
-async def set_line(call: Call[SetLine]) -> Answer:
+async def set_line(request: Request[SetLine]) -> Response:
     """Have so many pieces of a product in the cart."""
     cart, etag = await service.set_line(
-        call.caller, call.path(CART), call.path(PRODUCT), call.body.quantity, call.if_match
+        request.caller, request.path(CART), request.path(PRODUCT), request.body.quantity, request.if_match
     )
-    return Answer(cart, headers={"ETag": etag})
+    return Response(cart, headers={"ETag": etag})
 
 
 @endpoint(
@@ -103,10 +103,10 @@ async def set_line(call: Call[SetLine]) -> Answer:
     etag=True,
     if_match=True,
 )
-async def remove_line(call: Call[Any]) -> Answer:
+async def remove_line(request: Request[Any]) -> Response:
     """Take a product out of the cart."""
-    cart, etag = await service.remove_line(call.caller, call.path(CART), call.path(PRODUCT), call.if_match)
-    return Answer(cart, headers={"ETag": etag})
+    cart, etag = await service.remove_line(request.caller, request.path(CART), request.path(PRODUCT), request.if_match)
+    return Response(cart, headers={"ETag": etag})
 
 
 @endpoint(
@@ -121,23 +121,23 @@ async def remove_line(call: Call[Any]) -> Answer:
     problems=(404, 422),
     etag=True,
 )
-async def merge(call: Call[MergeCart]) -> Answer:
+async def merge(request: Request[MergeCart]) -> Response:
     """Take what a guest's cart holds into the cart.
 
     Pieces of the same product are added up. The guest's cart is gone then. Sent again, it changes nothing more.
     """
-    cart, etag = await service.merge(call.caller, call.path(CART), call.body.guest_cart_id)
-    return Answer(cart, headers={"ETag": etag})
+    cart, etag = await service.merge(request.caller, request.path(CART), request.body.guest_cart_id)
+    return Response(cart, headers={"ETag": etag})
 
 
 @endpoint(bp, SERVICE, "guest_carts_open", "POST /guest-carts", returns=CartView, status=201, etag=True, location=True)
-async def open_guest_cart(call: Call[Any]) -> Answer:
+async def open_guest_cart(request: Request[Any]) -> Response:
     """Open an empty cart without signing in.
 
     Its id is a secret: who knows it may use the cart. Sign in, open a cart and merge it to order what it holds.
     """
     cart, etag = await service.open_guest_cart()
-    return Answer(cart, 201, {"Location": f"/v1/guest-carts/{cart.id}", "ETag": etag, **PRIVATE})
+    return Response(cart, 201, {"Location": f"/v1/guest-carts/{cart.id}", "ETag": etag, **PRIVATE})
 
 
 @endpoint(
@@ -150,10 +150,10 @@ async def open_guest_cart(call: Call[Any]) -> Answer:
     problems=(404,),
     etag=True,
 )
-async def get_guest_cart(call: Call[Any]) -> Answer:
+async def get_guest_cart(request: Request[Any]) -> Response:
     """Read a guest's cart."""
-    cart, etag = await service.get_guest_cart(call.path(GUEST_CART))
-    return Answer(cart, headers={"ETag": etag, **PRIVATE})
+    cart, etag = await service.get_guest_cart(request.path(GUEST_CART))
+    return Response(cart, headers={"ETag": etag, **PRIVATE})
 
 
 @endpoint(
@@ -169,12 +169,12 @@ async def get_guest_cart(call: Call[Any]) -> Answer:
     etag=True,
     if_match=True,
 )
-async def set_guest_line(call: Call[SetLine]) -> Answer:
+async def set_guest_line(request: Request[SetLine]) -> Response:
     """Have so many pieces of a product in a guest's cart."""
     cart, etag = await service.set_guest_line(
-        call.path(GUEST_CART), call.path(PRODUCT), call.body.quantity, call.if_match
+        request.path(GUEST_CART), request.path(PRODUCT), request.body.quantity, request.if_match
     )
-    return Answer(cart, headers={"ETag": etag, **PRIVATE})
+    return Response(cart, headers={"ETag": etag, **PRIVATE})
 
 
 @endpoint(
@@ -189,10 +189,10 @@ async def set_guest_line(call: Call[SetLine]) -> Answer:
     etag=True,
     if_match=True,
 )
-async def remove_guest_line(call: Call[Any]) -> Answer:
+async def remove_guest_line(request: Request[Any]) -> Response:
     """Take a product out of a guest's cart."""
-    cart, etag = await service.remove_guest_line(call.path(GUEST_CART), call.path(PRODUCT), call.if_match)
-    return Answer(cart, headers={"ETag": etag, **PRIVATE})
+    cart, etag = await service.remove_guest_line(request.path(GUEST_CART), request.path(PRODUCT), request.if_match)
+    return Response(cart, headers={"ETag": etag, **PRIVATE})
 
 
 @change_feed(bp, SERVICE, store.CARTS)

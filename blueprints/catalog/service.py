@@ -20,12 +20,12 @@ from shared.errors import (
 )
 from shared.money import Money, minor_unit_digits
 from shared.patterns import whole
-from shared.persistence.cosmos import AlreadyExists, Changed, Document
+from shared.persistence.cosmos import AlreadyExists, ConditionFailed, Document
 from shared.telemetry.log import Log
 from shared.web.body import Sku
 from shared.web.paging import Page, decode_cursor, encode_cursor
 
-TRIES = 5
+MAX_ATTEMPTS = 5
 
 log = Log("catalog")
 
@@ -89,7 +89,7 @@ async def put(sku: str, request: PutProduct, etag: str | None) -> tuple[ProductV
     without one, Unprocessable for a price of 0 that is not said to be meant.
     """
     wanted = _wanted(sku, request)
-    for _ in range(TRIES):
+    for _ in range(MAX_ATTEMPTS):
         present = await store.get(sku)
         if etag is not None and (present is None or present["_etag"] != etag):
             raise PreconditionFailed("the product has changed since you read it; read it again")
@@ -98,19 +98,22 @@ async def put(sku: str, request: PutProduct, etag: str | None) -> tuple[ProductV
             raise PreconditionRequired("another price needs the product's ETag as If-Match; read the product first")
         try:
             document = await _write(present, domain.revised(known, wanted))
-        except (AlreadyExists, Changed):
+        except (AlreadyExists, ConditionFailed):
             continue
         return _view(store.product_of(document)), document["_etag"], present is None
     raise Contention(f"product {sku} keeps changing", retry_after=1)
 
 
 async def _write(present: Document | None, product: Product | None) -> Document:
-    """Write the next version of the product at `present`; `None`: nothing changes. Raises AlreadyExists, Changed."""
+    """Write the next version of the product at `present`; `None`: nothing changes.
+
+    Raises AlreadyExists, ConditionFailed.
+    """
     if product is None:
         assert present is not None, "a product that is not there cannot be unchanged"
         return present
-    told = ProductChanged(sku=product.sku, name=product.name, category=product.category, price=product.price)
-    document = await store.save(product, present, told)
+    event = ProductChanged(sku=product.sku, name=product.name, category=product.category, price=product.price)
+    document = await store.save(product, present, event)
     log.info("product.changed", sku=product.sku, version=product.version)
     return document
 

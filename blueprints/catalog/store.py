@@ -11,7 +11,7 @@ from shared.acting import record_act
 from shared.contracts.event import EventData
 from shared.persistence.cosmos import Container, Document, create, replace
 from shared.persistence.documents import document_of, read_as, readable
-from shared.persistence.outbox import tell
+from shared.persistence.outbox import enqueue_event
 
 PRODUCTS = Container.of(SERVICE, "products")
 RECORDED = ("name", "category", "price", "description", "listed")
@@ -33,13 +33,13 @@ async def save(product: Product, before: Document | None, told: EventData) -> Do
     """Write a new product, or the next version of the one that `before` holds, with the event that tells of it and the
     record of who did it.
 
-    Raises AlreadyExists or Changed where someone else was faster.
+    Raises AlreadyExists or ConditionFailed where someone else was faster.
     """
     search_text = f"{product.name} {product.sku}".lower()
     kind = LISTED if product.listed else UNLISTED
     document = document_of(product, id=product.sku, kind=kind, search_text=search_text)
     write = create(document) if before is None else replace(document, before["_etag"])
-    event = tell(PRODUCTS, product.sku, told, version=product.version)
+    event = enqueue_event(PRODUCTS, product.sku, told, version=product.version)
     # a product of an earlier release does not say that it is listed
     known = {} if before is None else {name: before.get(name, name == "listed" or None) for name in RECORDED}
     act = record_act(

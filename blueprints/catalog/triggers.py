@@ -13,7 +13,7 @@ from shared.messaging.relay import relay
 from shared.messaging.triggers import change_feed
 from shared.persistence.feed import as_written
 from shared.web.body import PRODUCT
-from shared.web.endpoint import Answer, Call, endpoint
+from shared.web.endpoint import Request, Response, endpoint
 from shared.web.operation import Parameter
 from shared.web.paging import CURSOR, LIMIT, Page, read_limit
 
@@ -36,14 +36,14 @@ TEXT = Parameter("q", "Only products whose name holds this text.", {"type": "str
     etag=True,
     if_none_match=True,
 )
-async def browse(call: Call[Any]) -> Answer:
+async def browse(request: Request[Any]) -> Response:
     """Browse products by category and text.
 
     By SKU. Answers are kept for a few seconds at the gateway, unless the request has a token.
     """
-    query = call.query
+    query = request.query
     page, etag = await service.browse(query.get("category"), query.get("q"), query.get("cursor"), read_limit(query))
-    return call.unless_known(Answer(page, headers={"ETag": etag, "Cache-Control": CACHE}))
+    return request.or_not_modified(Response(page, headers={"ETag": etag, "Cache-Control": CACHE}))
 
 
 @endpoint(
@@ -57,10 +57,10 @@ async def browse(call: Call[Any]) -> Answer:
     etag=True,
     if_none_match=True,
 )
-async def get(call: Call[Any]) -> Answer:
+async def get(request: Request[Any]) -> Response:
     """Read one product."""
-    product, etag = await service.get(call.path(PRODUCT))
-    return call.unless_known(Answer(product, headers={"ETag": etag, "Cache-Control": CACHE}))
+    product, etag = await service.get(request.path(PRODUCT))
+    return request.or_not_modified(Response(product, headers={"ETag": etag, "Cache-Control": CACHE}))
 
 
 @endpoint(
@@ -77,10 +77,10 @@ async def get(call: Call[Any]) -> Answer:
     etag=True,
     if_match=True,
 )
-async def put(call: Call[PutProduct]) -> Answer:
+async def put(request: Request[PutProduct]) -> Response:
     """Create or replace one product."""
-    product, etag, new = await service.put(call.path(PRODUCT), call.body, call.if_match)
-    return Answer(product, 201 if new else 200, {"ETag": etag})
+    product, etag, new = await service.put(request.path(PRODUCT), request.body, request.if_match)
+    return Response(product, 201 if new else 200, {"ETag": etag})
 
 
 @change_feed(bp, SERVICE, store.PRODUCTS)

@@ -11,7 +11,7 @@ from shared.contracts.orders import Line
 Status = Literal["reserved", "rejected", "committed", "released"]
 Command = Literal["confirm", "cancel"]
 
-MOVES: dict[tuple[Status, Command], Status] = {
+TRANSITIONS: dict[tuple[Status, Command], Status] = {
     ("reserved", "confirm"): "committed",
     ("reserved", "cancel"): "released",
     ("committed", "cancel"): "released",  # sold, and taken back before anything was shipped
@@ -28,7 +28,7 @@ HOLDING: frozenset[Status] = frozenset({"reserved", "committed"})
 """Where the holds that were decided on stay."""
 
 
-class IllegalMove(ValueError):
+class IllegalTransition(ValueError):
     """The reservation's status does not allow the move."""
 
 
@@ -118,13 +118,13 @@ def without(stock: Stock, holds: Mapping[str, Hold]) -> Stock:
 def next_status(reservation: Reservation, command: Command) -> Status | None:
     """The status that `command` leads to, or `None` if it has been carried out already.
 
-    Raises IllegalMove with id, from and command.
+    Raises IllegalTransition with id, from and command.
     """
     if reservation.status in SETTLED[command]:
         return None
-    status = MOVES.get((reservation.status, command))
+    status = TRANSITIONS.get((reservation.status, command))
     if status is None:
-        raise IllegalMove(f"reservation {reservation.order_id} is {reservation.status}; it cannot {command}")
+        raise IllegalTransition(f"reservation {reservation.order_id} is {reservation.status}; it cannot {command}")
     return status
 
 

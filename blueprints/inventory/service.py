@@ -30,9 +30,9 @@ from shared.contracts.orders import (
     ReturnReceived,
 )
 from shared.errors import Conflict, NotFound, PreconditionFailed, Transient
-from shared.messaging.again import ask_again
 from shared.messaging.relay import relay_waiting
-from shared.persistence.cosmos import AlreadyExists, Changed, Document, Missing
+from shared.messaging.republish import republish_overdue
+from shared.persistence.cosmos import AlreadyExists, ConditionFailed, Document, ItemNotFound
 from shared.telemetry.log import Log
 from shared.turns import Turns
 
@@ -40,7 +40,7 @@ T = TypeVar("T")
 
 CROWDED = 8
 """After so many holds on one item it is looked at whether some of them are sold and can be cleaned away."""
-TRIES = 5
+MAX_ATTEMPTS = 5
 LARGE = "large orders"
 
 _turns = Turns()
@@ -76,7 +76,7 @@ async def set_on_hand(sku: str, on_hand: int, etag: str | None) -> tuple[StockVi
 
     Raises PreconditionFailed for an outdated `etag`, Conflict where more than that is reserved.
     """
-    for _ in range(TRIES):
+    for _ in range(MAX_ATTEMPTS):
         document = await store.get_stock(sku)
         try:
             if document is None:
@@ -92,7 +92,7 @@ async def set_on_hand(sku: str, on_hand: int, etag: str | None) -> tuple[StockVi
                 raise Conflict(f"{reserved} pieces are reserved; on_hand cannot be less", code="stock-reserved")
             as_read = None if etag is None else document["_etag"]
             document = await store.set_on_hand(stock, domain.pieces(sold), on_hand, as_read)
-        except (Changed, AlreadyExists):
+        except (ConditionFailed, AlreadyExists):
             continue
         return (*_view(document, sold), False)
     raise Transient("the stock changes too fast at present", retry_after=1)
@@ -125,9 +125,9 @@ async def commit(event: Event, confirmed: OrderConfirmed) -> None:
     order_id = confirmed.order_id
     try:
         await store.commit(order_id)
-    except Missing as exc:
+    except ItemNotFound as exc:
         raise Transient(f"the reservation of {order_id} is not here yet") from exc
-    except Changed:
+    except ConditionFailed:
         if domain.next_status(await _reservation(order_id), "confirm") is not None:
             raise
 
@@ -163,7 +163,7 @@ async def reconcile() -> None:
     """Pieces that have been held for too long: tell orders again that they are. Counts of stock that staff have made,
     which no change feed is read for: tell of them."""
     await relay_waiting(store.STOCK)
-    await ask_again(store.RESERVATIONS, "reservation", "reserved")
+    await republish_overdue(store.RESERVATIONS, "reservation", "reserved")
 
 
 async def _reservation(order_id: str) -> Reservation:

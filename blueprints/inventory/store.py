@@ -26,9 +26,18 @@ from blueprints.inventory.domain import Hold, Reservation, Status, Stock
 from shared.acting import record_act
 from shared.contracts.event import EventData
 from shared.contracts.orders import Line
-from shared.persistence.cosmos import AlreadyExists, Changed, Container, Document, Missing, Operation, create, patch
+from shared.persistence.cosmos import (
+    AlreadyExists,
+    ConditionFailed,
+    Container,
+    Document,
+    ItemNotFound,
+    Operation,
+    create,
+    patch,
+)
 from shared.persistence.documents import document_of, read_as, readable
-from shared.persistence.outbox import RETENTION, tell
+from shared.persistence.outbox import RETENTION, enqueue_event
 
 T = TypeVar("T")
 
@@ -40,7 +49,7 @@ SHELVES = 4
 TOGETHER = 25
 """Most lines in one batch. It takes up to 100, but its 900 request units come all at once, and everybody waits behind
 them: here for 12 ms, and on Azure as long as a small container's throughput lets them."""
-AT_ONCE = 16
+MAX_CONCURRENCY = 16
 """Items read at the same time."""
 CLEANED = 7
 """Holds that one patch can clean away: a patch changes at most ten fields, and the figures are three."""
@@ -81,7 +90,8 @@ async def set_on_hand(stock: Stock, sold: int, on_hand: int, etag: str | None) -
     """Set the count of what is on the shelf beside the `sold` pieces that have not been cleaned away yet, with the
     record of who did it.
 
-    Raises Changed where they have been by now, where more is reserved than that, or `etag` is no longer the item's.
+    Raises ConditionFailed where they have been by now, where more is reserved than that, or `etag` is no longer the
+    item's.
     """
     changes = [{"op": "set", "path": "/on_hand", "value": on_hand + sold}]
     as_read = f"from c where c.cleaned = {stock.cleaned} and c.reserved <= {on_hand + sold}"
@@ -189,7 +199,7 @@ async def _once(lines: Sequence[Line], event_id: str, operations: Callable[[], A
             await STOCK.batch(shelf, [create(done), *await operations()])
         except AlreadyExists:
             return
-        except Changed:
+        except ConditionFailed:
             continue
         return
 
@@ -235,14 +245,14 @@ async def _together(lines: Sequence[Line], change: Callable[[Line], Change]) -> 
         if len(lines) == 1:
             return [await STOCK.patch(lines[0].sku, shelf, *change(lines[0]))]
         return await STOCK.batch(shelf, [patch(line.sku, *change(line)) for line in lines])
-    except (Changed, Missing):
+    except (ConditionFailed, ItemNotFound):
         return None
 
 
 async def _stock(lines: Sequence[Line]) -> dict[str, Stock]:
     """The stock of those of the lines that there is a record of, by SKU."""
     found: dict[str, Stock] = {}
-    for some in _parts(lines, AT_ONCE):
+    for some in _parts(lines, MAX_CONCURRENCY):
         for document in await asyncio.gather(*(get_stock(line.sku) for line in some)):
             if document is not None:
                 found[document["sku"]] = stock_of(document)
@@ -264,16 +274,16 @@ async def get_reservations(order_ids: Iterable[str]) -> dict[str, Reservation]:
     return {found.order_id: found for found in readable(RESERVATIONS, documents, Reservation)}
 
 
-async def add_reservation(reservation: Reservation, told: EventData | None) -> None:
+async def add_reservation(reservation: Reservation, event: EventData | None) -> None:
     """Write a new reservation, and the event that tells of it, if anyone is to hear. Raises AlreadyExists."""
     order_id = reservation.order_id
     document = document_of(reservation, id=order_id, kind="reservation")
-    outbox = [] if told is None else [tell(RESERVATIONS, order_id, told, version=reservation.version)]
+    outbox = [] if event is None else [enqueue_event(RESERVATIONS, order_id, event, version=reservation.version)]
     await RESERVATIONS.batch(order_id, [create(document), *outbox])
 
 
 async def commit(order_id: str) -> None:
-    """Write that what the order holds is sold. Raises Missing, and Changed unless it is reserved."""
+    """Write that what the order holds is sold. Raises ItemNotFound, and ConditionFailed unless it is reserved."""
     changes: list[dict[str, Any]] = [
         {"op": "set", "path": "/status", "value": "committed"},
         {"op": "incr", "path": "/version", "value": 1},
@@ -281,14 +291,14 @@ async def commit(order_id: str) -> None:
     await RESERVATIONS.patch(order_id, order_id, changes, 'from c where c.status = "reserved"')
 
 
-async def advance(reservation: Reservation, status: Status, told: EventData | None) -> None:
-    """Write one move. Raises Changed if the reservation has moved since it was read."""
+async def advance(reservation: Reservation, status: Status, event: EventData | None) -> None:
+    """Write one move. Raises ConditionFailed if the reservation has moved since it was read."""
     order_id, version = reservation.order_id, reservation.version + 1
     document_of(replace(reservation, status=status, version=version))
     changes: list[dict[str, Any]] = [
         {"op": "set", "path": "/status", "value": status},
         {"op": "set", "path": "/version", "value": version},
     ]
-    outbox = [] if told is None else [tell(RESERVATIONS, order_id, told, version=version)]
+    outbox = [] if event is None else [enqueue_event(RESERVATIONS, order_id, event, version=version)]
     unchanged = f"from c where c.version = {reservation.version}"
     await RESERVATIONS.batch(order_id, [patch(order_id, changes, unchanged), *outbox])

@@ -14,7 +14,7 @@ from shared.messaging.relay import relay
 from shared.messaging.triggers import change_feed, reconciliation, subscription
 from shared.persistence.feed import as_written
 from shared.web.body import PRODUCT
-from shared.web.endpoint import Answer, Call, endpoint
+from shared.web.endpoint import Request, Response, endpoint
 
 bp = func.Blueprint()
 
@@ -30,10 +30,10 @@ bp = func.Blueprint()
     problems=(404,),
     etag=True,
 )
-async def get(call: Call[Any]) -> Answer:
+async def get(request: Request[Any]) -> Response:
     """Read the stock of one SKU."""
-    stock, etag = await service.get(call.path(PRODUCT))
-    return Answer(stock, headers={"ETag": etag})
+    stock, etag = await service.get(request.path(PRODUCT))
+    return Response(stock, headers={"ETag": etag})
 
 
 @endpoint(
@@ -50,13 +50,13 @@ async def get(call: Call[Any]) -> Answer:
     etag=True,
     if_match=True,
 )
-async def put(call: Call[SetStock]) -> Answer:
+async def put(request: Request[SetStock]) -> Response:
     """Set how many pieces are on hand.
 
     What is reserved for orders cannot be taken away: 409.
     """
-    stock, etag, new = await service.set_on_hand(call.path(PRODUCT), call.body.on_hand, call.if_match)
-    return Answer(stock, 201 if new else 200, {"ETag": etag})
+    stock, etag, new = await service.set_on_hand(request.path(PRODUCT), request.body.on_hand, request.if_match)
+    return Response(stock, 201 if new else 200, {"ETag": etag})
 
 
 @change_feed(bp, SERVICE, store.RESERVATIONS, store.STOCK)

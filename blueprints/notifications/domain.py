@@ -20,7 +20,7 @@ Kind = Literal[
 Status = Literal["due", "sent", "failed", "unwanted"]
 Command = Literal["send", "fail", "drop"]
 
-MOVES: dict[tuple[Status, Command], Status] = {
+TRANSITIONS: dict[tuple[Status, Command], Status] = {
     ("due", "send"): "sent",
     ("due", "fail"): "failed",
     ("due", "drop"): "unwanted",
@@ -31,12 +31,12 @@ BY_CONSENT: frozenset[Kind] = frozenset({"welcome"})
 
 PATIENCE = 24 * 3600.0
 """Seconds for which an e-mail is tried."""
-FIRST_PAUSE, LONGEST_PAUSE = 60.0, 3600.0
+FIRST_PAUSE, MAX_PAUSE = 60.0, 3600.0
 """Seconds until a second try, and at most between two: the pause doubles. A try is longer over than the first pause
 lasts, so two of one e-mail never overlap."""
 
 
-class IllegalMove(ValueError):
+class IllegalTransition(ValueError):
     """The e-mail's status does not allow the move."""
 
 
@@ -90,17 +90,17 @@ class Mail:
     text: str = field(default="", repr=False)
 
 
-def move(mail: Mail, command: Command) -> Mail:
-    """The e-mail after `command`. Raises IllegalMove with id, from and command."""
-    status = MOVES.get((mail.status, command))
+def transition(mail: Mail, command: Command) -> Mail:
+    """The e-mail after `command`. Raises IllegalTransition with id, from and command."""
+    status = TRANSITIONS.get((mail.status, command))
     if status is None:
-        raise IllegalMove(f"the e-mail {mail.id} is {mail.status}; it cannot be asked to {command}")
+        raise IllegalTransition(f"the e-mail {mail.id} is {mail.status}; it cannot be asked to {command}")
     return replace(mail, status=status)
 
 
 def pause(attempts: int) -> float:
     """Seconds until the next try after so many. They grow from a minute to an hour."""
-    return min(LONGEST_PAUSE, FIRST_PAUSE * 2.0 ** min(attempts - 1, 10))
+    return min(MAX_PAUSE, FIRST_PAUSE * 2.0 ** min(attempts - 1, 10))
 
 
 def is_wanted(kind: Kind, recipient: Recipient) -> bool:

@@ -52,7 +52,7 @@ class MailView(msgspec.Struct, frozen=True):
     sent_at: str
 
 
-async def list_own(caller: Principal, cursor: str | None, limit: int) -> Page[MailView]:
+async def list_by_recipient(caller: Principal, cursor: str | None, limit: int) -> Page[MailView]:
     """What was written to the caller, newest first."""
     found = await store.list_by_recipient(caller.subject, decode_cursor(cursor, caller.subject), limit + 1)
     page = list(map(_view, found[:limit]))
@@ -114,7 +114,7 @@ async def hear_erased(event: Event, data: ErasureDone) -> None:
 
 async def export(event: Event, data: ExportStarted) -> None:
     """Tell what was written to the customer."""
-    mails = await store.list_by_recipient(data.account_id, None, data_export.MOST_ITEMS + 1)
+    mails = await store.list_by_recipient(data.account_id, None, data_export.MAX_ITEMS + 1)
     await data_export.answer(store.MAILS, data, data_export.held(mails=list(map(_view, mails))))
 
 
@@ -152,13 +152,13 @@ async def _deliver(mail: Mail) -> None:
     """Send it, unless it was sent, is not wanted, or is too old. Raises Transient."""
     recipient = await store.get_recipient(mail.recipient_id)
     if (utc_now() - parse_timestamp(mail.created_at)).total_seconds() > domain.PATIENCE:
-        await _end(mail, replace(domain.move(mail, "fail"), text=""))
+        await _end(mail, replace(domain.transition(mail, "fail"), text=""))
         return
     if recipient is None or not recipient.contact:
         await _wait(mail)
         return
     if not domain.is_wanted(mail.kind, recipient):
-        await _end(mail, domain.move(mail, "drop"))
+        await _end(mail, domain.transition(mail, "drop"))
         return
     address = unseal(recipient.contact, settings().text(CONTACT_KEY))
     written = letter.write(mail, recipient.language)
@@ -175,7 +175,7 @@ async def _deliver(mail: Mail) -> None:
         except provider.Refused as exc:
             log.error("mail.refused", mail_id=mail.id, code=exc.code)
             fate = "failed"
-    await _end(mail, domain.move(sent, "send") if fate != "failed" else domain.move(mail, "fail"))
+    await _end(mail, domain.transition(sent, "send") if fate != "failed" else domain.transition(mail, "fail"))
 
 
 async def _wait(mail: Mail) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 
 from blueprints.notifications.declaration import SERVICE
 from blueprints.notifications.domain import Mail, Recipient
-from shared.persistence.cosmos import AlreadyExists, Changed, Container, Document, Missing
+from shared.persistence.cosmos import AlreadyExists, ConditionFailed, Container, Document, ItemNotFound
 from shared.persistence.documents import document_of, read_as, readable
 
 RECIPIENTS = Container.of(SERVICE, "recipients")
@@ -45,7 +45,7 @@ async def keep_recipient(recipient: Recipient) -> None:
     # both are ours: a time of `shared.clock.timestamp` and a number
     at, version = recipient.created_at, recipient.version
     earlier = f"from c where c.created_at < '{at}' or (c.created_at = '{at}' and c.version < {version})"
-    with suppress(Changed):
+    with suppress(ConditionFailed):
         await RECIPIENTS.patch(recipient.recipient_id, recipient.recipient_id, changes, earlier)
 
 
@@ -75,7 +75,7 @@ async def change(before: Mail, after: Mail) -> bool:
     unchanged = f"from c where c.status = '{before.status}' and c.attempts = {before.attempts}"
     try:
         await MAILS.patch(after.id, after.recipient_id, changes, unchanged)
-    except (Changed, Missing):
+    except (ConditionFailed, ItemNotFound):
         return False
     return True
 

@@ -22,7 +22,7 @@ from shared.contracts.orders import OrderCancelled, OrderConfirmed
 from shared.messaging.relay import relay
 from shared.messaging.triggers import change_feed, reconciliation, subscription
 from shared.persistence.feed import as_written
-from shared.web.endpoint import Answer, Call, endpoint
+from shared.web.endpoint import Request, Response, endpoint
 from shared.web.paging import CURSOR, LIMIT, Page, read_limit
 
 bp = func.Blueprint()
@@ -37,13 +37,15 @@ bp = func.Blueprint()
     returns=Page[MailView],
     query=(LIMIT, CURSOR),
 )
-async def list_own(call: Call[Any]) -> Answer:
+async def list_by_recipient(request: Request[Any]) -> Response:
     """List the e-mails that the shop has sent to you.
 
     Newest first, those of the last 90 days. In which language they are, and whether you have more than those about your
     orders and your account, you say in your account.
     """
-    return Answer(await service.list_own(call.caller, call.query.get("cursor"), read_limit(call.query)))
+    return Response(
+        await service.list_by_recipient(request.caller, request.query.get("cursor"), read_limit(request.query))
+    )
 
 
 @change_feed(bp, SERVICE, store.MAILS)

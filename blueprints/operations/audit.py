@@ -21,7 +21,7 @@ from shared.clock import timestamp
 from shared.contracts.audit import ActRecorded
 from shared.contracts.event import Event
 from shared.errors import Contention
-from shared.persistence.cosmos import AlreadyExists, Changed, Container, Document, Operation, create, replace
+from shared.persistence.cosmos import AlreadyExists, ConditionFailed, Container, Document, Operation, create, replace
 from shared.persistence.documents import readable
 from shared.telemetry import trace
 from shared.telemetry.log import Log
@@ -30,7 +30,7 @@ from shared.turns import Turns
 AUDIT = Container.of(SERVICE, "audit")
 TOGETHER = 40
 """Acts of one batch, which takes 100 operations: two for each, and the head."""
-TRIES = 20
+MAX_ATTEMPTS = 20
 """Attempts at an append that another process comes between."""
 
 log = Log("operations")
@@ -132,7 +132,7 @@ async def append(entry: Entry) -> None:
 
 
 async def _write(day: str, entries: Sequence[Entry]) -> None:
-    for _ in range(TRIES):
+    for _ in range(MAX_ATTEMPTS):
         present = await AUDIT.read("head", day)
         head = None if present is None else _head(present)
         known = await _seen(day, [entry.id for entry in entries])
@@ -147,7 +147,7 @@ async def _write(day: str, entries: Sequence[Entry]) -> None:
         operations.append(create(moved) if present is None else replace(moved, present["_etag"]))
         try:
             await AUDIT.batch(day, operations)
-        except (AlreadyExists, Changed):
+        except (AlreadyExists, ConditionFailed):
             continue
         log.info("audit.appended", day=day, number=links[-1].number, count=len(links))
         return

@@ -92,11 +92,11 @@ def verify(
         findings += _wrong(day, number, here, previous, present)
         previous = here.hash
     findings += _ends(day, present, head)
-    for told in noted:
-        if told.day == day and (known := present.get(told.number)) is not None and known.hash != told.hash:
-            findings.append(Finding(day, told.number, "rewritten"))
-        elif told.day == day and told.number > last:
-            findings += [Finding(day, number, "missing") for number in range(last + 1, told.number + 1)]
+    for event in noted:
+        if event.day == day and (known := present.get(event.number)) is not None and known.hash != event.hash:
+            findings.append(Finding(day, event.number, "rewritten"))
+        elif event.day == day and event.number > last:
+            findings += [Finding(day, number, "missing") for number in range(last + 1, event.number + 1)]
     return sorted(dict.fromkeys(findings), key=lambda finding: (finding.number, finding.what))
 
 

@@ -46,7 +46,7 @@ PAUSE = 2.0
 """Seconds between two looks at what is still under way."""
 PATIENCE = 600
 """Looks, after which what nobody has taken is left waiting: a service that is away is not the redrive's business."""
-MOST_NAMED = 50
+MAX_NAMED = 50
 """Those that came back, by number, in the result; the rest is in the list of fates."""
 
 log = Log("operations")
@@ -82,7 +82,7 @@ class State(msgspec.Struct, frozen=True, kw_only=True):
 
 
 async def step(task: Task) -> Step:
-    """One step. Raises Transient, Conflict, IllegalMove."""
+    """One step. Raises Transient, Conflict, IllegalTransition."""
     given = msgspec.convert(task.given, Given)
     state = msgspec.convert(task.state, State)
     if task.status == "cancelling":
@@ -197,7 +197,7 @@ async def _watch(task: Task, given: Given, state: State) -> Step:
         "waiting": len(under_way),
     }
     if back:
-        result["came_back_numbers"] = sorted(back)[:MOST_NAMED]
+        result["came_back_numbers"] = sorted(back)[:MAX_NAMED]
     log.info("redrive.ended", task_id=task.id, **{name: result[name] for name in ("sent", "handled", "came_back")})
     progress = Progress(done, task.progress.total)
     if state.stopped == "came_back" or (back and len(back) == done):

@@ -41,7 +41,7 @@ from shared.web.auth import Principal
 from shared.web.paging import Page, decode_cursor, encode_cursor
 
 DEAD_LETTER_ID = re.compile(r"[a-z][a-z-]{0,49}\.[a-z][a-z-]{0,49}\.[1-9][0-9]{0,18}")
-MOST_LOOKED_AT = 5_000
+MAX_LOOKED_AT = 5_000
 """Dead letters that one page looks at; the next page goes on from there."""
 SCAN_SECONDS = 40.0
 """How long setting aside looks for its dead letter among the others, which are locked meanwhile: within a lock."""
@@ -92,7 +92,7 @@ async def dead_letters_page(asked: Mapping[str, str], cursor: str | None, limit:
     for topic, name in queues:
         start = first if (topic, name) == queue else 1
         async for letter in dead_letters.browse(topic, name, first=start):
-            if len(found) == limit or looked == MOST_LOOKED_AT:
+            if len(found) == limit or looked == MAX_LOOKED_AT:
                 return Page(found, encode_cursor(letter.id, scope))
             looked += 1
             if chosen.has(letter):

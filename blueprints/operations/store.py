@@ -15,7 +15,7 @@ import msgspec
 from blueprints.operations.declaration import SERVICE
 from blueprints.operations.domain import Fate
 from shared.messaging.dead_letters import Letter
-from shared.persistence.cosmos import AlreadyExists, Changed, Container, create, patch, replace
+from shared.persistence.cosmos import AlreadyExists, ConditionFailed, Container, create, patch, replace
 from shared.persistence.documents import document_of, readable
 from shared.settings import TASK_KEEP_SECONDS, settings
 from shared.tasks.store import NAME, Tasks
@@ -73,7 +73,7 @@ async def claim(queue: str, task_id: str) -> str:
         return holder.id
     try:
         await ITEMS.batch(key, [replace(document, known["_etag"])])
-    except Changed:
+    except ConditionFailed:
         return await holder_of(queue)
     return task_id
 

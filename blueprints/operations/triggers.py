@@ -28,7 +28,7 @@ from shared.operating import MIN_AGE
 from shared.tasks.task import TaskView, task_id
 from shared.tasks.triggers import TASK, long_tasks
 from shared.web.body import Because
-from shared.web.endpoint import Answer, Call, endpoint
+from shared.web.endpoint import Request, Response, endpoint
 from shared.web.operation import Parameter, PathParameter
 from shared.web.paging import CURSOR, LIMIT, Page, read_limit
 
@@ -59,9 +59,9 @@ tasks = long_tasks(
 @endpoint(
     bp, SERVICE, "operations_queues_list", "GET /operations/queues", scope="operations.read", returns=Page[QueueView]
 )
-async def queues(call: Call[Any]) -> Answer:
+async def queues(request: Request[Any]) -> Response:
     """See every subscription: what waits, what is dead, and since when."""
-    return Answer(await service.queues())
+    return Response(await service.queues())
 
 
 @endpoint(
@@ -73,14 +73,14 @@ async def queues(call: Call[Any]) -> Answer:
     returns=Page[DeadLetterSummary],
     query=(*FILTERS, LIMIT, CURSOR),
 )
-async def dead_letters(call: Call[Any]) -> Answer:
+async def dead_letters(request: Request[Any]) -> Response:
     """List dead letters.
 
     A page may be shorter than `limit`, or empty, while there is a `next_cursor`: a page looks at 5,000 of them.
     """
-    query = call.query
+    query = request.query
     asked = {name: query[name] for name in (filtered.name for filtered in FILTERS) if name in query}
-    return Answer(await service.dead_letters_page(asked, query.get("cursor"), read_limit(query)))
+    return Response(await service.dead_letters_page(asked, query.get("cursor"), read_limit(query)))
 
 
 @endpoint(
@@ -93,9 +93,9 @@ async def dead_letters(call: Call[Any]) -> Answer:
     returns=DeadLetterView,
     problems=(404,),
 )
-async def dead_letter(call: Call[Any]) -> Answer:
+async def dead_letter(request: Request[Any]) -> Response:
     """Read one dead letter, without what may be personal."""
-    return Answer(await service.dead_letter(call.path(DEAD_LETTER)))
+    return Response(await service.dead_letter(request.path(DEAD_LETTER)))
 
 
 @endpoint(
@@ -109,12 +109,12 @@ async def dead_letter(call: Call[Any]) -> Answer:
     returns=SetAsideView,
     problems=(404, 409),
 )
-async def set_aside(call: Call[Because]) -> Answer:
+async def set_aside(request: Request[Because]) -> Response:
     """Set a dead letter aside: it is kept with the reason, out of its queue.
 
     Sent again, it has the same answer.
     """
-    return Answer(await service.put_aside(call.caller, call.path(DEAD_LETTER), call.body.why))
+    return Response(await service.put_aside(request.caller, request.path(DEAD_LETTER), request.body.why))
 
 
 @endpoint(
@@ -126,10 +126,10 @@ async def set_aside(call: Call[Because]) -> Answer:
     returns=Page[SetAsideView],
     query=(LIMIT, CURSOR),
 )
-async def list_set_aside(call: Call[Any]) -> Answer:
+async def list_set_aside(request: Request[Any]) -> Response:
     """List what was set aside, the latest first."""
-    query = call.query
-    return Answer(await service.set_aside_page(query.get("cursor"), read_limit(query)))
+    query = request.query
+    return Response(await service.set_aside_page(query.get("cursor"), read_limit(query)))
 
 
 @endpoint(
@@ -146,18 +146,18 @@ async def list_set_aside(call: Call[Any]) -> Answer:
     location=True,
     durable=True,
 )
-async def start_redrive(call: Call[StartRedrive]) -> Answer:
+async def start_redrive(request: Request[StartRedrive]) -> Response:
     """Send dead letters again, to the one subscription that failed.
 
     A long task; without `dry_run`: false it only counts. It sends at the rate, and stops where those that it has sent
     die again. One at a time for each subscription: 409.
     """
-    given = service.redrive_given(call.body)
-    wanted = task_id(redrive.KIND, call.caller.subject, call.idempotency_key)
+    given = service.redrive_given(request.body)
+    wanted = task_id(redrive.KIND, request.caller.subject, request.idempotency_key)
     if await store.TASKS.read(wanted) is None:
-        await service.claim(call.body, wanted)
-        await service.intend_redrive(call.body, wanted)
-    return await tasks.start(call.client, redrive.KIND, call.caller, call.idempotency_key, given)
+        await service.claim(request.body, wanted)
+        await service.intend_redrive(request.body, wanted)
+    return await tasks.start(request.client, redrive.KIND, request.caller, request.idempotency_key, given)
 
 
 @endpoint(
@@ -171,11 +171,11 @@ async def start_redrive(call: Call[StartRedrive]) -> Answer:
     problems=(404,),
     query=(LIMIT, CURSOR),
 )
-async def redriven(call: Call[Any]) -> Answer:
+async def redriven(request: Request[Any]) -> Response:
     """Read what a redrive has sent again, and what became of each."""
-    task = await tasks.owned(call.caller, call.path(TASK))
-    query = call.query
-    return Answer(await service.redriven(task, query.get("cursor"), read_limit(query)))
+    task = await tasks.owned(request.caller, request.path(TASK))
+    query = request.query
+    return Response(await service.redriven(task, query.get("cursor"), read_limit(query)))
 
 
 @endpoint(
@@ -186,9 +186,9 @@ async def redriven(call: Call[Any]) -> Answer:
     scope="operations.audit",
     returns=Page[HeadView],
 )
-async def audit_heads(call: Call[Any]) -> Answer:
+async def audit_heads(request: Request[Any]) -> Response:
     """See of every day how far its audit log has come."""
-    return Answer(await reading.heads())
+    return Response(await reading.heads())
 
 
 @endpoint(
@@ -200,10 +200,10 @@ async def audit_heads(call: Call[Any]) -> Answer:
     returns=Page[EntryView],
     query=(reading.DAY, LIMIT, CURSOR),
 )
-async def audit_entries(call: Call[Any]) -> Answer:
+async def audit_entries(request: Request[Any]) -> Response:
     """Read the audit log of a day, today's unless `day` names another."""
-    query = call.query
-    return Answer(await reading.entries(query.get("day"), query.get("cursor"), read_limit(query)))
+    query = request.query
+    return Response(await reading.entries(query.get("day"), query.get("cursor"), read_limit(query)))
 
 
 @endpoint(
@@ -215,12 +215,12 @@ async def audit_entries(call: Call[Any]) -> Answer:
     body=Verify,
     returns=VerifiedView,
 )
-async def verify(call: Call[Verify]) -> Answer:
+async def verify(request: Request[Verify]) -> Response:
     """Verify the audit log of a day: what was altered, removed, inserted, moved or written anew is named.
 
     `heads` are those that were noted elsewhere; without them a log that was written anew as a whole looks whole.
     """
-    return Answer(await reading.verify(call.body))
+    return Response(await reading.verify(request.body))
 
 
 for topic in SERVICE.hears:

@@ -27,14 +27,14 @@ from blueprints.orders.declaration import (
 from blueprints.orders.domain import Order
 from shared.clock import utc_now
 from shared.errors import Contention, LimitReached
-from shared.persistence.cosmos import AlreadyExists, Changed, Missing
+from shared.persistence.cosmos import AlreadyExists, ConditionFailed, ItemNotFound
 from shared.settings import settings
 from shared.turns import Turns
 from shared.web.auth import Principal
 
 BUDGET = 10.0
 """Seconds for which whoever loses goes on trying; orders of one customer that come at the same moment are few."""
-FIRST_PAUSE, LONGEST_PAUSE = 0.02, 0.3
+FIRST_PAUSE, MAX_PAUSE = 0.02, 0.3
 """Seconds that whoever lost waits at most before looking again; the bound doubles each time."""
 REMEMBERED = 2_000
 """Customers whose record is kept in memory: about 4 MB."""
@@ -88,11 +88,11 @@ class Admission:
             try:
                 if admitted != self._customer:
                     await self._keep(admitted)
-            except (Changed, AlreadyExists, Missing) as exc:
+            except (ConditionFailed, AlreadyExists, ItemNotFound) as exc:
                 if time.monotonic() > deadline:
                     raise Contention("too many of your orders come at the same moment", retry_after=1) from exc
                 await asyncio.sleep(random.uniform(0, bound))  # noqa: S311 - jitter needs no secrecy
-                bound = min(LONGEST_PAUSE, 2 * bound)
+                bound = min(MAX_PAUSE, 2 * bound)
                 await self.check(order.id, len(order.lines))
                 continue
             entry = admitted.open[order.id]
@@ -101,7 +101,7 @@ class Admission:
     async def _refused(self, exceeded: Exceeded) -> LimitReached:
         """The refusal. What was seen before it is written down, so that the next one need not look."""
         if self._customer != self._as_read:
-            with suppress(Changed, Missing):
+            with suppress(ConditionFailed, ItemNotFound):
                 await self._keep(self._customer)
         return LimitReached(
             SAID[exceeded.limit], code=f"too-many-{exceeded.limit}", retry_after=math.ceil(exceeded.wait)
@@ -121,7 +121,7 @@ class Admission:
         self._as_read, self._fresh = self._customer, True
 
     async def _keep(self, customer: Customer) -> None:
-        """Write the record. Raises Changed, AlreadyExists, Missing."""
+        """Write the record. Raises ConditionFailed, AlreadyExists, ItemNotFound."""
         _remembered.pop(self._id, None)
         self._etag = await store.keep_customer(customer, self._etag)
         _remember(self._id, customer, self._etag)
@@ -142,7 +142,7 @@ def _remember(customer_id: str, record: Customer, etag: str) -> None:
 
 
 async def withdrawn(order: Order) -> None:
-    """What was paid for the order is given back: note it in the customer's record, once. Raises Changed."""
+    """What was paid for the order is given back: note it in the customer's record, once. Raises ConditionFailed."""
     found, etag = await store.get_customer(order.customer_id)
     left = customer.withdrawn(found, order)
     if left != found:

@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
-from blueprints.orders.domain import MOST_LINES, Order
+from blueprints.orders.domain import MAX_LINES, Order
 from shared.clock import parse_timestamp
 from shared.money import Money
 from shared.recovery import PASS_SECONDS
@@ -64,7 +64,7 @@ class Limits:
     @property
     def burst(self) -> float:
         """Seconds' worth of lines that may come at once: a minute's, and always those of the largest order."""
-        return max(MOST_LINES, self.lines_per_minute) * self.seconds_per_line
+        return max(MAX_LINES, self.lines_per_minute) * self.seconds_per_line
 
 
 @dataclass(frozen=True, slots=True)

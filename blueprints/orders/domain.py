@@ -1,7 +1,7 @@
 """What an order is, which moves are legal, and what its replies decide. Pure: no clock, no I/O.
 
-The legal moves are one table, and every change of status goes through `move`. What the other services reply is one
-table, too.
+The legal moves are one table, and every change of status goes through `transition`. What the other services reply is
+one table, too.
 """
 
 from __future__ import annotations
@@ -15,14 +15,14 @@ from shared.contracts.inventory import StockRejected, StockReserved
 from shared.contracts.orders import CancelReason
 from shared.contracts.payments import PaymentAuthorized, PaymentDeclined
 from shared.contracts.shipping import Progress
-from shared.money import LARGEST, CurrencyMismatch, Money, total
+from shared.money import MAX_AMOUNT, CurrencyMismatch, Money, total
 from shared.patterns import Timestamp
 
 Status = Literal["placed", "confirmed", "partly_shipped", "shipped", "delivered", "cancelled"]
 Command = Literal["confirm", "cancel", "withdraw", "ship_part", "ship", "deliver"]
 """`cancel` is of an order that nobody has decided yet, `withdraw` of a confirmed one of which nothing is shipped."""
 
-MOVES: dict[tuple[Status, Command], Status] = {
+TRANSITIONS: dict[tuple[Status, Command], Status] = {
     ("placed", "confirm"): "confirmed",
     ("placed", "cancel"): "cancelled",
     ("confirmed", "withdraw"): "cancelled",
@@ -56,10 +56,10 @@ REFUSALS: dict[Said, CancelReason] = {"out_of_stock": "out_of_stock", "payment_d
 TIMED_OUT: tuple[Command, CancelReason] = ("cancel", "timed_out")
 """What is decided where the replies have not come in time."""
 
-MOST_LINES = 1_000
+MAX_LINES = 1_000
 
 
-class IllegalMove(ValueError):
+class IllegalTransition(ValueError):
     """The order's status does not allow the move."""
 
 
@@ -143,14 +143,14 @@ class Order:
 
 
 @dataclass(frozen=True, slots=True)
-class Priced:
+class ProductPrice:
     """What orders knows of a product."""
 
     name: str
     price: Money
 
 
-def price_lines(wanted: Iterable[tuple[str, int]], products: Mapping[str, Priced]) -> tuple[OrderLine, ...]:
+def price_lines(wanted: Iterable[tuple[str, int]], products: Mapping[str, ProductPrice]) -> tuple[OrderLine, ...]:
     """Put names and prices to (sku, quantity) pairs, line by line as they were asked for.
 
     Raises UnknownSku with the place of every line whose SKU is not in `products`.
@@ -162,16 +162,16 @@ def price_lines(wanted: Iterable[tuple[str, int]], products: Mapping[str, Priced
 
 
 def order_total(lines: Iterable[OrderLine]) -> Money:
-    """The sum of the lines. Raises TotalOutOfRange unless it is 1 to `LARGEST` minor units of one currency."""
+    """The sum of the lines. Raises TotalOutOfRange unless it is 1 to `MAX_AMOUNT` minor units of one currency."""
     try:
         amount = total(line.unit_price * line.quantity for line in lines)
     except CurrencyMismatch as exc:
         raise TotalOutOfRange(f"all lines of an order must be priced in one currency ({exc})") from exc
     if amount.amount < 1:
         raise TotalOutOfRange("the order costs nothing; there is nothing to pay")
-    if amount.amount > LARGEST:
+    if amount.amount > MAX_AMOUNT:
         raise TotalOutOfRange(
-            f"the order's total is more than one payment can carry ({Money(LARGEST, amount.currency)})"
+            f"the order's total is more than one payment can carry ({Money(MAX_AMOUNT, amount.currency)})"
         )
     return amount
 
@@ -213,13 +213,16 @@ def decide(replies: Mapping[Subject, Said]) -> tuple[Command, CancelReason | Non
     return ("confirm", None) if replies == GOOD else None
 
 
-def move(order: Order, command: Command, at: str, reason: CancelReason | None = None) -> Order:
-    """The order after `command`. Raises IllegalMove with id, from and command, ReasonMismatch with what was given."""
+def transition(order: Order, command: Command, at: str, reason: CancelReason | None = None) -> Order:
+    """The order after `command`.
+
+    Raises IllegalTransition with id, from and command, ReasonMismatch with what was given.
+    """
     if reason not in (get_args(CancelReason) if command in CANCELLING else (None,)):
         raise ReasonMismatch(f"order {order.id} cannot be asked to {command} for the reason {reason!r}")
-    status = MOVES.get((order.status, command))
+    status = TRANSITIONS.get((order.status, command))
     if status is None:
-        raise IllegalMove(f"order {order.id} is {order.status}; it cannot be asked to {command}")
+        raise IllegalTransition(f"order {order.id} is {order.status}; it cannot be asked to {command}")
     return replace(
         order, status=status, version=order.version + 1, history=(*order.history, HistoryEntry(status, at, reason))
     )

@@ -24,7 +24,7 @@ ERASED = "(erased)"
 """What stands in place of what was erased."""
 OPEN: frozenset[Status] = frozenset({"placed", "confirmed", "partly_shipped", "shipped"})
 """Statuses of an order that still needs to know where it goes."""
-LONGEST_OPEN = timedelta(days=60)
+MAX_OPEN = timedelta(days=60)
 """After which an order that was never delivered keeps nobody from being forgotten: parcels are followed for 45 days."""
 
 log = Log("orders")
@@ -57,7 +57,7 @@ async def erase(event: Event, started: ErasureStarted) -> None:
 
 
 def _is_open(order: Order) -> bool:
-    return order.status in OPEN and utc_now() - parse_timestamp(order.placed_at) < LONGEST_OPEN
+    return order.status in OPEN and utc_now() - parse_timestamp(order.placed_at) < MAX_OPEN
 
 
 async def _orders(customer_id: str) -> AsyncIterator[Order]:

@@ -29,14 +29,14 @@ async def export(event: Event, started: ExportStarted) -> None:
         export_id=started.export_id,
         account_id=started.account_id,
         key=started.key,
-        orders=[order.id for order in orders[: data_export.MOST_ITEMS]],
+        orders=[order.id for order in orders[: data_export.MAX_ITEMS]],
     )
     await data_export.answer(store.ORDERS, started, held, also=(listed,))
 
 
 async def _newest(customer_id: str) -> list[Order]:
     """The customer's orders, the newest first, one more than are told: also those that are in no list yet."""
-    found = await store.list_by_customer(customer_id, None, data_export.MOST_ITEMS + 1)
+    found = await store.list_by_customer(customer_id, None, data_export.MAX_ITEMS + 1)
     known, _ = await store.get_customer(customer_id)
     orders = {order.id: order for _, order in found}
     orders |= await store.get_many(order_id for order_id in known.open if order_id not in orders)

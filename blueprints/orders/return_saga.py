@@ -91,17 +91,17 @@ class _Waiting:
 
     def __init__(self, context: df.DurableOrchestrationContext) -> None:
         self._context = context
-        self._told = CHANGED.wait(context)
+        self._event_of = CHANGED.wait(context)
 
     def until(self, moment: Any, status: Status) -> Steps:
         """Wait until the return has another status, or the moment has come; its status then."""
         before = status
         while status == before and not is_due(self._context, moment):
             timer = timer_towards(self._context, moment)
-            if (yield self._context.task_any([timer, self._told])) is self._told:
+            if (yield self._context.task_any([timer, self._event_of])) is self._event_of:
                 timer.cancel()
                 step(self._context, SERVICE.name, CHANGED.name)
-                self._told = CHANGED.wait(self._context)
+                self._event_of = CHANGED.wait(self._context)
             status = yield from _do(self._context, LOOK_UP)
         return status
 
@@ -121,7 +121,7 @@ async def start(client: df.DurableOrchestrationClient, requested: ReturnRequeste
     crash_point("return.start.after")
 
 
-async def tell(client: df.DurableOrchestrationClient, return_id: str) -> None:
+async def signal(client: df.DurableOrchestrationClient, return_id: str) -> None:
     """Let a return's saga know that it has changed. Raises Transient if Durable does not answer."""
     crash_point("return.wake", "before")
     await wake(client, return_id, CHANGED, "changed", may_be_gone=True)

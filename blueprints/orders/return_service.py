@@ -12,9 +12,9 @@ import msgspec
 
 from blueprints.orders import return_store, returns, store
 from blueprints.orders.declaration import RETURN_AUTO_LIMIT
-from blueprints.orders.domain import MOST_LINES, Order
+from blueprints.orders.domain import MAX_LINES, Order
 from blueprints.orders.return_store import ReadReturn
-from blueprints.orders.returns import IllegalMove, Miscounted, NotReturnable, Return
+from blueprints.orders.returns import IllegalTransition, Miscounted, NotReturnable, Return
 from blueprints.orders.service import in_trace_of, visible
 from shared import ids
 from shared.clock import timestamp
@@ -31,14 +31,14 @@ from shared.contracts.orders import (
 from shared.contracts.payments import PaymentRefunded
 from shared.errors import Conflict, Contention, NotFound, Unprocessable
 from shared.money import Money
-from shared.persistence.cosmos import AlreadyExists, Changed
+from shared.persistence.cosmos import AlreadyExists, ConditionFailed
 from shared.settings import settings
 from shared.telemetry.log import Log
 from shared.web.auth import Principal
 from shared.web.body import Quantity, Sku, fingerprint, same_request
 from shared.web.paging import Page
 
-TRIES = 20
+MAX_ATTEMPTS = 20
 """A hundred people decide one return at once: each that loses finds it decided at the next look."""
 
 log = Log("orders")
@@ -56,7 +56,7 @@ class ReturnItem(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class RequestReturn(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Send back these pieces."""
 
-    items: Annotated[list[ReturnItem], msgspec.Meta(min_length=1, max_length=MOST_LINES)]
+    items: Annotated[list[ReturnItem], msgspec.Meta(min_length=1, max_length=MAX_LINES)]
     reason: returns.Reason
 
 
@@ -77,7 +77,7 @@ class CountedItem(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class CountReturn(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What came back."""
 
-    items: Annotated[list[CountedItem], msgspec.Meta(min_length=1, max_length=MOST_LINES)]
+    items: Annotated[list[CountedItem], msgspec.Meta(min_length=1, max_length=MAX_LINES)]
 
 
 class ReturnView(msgspec.Struct, frozen=True):
@@ -118,18 +118,18 @@ async def request(caller: Principal, order_id: str, key: str, asked: RequestRetu
     wanted = Counter[str]()
     for item in asked.items:
         wanted[item.sku] += item.quantity
-    for _ in range(TRIES):
+    for _ in range(MAX_ATTEMPTS):
         order = await visible(caller, order_id)
         before = await return_store.of_order(order_id)
         known = next((case for case in before if case.id == return_id), None)
         if known is not None:
             return _repeated(known, request_hash)
         case = _requested(order, before, wanted, return_id, asked.reason, request_hash)
-        told = ReturnRequested(order_id=order_id, return_id=return_id, value=case.value)
+        event = ReturnRequested(order_id=order_id, return_id=return_id, value=case.value)
         try:
             with in_trace_of(order, "orders_request_return"):
-                await return_store.add(order, case, told)
-        except (Changed, AlreadyExists):
+                await return_store.add(order, case, event)
+        except (ConditionFailed, AlreadyExists):
             continue
         log.info("return.requested", order_id=order_id, return_id=return_id, lines=len(case.lines))
         return view(case)
@@ -179,16 +179,16 @@ async def receive(order_id: str, return_id: str, count: CountReturn) -> ReturnVi
         if case.status in ("received", "refunded"):
             return None
         after = returns.receive(case, counted, timestamp())
-        told = ReturnReceived(
+        event = ReturnReceived(
             order_id=order_id, return_id=return_id, amount=after.due, restocked=returns.restocked(after)
         )
-        return after, told
+        return after, event
 
     try:
         case = await _change(order_id, return_id, received, by_hand=True)
     except Miscounted as exc:
         raise Unprocessable(str(exc), code="miscounted") from exc
-    except IllegalMove as exc:
+    except IllegalTransition as exc:
         raise Conflict("only an approved return can come back", code="return-not-approved") from exc
     known = {line.sku: (line.restocked, line.written_off) for line in case.lines if line.came_back}
     if known != {sku: pieces for sku, pieces in counted.items() if any(pieces)}:
@@ -219,8 +219,8 @@ async def remind(order_id: str, return_id: str) -> returns.Status:
     def overdue(case: Return) -> tuple[Return, EventData] | None:
         if case.status not in ("requested", "received") or case.status in case.overdue:
             return None
-        told = ReturnOverdue(order_id=order_id, return_id=return_id, status=case.status)
-        return replace(case, overdue=case.overdue | {case.status}), told
+        event = ReturnOverdue(order_id=order_id, return_id=return_id, status=case.status)
+        return replace(case, overdue=case.overdue | {case.status}), event
 
     return (await _change(order_id, return_id, overdue)).status
 
@@ -232,8 +232,8 @@ async def time_out(order_id: str, return_id: str) -> returns.Status:
         if case.status == "requested":
             return _refused(case, "time")
         if case.status == "approved":
-            told = ReturnExpired(order_id=order_id, return_id=return_id)
-            return returns.move(case, "expire", timestamp()), told
+            event = ReturnExpired(order_id=order_id, return_id=return_id)
+            return returns.transition(case, "expire", timestamp()), event
         return None
 
     return (await _change(order_id, return_id, late)).status
@@ -247,20 +247,20 @@ async def refunded(event: Event, paid: PaymentRefunded) -> None:
     def closed(case: Return) -> tuple[Return, EventData] | None:
         if case.status != "received":
             return None
-        after = replace(returns.move(case, "refund", timestamp()), refunded=paid.amount)
+        after = replace(returns.transition(case, "refund", timestamp()), refunded=paid.amount)
         return after, ReturnRefunded(order_id=case.order_id, return_id=case.id, amount=paid.amount)
 
     await _change(paid.order_id, paid.refund_id, closed)
 
 
 def _approved(case: Return, by: returns.DecidedBy) -> tuple[Return, EventData]:
-    after = replace(returns.move(case, "approve", timestamp()), decided_by=by)
+    after = replace(returns.transition(case, "approve", timestamp()), decided_by=by)
     return after, ReturnApproved(order_id=case.order_id, return_id=case.id)
 
 
 def _refused(case: Return, by: returns.DecidedBy) -> tuple[Return, EventData]:
     reason: Literal["not_eligible", "timed_out"] = "timed_out" if by == "time" else "not_eligible"
-    after = replace(returns.move(case, "refuse", timestamp()), decided_by=by, refusal=reason)
+    after = replace(returns.transition(case, "refuse", timestamp()), decided_by=by, refusal=reason)
     return after, ReturnRefused(order_id=case.order_id, return_id=case.id, reason=reason)
 
 
@@ -275,18 +275,18 @@ async def _change(
 
     `by_hand`: a person's call does it, which has a trace of its own.
     """
-    for _ in range(TRIES):
+    for _ in range(MAX_ATTEMPTS):
         read = await _existing(order_id, return_id)
         changed = change(read.case)
         if changed is None:
             return read.case
-        after, told = changed
+        after, event = changed
         order = await store.get(order_id)
         assert order is not None, "what has returns is an order"
         try:
-            with in_trace_of(order, f"orders_{type(told).__name__}") if by_hand else nullcontext():
-                await return_store.advance(order, read, after, told)
-        except Changed:
+            with in_trace_of(order, f"orders_{type(event).__name__}") if by_hand else nullcontext():
+                await return_store.advance(order, read, after, event)
+        except ConditionFailed:
             continue
         log.info(f"return.{after.status}", order_id=order_id, return_id=return_id, by=after.decided_by)
         return after

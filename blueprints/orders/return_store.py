@@ -17,7 +17,7 @@ from shared.acting import record_act
 from shared.contracts.event import EventData
 from shared.persistence.cosmos import Operation, create, patch, replace
 from shared.persistence.documents import document_of, read_as
-from shared.persistence.outbox import tell
+from shared.persistence.outbox import enqueue_event
 
 
 @dataclass(frozen=True)
@@ -40,21 +40,21 @@ async def of_order(order_id: str) -> list[Return]:
     return sorted(found, key=lambda case: (case.history[0].at, case.id))
 
 
-async def add(order: Order, case: Return, told: EventData) -> None:
-    """Write a new return. Raises Changed where the order has moved since it was read, or AlreadyExists."""
-    await _write(order, create(_item(case)), told, case.id, {}, {"status": case.status})
+async def add(order: Order, case: Return, event: EventData) -> None:
+    """Write a new return. Raises ConditionFailed where the order has moved since it was read, or AlreadyExists."""
+    await _write(order, create(_item(case)), event, case.id, {}, {"status": case.status})
 
 
-async def advance(order: Order, read: ReadReturn, after: Return, told: EventData) -> None:
-    """Write one move. Raises Changed."""
+async def advance(order: Order, read: ReadReturn, after: Return, event: EventData) -> None:
+    """Write one move. Raises ConditionFailed."""
     before, now = {"status": read.case.status}, {"status": after.status}
-    await _write(order, replace(_item(after), read.etag), told, after.id, before, now)
+    await _write(order, replace(_item(after), read.etag), event, after.id, before, now)
 
 
 async def _write(
     order: Order,
     operation: Operation,
-    told: EventData,
+    event: EventData,
     return_id: str,
     before: Mapping[str, str],
     after: Mapping[str, str],
@@ -64,7 +64,7 @@ async def _write(
         order.id, [{"op": "set", "path": "/version", "value": version}], f"from c where c.version = {order.version}"
     )
     act = record_act(ORDERS, order.id, return_id, before, after, version)
-    await ORDERS.batch(order.id, [operation, moved, tell(ORDERS, order.id, told, version=version), *act])
+    await ORDERS.batch(order.id, [operation, moved, enqueue_event(ORDERS, order.id, event, version=version), *act])
 
 
 def _item(case: Return) -> dict[str, Any]:

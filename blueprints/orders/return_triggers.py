@@ -23,7 +23,7 @@ from shared.contracts.orders import (
 )
 from shared.orchestration import activity, reported
 from shared.web.body import ORDER
-from shared.web.endpoint import Answer, Call, endpoint
+from shared.web.endpoint import Request, Response, endpoint
 from shared.web.operation import PathParameter
 from shared.web.paging import Page
 
@@ -48,14 +48,14 @@ RETURN = PathParameter(
     problems=(404, 409, 422),
     location=True,
 )
-async def request(call: Call[RequestReturn]) -> Answer:
+async def request(request: Request[RequestReturn]) -> Response:
     """Ask to send something back.
 
     Within 30 days of the order's delivery. A small return approves itself, usually within a second; read it again to
     see it. Others wait for the shop's decision, a week at most.
     """
-    case = await return_service.request(call.caller, call.path(ORDER), call.idempotency_key, call.body)
-    return Answer(case, 202, {"Location": f"/v1/orders/{case.order_id}/returns/{case.id}"})
+    case = await return_service.request(request.caller, request.path(ORDER), request.idempotency_key, request.body)
+    return Response(case, 202, {"Location": f"/v1/orders/{case.order_id}/returns/{case.id}"})
 
 
 @endpoint(
@@ -68,9 +68,9 @@ async def request(call: Call[RequestReturn]) -> Answer:
     returns=Page[ReturnView],
     problems=(404,),
 )
-async def list_of_order(call: Call[Any]) -> Answer:
+async def list_of_order(request: Request[Any]) -> Response:
     """List what of an order is on its way back, or has come."""
-    return Answer(await return_service.list_of_order(call.caller, call.path(ORDER)))
+    return Response(await return_service.list_of_order(request.caller, request.path(ORDER)))
 
 
 @endpoint(
@@ -84,9 +84,9 @@ async def list_of_order(call: Call[Any]) -> Answer:
     returns=ReturnView,
     problems=(404,),
 )
-async def get(call: Call[Any]) -> Answer:
+async def get(request: Request[Any]) -> Response:
     """Read one return."""
-    return Answer(await return_service.get(call.caller, call.path(ORDER), call.path(RETURN)))
+    return Response(await return_service.get(request.caller, request.path(ORDER), request.path(RETURN)))
 
 
 @endpoint(
@@ -101,12 +101,12 @@ async def get(call: Call[Any]) -> Answer:
     returns=ReturnView,
     problems=(404, 409),
 )
-async def decide(call: Call[Decide]) -> Answer:
+async def decide(request: Request[Decide]) -> Response:
     """Approve or refuse a return.
 
     The first decision counts. The same one sent again has the same answer, another one is a 409.
     """
-    return Answer(await return_service.decide(call.path(ORDER), call.path(RETURN), call.body.decision))
+    return Response(await return_service.decide(request.path(ORDER), request.path(RETURN), request.body.decision))
 
 
 @endpoint(
@@ -121,13 +121,13 @@ async def decide(call: Call[Decide]) -> Answer:
     returns=ReturnView,
     problems=(404, 409, 422),
 )
-async def receive(call: Call[CountReturn]) -> Answer:
+async def receive(request: Request[CountReturn]) -> Response:
     """Count what of an approved return came back.
 
     Per product, what goes back on the shelf and what is written off. All of it is paid back. The same count sent again
     has the same answer.
     """
-    return Answer(await return_service.receive(call.path(ORDER), call.path(RETURN), call.body))
+    return Response(await return_service.receive(request.path(ORDER), request.path(RETURN), request.body))
 
 
 async def before(data: EventData, client: df.DurableOrchestrationClient) -> None:
@@ -135,7 +135,7 @@ async def before(data: EventData, client: df.DurableOrchestrationClient) -> None
     if isinstance(data, ReturnRequested):
         await return_saga.start(client, data)
     elif isinstance(data, ReturnApproved | ReturnRefused | ReturnExpired | ReturnReceived | ReturnRefunded):
-        await return_saga.tell(client, data.return_id)
+        await return_saga.signal(client, data.return_id)
 
 
 @bp.function_name(return_saga.NAME)

@@ -22,7 +22,7 @@ Command = Literal["approve", "refuse", "expire", "receive", "refund"]
 Reason = Literal["damaged", "wrong_item", "not_as_described", "unwanted", "other"]
 DecidedBy = Literal["rule", "staff", "time"]
 
-MOVES: dict[tuple[Status, Command], Status] = {
+TRANSITIONS: dict[tuple[Status, Command], Status] = {
     ("requested", "approve"): "approved",
     ("requested", "refuse"): "refused",
     ("approved", "receive"): "received",
@@ -34,7 +34,7 @@ CLOSED: frozenset[Status] = frozenset({"refused", "expired"})
 
 WINDOW = timedelta(days=30)
 """How long after its delivery an order can be returned."""
-MOST_RETURNS = 50
+MAX_RETURNS = 50
 """Of one order: their documents are read together."""
 
 
@@ -46,7 +46,7 @@ class NotReturnable(ValueError):
         self.code = code
 
 
-class IllegalMove(ValueError):
+class IllegalTransition(ValueError):
     """The return's status does not allow the move."""
 
 
@@ -122,8 +122,8 @@ def request(
     if parse_timestamp(at) > parse_timestamp(delivered) + WINDOW:
         raise NotReturnable("return-too-late", f"an order can be returned within {WINDOW.days} days of its delivery")
     earlier = list(before)
-    if len(earlier) >= MOST_RETURNS:
-        raise NotReturnable("too-many-returns", f"an order has at most {MOST_RETURNS} returns")
+    if len(earlier) >= MAX_RETURNS:
+        raise NotReturnable("too-many-returns", f"an order has at most {MAX_RETURNS} returns")
     left = returnable(order, earlier)
     if more := sum(count > left[sku] for sku, count in wanted.items()):
         raise NotReturnable(
@@ -162,18 +162,18 @@ def approves_itself(case: Return, limit: int) -> bool:
     return case.value.amount <= limit
 
 
-def move(case: Return, command: Command, at: str) -> Return:
-    """The return after `command`. Raises IllegalMove with id, from and command."""
-    status = MOVES.get((case.status, command))
+def transition(case: Return, command: Command, at: str) -> Return:
+    """The return after `command`. Raises IllegalTransition with id, from and command."""
+    status = TRANSITIONS.get((case.status, command))
     if status is None:
-        raise IllegalMove(f"the return {case.id} is {case.status}; it cannot be asked to {command}")
+        raise IllegalTransition(f"the return {case.id} is {case.status}; it cannot be asked to {command}")
     return replace(case, status=status, history=(*case.history, ReturnEntry(status, at)))
 
 
 def receive(case: Return, counted: Mapping[str, tuple[int, int]], at: str) -> Return:
     """The return after what came back was counted: pieces for the shelf and written off, by SKU.
 
-    Raises IllegalMove, or Miscounted.
+    Raises IllegalTransition, or Miscounted.
     """
     known = {line.sku: line.quantity for line in case.lines}
     if wrong := sum(sum(pieces) > known.get(sku, 0) for sku, pieces in counted.items()):
@@ -184,7 +184,7 @@ def receive(case: Return, counted: Mapping[str, tuple[int, int]], at: str) -> Re
         replace(line, restocked=counted[line.sku][0], written_off=counted[line.sku][1]) if line.sku in counted else line
         for line in case.lines
     )
-    return replace(move(case, "receive", at), lines=lines)
+    return replace(transition(case, "receive", at), lines=lines)
 
 
 def restocked(case: Return) -> list[Line]:

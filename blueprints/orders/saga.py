@@ -161,7 +161,7 @@ async def start(client: df.DurableOrchestrationClient, event: Event, placed: Ord
     crash_point("saga.start.after")
 
 
-async def tell(client: df.DurableOrchestrationClient, order_id: str, data: EventData) -> None:
+async def signal(client: df.DurableOrchestrationClient, order_id: str, data: EventData) -> None:
     """Let the order's saga know what happened. A saga that has ended needs to know nothing.
 
     Raises Transient if Durable does not answer, or does not know the saga yet.

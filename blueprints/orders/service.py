@@ -12,7 +12,7 @@ import msgspec
 from blueprints.orders import admission, domain, store
 from blueprints.orders.admission import at_the_door
 from blueprints.orders.declaration import ORDER_DEADLINE_SECONDS
-from blueprints.orders.domain import MOST_LINES, Address, Command, Order
+from blueprints.orders.domain import MAX_LINES, Address, Command, Order
 from blueprints.orders.shapes import OrderSummary, OrderView, PlaceOrder, TimelineEntry, view
 from shared import ids
 from shared.clock import parse_timestamp, timestamp
@@ -32,8 +32,8 @@ from shared.contracts.orders import (
 from shared.contracts.payments import PaymentAuthorized
 from shared.contracts.shipping import ShipmentDelivered, ShipmentFailed, ShipmentShipped, ShipmentStopped
 from shared.errors import Conflict, Contention, InvalidRequest, LimitReached, NotFound, Transient, Unprocessable
-from shared.messaging.again import each_apart, tell_again, unfinished
-from shared.persistence.cosmos import Changed
+from shared.messaging.republish import each_apart, republish_last, unfinished
+from shared.persistence.cosmos import ConditionFailed
 from shared.settings import RECONCILE_AFTER_SECONDS, settings
 from shared.telemetry.log import Log
 from shared.telemetry.span import for_order
@@ -43,7 +43,7 @@ from shared.web.paging import Page, decode_cursor, encode_cursor
 
 CART_PATIENCE = (0.02, 0.05, 0.1, 0.2, 0.4, 0.8)
 """Seconds between looks at a cart that has not arrived here yet: a second and a half in all."""
-TRIES = 5
+MAX_ATTEMPTS = 5
 HOLDING = frozenset({type_of(StockReserved), type_of(PaymentAuthorized)})
 """Replies whose sender holds something until it hears the order's decision."""
 DECISIONS = (OrderConfirmed, OrderCancelled)
@@ -98,7 +98,7 @@ async def get(caller: Principal, order_id: str) -> OrderView:
     return view(await visible(caller, order_id))
 
 
-async def list_own(customer_id: str, cursor: str | None, limit: int) -> Page[OrderSummary]:
+async def list_by_customer(customer_id: str, cursor: str | None, limit: int) -> Page[OrderSummary]:
     """The customer's orders, newest first."""
     found = await store.list_by_customer(customer_id, decode_cursor(cursor, customer_id), limit + 1)
     page = [OrderSummary(order.id, order.status, order.total, order.placed_at) for _, order in found[:limit]]
@@ -139,13 +139,13 @@ async def cancel(caller: Principal, order_id: str) -> OrderView:
 
 
 async def _request_cancellation(order_id: str) -> Order:
-    for _ in range(TRIES):
+    for _ in range(MAX_ATTEMPTS):
         order = await _existing(order_id)
         if order.status != "confirmed" or order.cancel_requested:
             return order
         try:
             await store.ask(order, "cancel_requested", OrderCancellationRequested(order_id=order_id))
-        except Changed:
+        except ConditionFailed:
             continue
         log.info("order.cancellation_requested", order_id=order_id)
         return replace(order, cancel_requested=True)
@@ -156,14 +156,14 @@ async def settle(
     order_id: str, command: Command, reason: CancelReason | None = None, *, order: Order | None = None
 ) -> Order:
     """Make a move, if it is still open, and return the order as it now is. `order`: as it was just read."""
-    for _ in range(TRIES):
+    for _ in range(MAX_ATTEMPTS):
         order = order or await _existing(order_id)
-        if (order.status, command) not in domain.MOVES:
+        if (order.status, command) not in domain.TRANSITIONS:
             return order
-        moved = domain.move(order, command, timestamp(), reason)
+        moved = domain.transition(order, command, timestamp(), reason)
         try:
-            await store.advance(order, moved, _told(moved))
-        except Changed:
+            await store.advance(order, moved, _event_of(moved))
+        except ConditionFailed:
             order = None
             continue
         log.info(f"order.{moved.status}", order_id=order_id, reason=reason, seconds=_seconds(moved))
@@ -178,13 +178,13 @@ async def look_up(order_id: str) -> tuple[domain.Status, dict[domain.Subject, do
 
 async def ask_for_stock(order_id: str) -> tuple[domain.Status, dict[domain.Subject, domain.Said]]:
     """Ask inventory for the goods of an order whose money is authorised, once; then as `look_up`."""
-    for _ in range(TRIES):
+    for _ in range(MAX_ATTEMPTS):
         order, replies = await _existing(order_id), await _replies(order_id)
         if order.status != "placed" or order.stock_asked or replies.get("payment") != domain.GOOD["payment"]:
             return order.status, replies
         try:
             await store.ask(order, "stock_asked", OrderAuthorized(order_id=order_id, lines=_lines(order)))
-        except Changed:
+        except ConditionFailed:
             continue
         log.info("order.authorized", order_id=order_id)
         return order.status, replies
@@ -206,7 +206,7 @@ async def decide(order_id: str, *, timed_out: bool) -> Order:
     return await settle(order_id, *decided, order=order)
 
 
-async def record_answer(event: Event) -> None:
+async def record_reply(event: Event) -> None:
     """Note in the order's inbox what another service told of it.
 
     One that is there already and asks for a decision comes from someone who is still waiting for it.
@@ -215,18 +215,18 @@ async def record_answer(event: Event) -> None:
         return
     order = await store.get(event.subject)
     if order is not None and order.status != "placed":
-        await tell_again(store.ORDERS, order.id, DECISIONS)
+        await republish_last(store.ORDERS, order.id, DECISIONS)
 
 
 async def follow_shipments(event: Event, data: ShipmentShipped | ShipmentDelivered | ShipmentFailed) -> None:
     """How far the order is, by what shipping says of it. Late and repeated news change nothing."""
-    await record_answer(event)
+    await record_reply(event)
     await settle(data.order_id, domain.SHIPPING[data.progress])
 
 
 async def withdraw(event: Event, stopped: ShipmentStopped) -> None:
     """Nothing of the order is shipped, and nothing will be: cancel it, as was asked for."""
-    await record_answer(event)
+    await record_reply(event)
     order = await settle(stopped.order_id, "withdraw", "customer_request")
     if order.status == "cancelled":
         await admission.withdrawn(order)
@@ -276,7 +276,7 @@ async def _price(
         order = domain.place(
             order_id=order_id,
             customer_id=caller.subject,
-            lines=domain.price_lines(wanted, await store.product_copy.find(sku for sku, _ in wanted)),
+            lines=domain.price_lines(wanted, await store.product_cache.find(sku for sku, _ in wanted)),
             shipping_address=msgspec.convert(request.shipping_address, Address, from_attributes=True),
             at=timestamp(),
             request_hash=request_hash,
@@ -311,8 +311,8 @@ async def _wanted(caller: Principal, request: PlaceOrder) -> list[tuple[str, int
         return [(item.sku, item.quantity) for item in request.items]
     cart = await _cart(caller, request.cart_id or "", request.cart_version)
     lines = [(line.sku, line.quantity) for line in cart.lines]
-    if len(lines) > MOST_LINES:
-        raise Unprocessable(f"an order has at most {MOST_LINES} lines", code="too-many-lines")
+    if len(lines) > MAX_LINES:
+        raise Unprocessable(f"an order has at most {MAX_LINES} lines", code="too-many-lines")
     return lines
 
 
@@ -372,7 +372,7 @@ def _lines(order: Order) -> list[Line]:
     return [Line(line.sku, line.quantity) for line in order.lines]
 
 
-def _told(order: Order) -> EventData | None:
+def _event_of(order: Order) -> EventData | None:
     """What the others are told of the order's last move; of shipments, shipping has told it."""
     if order.status == "confirmed":
         return OrderConfirmed(order_id=order.id, total=order.total, customer_id=order.customer_id, lines=_lines(order))

@@ -7,7 +7,7 @@ from typing import Annotated
 import msgspec
 
 from blueprints.orders import domain
-from blueprints.orders.domain import MOST_LINES, Address, Order
+from blueprints.orders.domain import MAX_LINES, Address, Order
 from shared.money import Money
 from shared.patterns import Timestamp, whole
 from shared.web.address import AddressIn
@@ -33,7 +33,7 @@ class PlaceOrder(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
             pattern=whole("pm_[A-Za-z0-9_]{1,64}"), description="The provider's reference; never a card number"
         ),
     ]
-    items: Annotated[list[ItemIn], msgspec.Meta(min_length=1, max_length=MOST_LINES)] | None = None
+    items: Annotated[list[ItemIn], msgspec.Meta(min_length=1, max_length=MAX_LINES)] | None = None
     cart_id: Annotated[str, msgspec.Meta(pattern=whole("crt_[a-z2-7]{26}"))] | None = None
     cart_version: Annotated[int, msgspec.Meta(ge=1)] | None = None
     """The version the shopper saw; the order waits for it, and is refused if the cart has moved on."""

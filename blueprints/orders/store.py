@@ -21,14 +21,14 @@ import msgspec
 
 from blueprints.orders.customer import Customer
 from blueprints.orders.declaration import PRODUCT_CACHE_SECONDS, SERVICE
-from blueprints.orders.domain import Order, Priced
+from blueprints.orders.domain import Order, ProductPrice
 from shared.acting import record_act
 from shared.contracts.audit import ActRecorded
 from shared.contracts.event import Event, EventData, data_of, type_of
 from shared.contracts.orders import Line
 from shared.persistence.cosmos import AlreadyExists, Container, Document, create, keep_latest, patch, replace
 from shared.persistence.documents import document_of, read_as, readable
-from shared.persistence.outbox import event_of, inbox_document, tell
+from shared.persistence.outbox import enqueue_event, event_of, inbox_document
 from shared.settings import settings
 from shared.telemetry import trace
 
@@ -46,7 +46,9 @@ async def add(order: Order, placed: EventData) -> None:
     """Write a new order and the event that tells of it. Raises AlreadyExists."""
     order = dataclasses.replace(order, traceparent=trace.current().traceparent)
     document = document_of(order, order_id=order.id, kind="order")
-    await ORDERS.batch(order.id, [create(document), tell(ORDERS, order.id, placed, version=1, time=order.placed_at)])
+    await ORDERS.batch(
+        order.id, [create(document), enqueue_event(ORDERS, order.id, placed, version=1, time=order.placed_at)]
+    )
 
 
 async def get(order_id: str) -> Order | None:
@@ -64,10 +66,10 @@ async def get_many(order_ids: Iterable[str]) -> dict[str, Order]:
     return {order.id: order for order in readable(ORDERS, await ORDERS.read_many(list(order_ids)), Order)}
 
 
-async def advance(before: Order, after: Order, told: EventData | None) -> None:
+async def advance(before: Order, after: Order, event: EventData | None) -> None:
     """Write one move and the event that tells of it, if anyone is to hear.
 
-    Raises Changed if the order has moved since it was read.
+    Raises ConditionFailed if the order has moved since it was read.
     """
     entry = document_of(after)["history"][-1]
     changes: list[dict[str, Any]] = [
@@ -76,7 +78,11 @@ async def advance(before: Order, after: Order, told: EventData | None) -> None:
         {"op": "add", "path": "/history/-", "value": entry},
     ]
     unchanged = f"from c where c.version = {before.version}"
-    outbox = [] if told is None else [tell(ORDERS, after.id, told, version=after.version, time=after.history[-1].at)]
+    outbox = (
+        []
+        if event is None
+        else [enqueue_event(ORDERS, after.id, event, version=after.version, time=after.history[-1].at)]
+    )
     act = record_act(ORDERS, after.id, after.id, {"status": before.status}, {"status": after.status}, after.version)
     await ORDERS.batch(after.id, [patch(after.id, changes, unchanged), *outbox, *act])
 
@@ -89,10 +95,10 @@ async def redact(order: Order) -> None:
     await ORDERS.patch(order.id, order.id, changes)
 
 
-async def tell_of_erasure(erasure_id: str, told: EventData) -> None:
+async def tell_of_erasure(erasure_id: str, event: EventData) -> None:
     """Put an event about an erasure into the outbox, unless it is there already."""
     with suppress(AlreadyExists):
-        await ORDERS.batch(erasure_id, [tell(ORDERS, erasure_id, told, version=1)])
+        await ORDERS.batch(erasure_id, [enqueue_event(ORDERS, erasure_id, event, version=1)])
 
 
 async def ids_of(customer_id: str) -> AsyncIterator[str]:
@@ -102,8 +108,8 @@ async def ids_of(customer_id: str) -> AsyncIterator[str]:
         yield document["id"]
 
 
-async def ask(order: Order, asked: Literal["stock_asked", "cancel_requested"], told: EventData) -> None:
-    """Write that another service is asked for something, and the event that asks. Raises Changed."""
+async def ask(order: Order, asked: Literal["stock_asked", "cancel_requested"], event: EventData) -> None:
+    """Write that another service is asked for something, and the event that asks. Raises ConditionFailed."""
     version = order.version + 1
     changes: list[dict[str, Any]] = [
         {"op": "set", "path": f"/{asked}", "value": True},
@@ -111,7 +117,7 @@ async def ask(order: Order, asked: Literal["stock_asked", "cancel_requested"], t
     ]
     unchanged = f"from c where c.version = {order.version}"
     act = record_act(ORDERS, order.id, order.id, {asked: False}, {asked: True}, version)
-    told_of = tell(ORDERS, order.id, told, version=version)
+    told_of = enqueue_event(ORDERS, order.id, event, version=version)
     await ORDERS.batch(order.id, [patch(order.id, changes, unchanged), told_of, *act])
 
 
@@ -190,7 +196,8 @@ async def get_customer(customer_id: str) -> tuple[Customer, str]:
 async def keep_customer(customer: Customer, etag: str) -> str:
     """Write what is known of a customer; the record's new ETag.
 
-    Raises Changed, AlreadyExists or Missing where somebody else has written or deleted it since it was read.
+    Raises ConditionFailed, AlreadyExists or ItemNotFound where somebody else has written or deleted it since it was
+    read.
     """
     document = document_of(customer, id=customer.customer_id)
     change = replace(document, etag) if etag else create(document)
@@ -198,15 +205,15 @@ async def keep_customer(customer: Customer, etag: str) -> str:
     return str(written["_etag"])
 
 
-class ProductCopy:
+class ProductCache:
     """Names and prices by SKU, kept in memory for a few seconds: a busy shop asks for the same ones all the time."""
 
-    LARGEST = 50_000
+    MAX_ENTRIES = 50_000
 
     def __init__(self) -> None:
-        self._held: dict[str, tuple[float, Priced]] = {}
+        self._held: dict[str, tuple[float, ProductPrice]] = {}
 
-    async def find(self, skus: Iterable[str]) -> dict[str, Priced]:
+    async def find(self, skus: Iterable[str]) -> dict[str, ProductPrice]:
         """The products among `skus` that are for sale."""
         now, lifetime = time.monotonic(), settings().seconds(PRODUCT_CACHE_SECONDS)
         wanted = list(dict.fromkeys(skus))
@@ -219,10 +226,10 @@ class ProductCopy:
             documents = [] if document is None else [document]
         else:
             documents = await PRODUCTS.read_many(missing)
-        if len(self._held) + len(documents) > self.LARGEST:
+        if len(self._held) + len(documents) > self.MAX_ENTRIES:
             self._held.clear()
         for document in documents:
-            product = read_as(PRODUCTS, document, Priced)
+            product = read_as(PRODUCTS, document, ProductPrice)
             self._held[document["sku"]] = (now, product)
             found[document["sku"]] = product
         return found
@@ -231,14 +238,14 @@ class ProductCopy:
         self._held.pop(sku, None)
 
 
-product_copy = ProductCopy()
+product_cache = ProductCache()
 
 
 async def keep_product(version: int, document: Document) -> None:
     """Keep what the catalog told, unless a later version is already here."""
     sku = document["sku"]
     await keep_latest(PRODUCTS, sku, {**document, "id": sku, "version": version})
-    product_copy.forget(sku)
+    product_cache.forget(sku)
 
 
 class CartCopy(msgspec.Struct, frozen=True):

@@ -44,7 +44,7 @@ from shared.orchestration import activity, durable_subscription, reported
 from shared.persistence.feed import as_written
 from shared.sagas import sagas
 from shared.web.body import ORDER
-from shared.web.endpoint import Answer, Call, endpoint
+from shared.web.endpoint import Request, Response, endpoint
 from shared.web.operation import Parameter
 from shared.web.paging import CURSOR, LIMIT, Page, read_limit
 
@@ -69,7 +69,7 @@ CUSTOMER_ID = Parameter(
     problems=(404, 409, 422),
     location=True,
 )
-async def place(call: Call[PlaceOrder]) -> Answer:
+async def place(request: Request[PlaceOrder]) -> Response:
     """Place an order.
 
     Send `items` or `cart_id`, not both. An order of a cart names `expected_total`, what the shopper saw: where it costs
@@ -77,8 +77,8 @@ async def place(call: Call[PlaceOrder]) -> Answer:
     again to see it `confirmed` or `cancelled`, usually within a second. At the gateway two other dialects are
     understood as well, camel case and that of the former partner interface; docs/api.md has the table.
     """
-    order = await service.place(call.caller, call.idempotency_key, call.body)
-    return Answer(order, 202, {"Location": f"/v1/orders/{order.id}"})
+    order = await service.place(request.caller, request.idempotency_key, request.body)
+    return Response(order, 202, {"Location": f"/v1/orders/{order.id}"})
 
 
 @endpoint(
@@ -90,21 +90,21 @@ async def place(call: Call[PlaceOrder]) -> Answer:
     returns=Page[OrderSummary],
     query=(CUSTOMER_ID, LIMIT, CURSOR),
 )
-async def list_own(call: Call[Any]) -> Answer:
+async def list_by_customer(request: Request[Any]) -> Response:
     """List the caller's orders, or, for staff, those of `customer_id`."""
-    query = call.query
-    customer_id = query.get("customer_id", call.caller.subject)
-    if customer_id != call.caller.subject and not call.caller.is_staff:
+    query = request.query
+    customer_id = query.get("customer_id", request.caller.subject)
+    if customer_id != request.caller.subject and not request.caller.is_staff:
         raise Forbidden("only staff may list the orders of others", code="insufficient-role")
-    return Answer(await service.list_own(customer_id, query.get("cursor"), read_limit(query)))
+    return Response(await service.list_by_customer(customer_id, query.get("cursor"), read_limit(query)))
 
 
 @endpoint(
     bp, SERVICE, "orders_get", "GET /orders/{order_id}", ORDER, scope="orders.read", returns=OrderView, problems=(404,)
 )
-async def get(call: Call[Any]) -> Answer:
+async def get(request: Request[Any]) -> Response:
     """Read one order."""
-    return Answer(await service.get(call.caller, call.path(ORDER)))
+    return Response(await service.get(request.caller, request.path(ORDER)))
 
 
 @endpoint(
@@ -117,9 +117,9 @@ async def get(call: Call[Any]) -> Answer:
     returns=Page[TimelineEntry],
     problems=(404,),
 )
-async def timeline(call: Call[Any]) -> Answer:
+async def timeline(request: Request[Any]) -> Response:
     """Read everything that happened to one order."""
-    return Answer(await service.timeline(call.caller, call.path(ORDER)))
+    return Response(await service.timeline(request.caller, request.path(ORDER)))
 
 
 @endpoint(
@@ -134,14 +134,14 @@ async def timeline(call: Call[Any]) -> Answer:
     problems=(404, 409),
     location=True,
 )
-async def cancel(call: Call[Any]) -> Answer:
+async def cancel(request: Request[Any]) -> Response:
     """Cancel an order of which nothing has been shipped.
 
     A confirmed one stays so until it is sure that nothing of it leaves the house; read it again to see it `cancelled`.
     Sent again, it has the same answer. Once something is shipped, the answer is 409.
     """
-    order = await service.cancel(call.caller, call.path(ORDER))
-    return Answer(order, 202, {"Location": f"/v1/orders/{order.id}"})
+    order = await service.cancel(request.caller, request.path(ORDER))
+    return Response(order, 202, {"Location": f"/v1/orders/{order.id}"})
 
 
 sagas(bp, SERVICE, KINDS)
@@ -158,7 +158,7 @@ async def feed(documents: func.DocumentList, client: df.DurableOrchestrationClie
             await saga.start(client, event, data)
             new.append((copy_context(), event, data))
         elif isinstance(data, OrderCancelled):
-            await saga.tell(client, event.subject, data)
+            await saga.signal(client, event.subject, data)
         else:
             await return_triggers.before(data, client)
 
@@ -169,19 +169,19 @@ async def feed(documents: func.DocumentList, client: df.DurableOrchestrationClie
 
 async def decisive(event: Event, data: EventData, client: df.DurableOrchestrationClient) -> None:
     """An answer that the saga waits for."""
-    await service.record_answer(event)
-    await saga.tell(client, event.subject, data)
+    await service.record_reply(event)
+    await saga.signal(client, event.subject, data)
 
 
 async def refunded(event: Event, data: PaymentRefunded, _: df.DurableOrchestrationClient) -> None:
     """Money was paid back: for what has come back, or for another reason."""
-    await service.record_answer(event)
+    await service.record_reply(event)
     await return_service.refunded(event, data)
 
 
 async def informative(event: Event, _: EventData, __: object = None) -> None:
     """An answer that belongs to the order's story alone."""
-    await service.record_answer(event)
+    await service.record_reply(event)
 
 
 subscription(bp, SERVICE, "catalog", {ProductChanged: service.keep_product})

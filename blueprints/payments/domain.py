@@ -10,7 +10,7 @@ from shared.money import Money
 Status = Literal["authorizing", "authorized", "declined", "captured", "voided", "refunded"]
 Command = Literal["authorize", "decline", "capture", "void", "refund"]
 
-MOVES: dict[tuple[Status, Command], Status] = {
+TRANSITIONS: dict[tuple[Status, Command], Status] = {
     ("authorizing", "authorize"): "authorized",
     ("authorizing", "decline"): "declined",
     ("authorizing", "void"): "voided",
@@ -25,14 +25,14 @@ CANCELLATION = "cancellation"
 """Id of the refund of a cancelled order."""
 DisputeStatus = Literal["open", "won", "lost"]
 
-GIVE_BACK: dict[Status, Command] = {"authorizing": "void", "authorized": "void", "captured": "refund"}
+COMPENSATION: dict[Status, Command] = {"authorizing": "void", "authorized": "void", "captured": "refund"}
 """How a cancelled order's money goes back; where it says nothing, nothing is held."""
 
 CAPTURE_DONE: frozenset[Status] = frozenset({"captured", "voided", "refunded"})
 """Where a repeated confirmation finds its work done, and a late one an order that was cancelled after it."""
 
 
-class IllegalMove(ValueError):
+class IllegalTransition(ValueError):
     """The payment's status does not allow the move."""
 
 
@@ -127,8 +127,8 @@ def _with(payment: Payment, refund: Refund) -> Payment:
 
 
 def next_status(payment: Payment, command: Command) -> Status:
-    """The status that `command` leads to. Raises IllegalMove with id, from and command."""
-    status = MOVES.get((payment.status, command))
+    """The status that `command` leads to. Raises IllegalTransition with id, from and command."""
+    status = TRANSITIONS.get((payment.status, command))
     if status is None:
-        raise IllegalMove(f"the payment of {payment.order_id} is {payment.status}; it cannot {command}")
+        raise IllegalTransition(f"the payment of {payment.order_id} is {payment.status}; it cannot {command}")
     return status

@@ -35,19 +35,19 @@ if TYPE_CHECKING:
 
 UNEXPECTED_STATE = "payment_intent_unexpected_state"
 
-Fate = Literal["unconfirmed", "pending", "held", "declined", "taken", "void"]
+Fate = Literal["unconfirmed", "pending", "authorized", "declined", "captured", "voided"]
 
 _FATES: dict[str, Fate] = {
     "requires_confirmation": "unconfirmed",
     "processing": "pending",
     "requires_action": "declined",
-    "requires_capture": "held",
-    "succeeded": "taken",
-    "canceled": "void",
+    "requires_capture": "authorized",
+    "succeeded": "captured",
+    "canceled": "voided",
 }
 """Stripe's status → what became of the money. A card that wants its owner to act cannot be charged from here."""
 
-MOST_REFUNDS = 100
+MAX_REFUNDS = 100
 """Of one payment: as many as the provider lists at once."""
 
 
@@ -188,7 +188,7 @@ async def refunds(intent_id: str) -> list[Refunded]:
     try:
         answer = await _answer(
             "refunds",
-            lambda client: client.v1.refunds.list_async({"payment_intent": intent_id, "limit": MOST_REFUNDS}),
+            lambda client: client.v1.refunds.list_async({"payment_intent": intent_id, "limit": MAX_REFUNDS}),
         )
         return msgspec.convert(answer, _Refunds).data
     except stripe.StripeError as exc:

@@ -21,14 +21,14 @@ from shared.contracts.event import Event, EventData
 from shared.contracts.orders import ReturnReceived
 from shared.contracts.payments import PaymentDisputeClosed, PaymentDisputed, PaymentRefunded, PaymentRefundFailed
 from shared.errors import Conflict, Contention, NotFound, Rejected, Transient
-from shared.money import LARGEST, Money
-from shared.persistence.cosmos import Changed
+from shared.money import MAX_AMOUNT, Money
+from shared.persistence.cosmos import ConditionFailed
 from shared.telemetry.log import Log
 from shared.telemetry.span import for_order
 from shared.web.auth import Principal
 from shared.web.body import fingerprint, same_request
 
-TRIES = 20
+MAX_ATTEMPTS = 20
 """Refunds of one payment that are decided together take turns; each loses to every other at most once."""
 
 log = Log("payments")
@@ -38,9 +38,9 @@ class RefundOrder(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Pay back so much of an order, and why; all that is left, where no `amount` is named."""
 
     reason: Literal["damaged", "lost", "late", "goodwill"]
-    amount: Annotated[int, msgspec.Meta(ge=1, le=LARGEST, description="Minor units of the order's currency")] | None = (
-        None
-    )
+    amount: (
+        Annotated[int, msgspec.Meta(ge=1, le=MAX_AMOUNT, description="Minor units of the order's currency")] | None
+    ) = None
 
 
 class RefundView(msgspec.Struct, frozen=True):
@@ -228,7 +228,7 @@ async def _change(
     told: Callable[[Payment], EventData | None] = lambda _: None,
 ) -> Payment:
     """The payment after `change`, which is written and told; as it is, where there is nothing to change."""
-    for _ in range(TRIES):
+    for _ in range(MAX_ATTEMPTS):
         payment = await store.get(order_id)
         if payment is None:
             raise Transient(f"the payment of {order_id} is not here yet")
@@ -237,7 +237,7 @@ async def _change(
             return payment
         try:
             await store.keep(after, told(after))
-        except Changed:
+        except ConditionFailed:
             continue
         return after
     raise Contention("the payment keeps changing", retry_after=1)

@@ -16,7 +16,7 @@ from blueprints.payments.declaration import SERVICE
 from blueprints.payments.domain import Command, Payment
 from blueprints.payments.provider import Intent
 from blueprints.payments.refunds import RefundView
-from blueprints.payments.webhook import REFUNDED, Notice
+from blueprints.payments.webhook import REFUNDED, WebhookEvent
 from shared import data_export
 from shared.contracts.accounts import ErasureStarted
 from shared.contracts.event import Event, EventData
@@ -29,9 +29,9 @@ from shared.contracts.payments import (
 )
 from shared.contracts.personal_data import ExportListed
 from shared.errors import NotFound, Rejected, Transient
-from shared.messaging.again import ask_again, each_apart, waiting
+from shared.messaging.republish import each_apart, republish_overdue, waiting
 from shared.money import Money
-from shared.persistence.cosmos import AlreadyExists, Changed
+from shared.persistence.cosmos import AlreadyExists, ConditionFailed
 from shared.personal_data import answer
 from shared.settings import RECONCILE_AFTER_SECONDS, settings
 from shared.telemetry.log import Log
@@ -53,7 +53,7 @@ class PaymentView(msgspec.Struct, frozen=True, omit_defaults=True):
     disputed: bool = False
 
 
-class Received(msgspec.Struct, frozen=True):
+class WebhookAck(msgspec.Struct, frozen=True):
     """What the provider is told when it has told us something."""
 
     received: bool = True
@@ -103,13 +103,13 @@ async def capture(event: Event, confirmed: OrderConfirmed) -> None:
     status = domain.next_status(payment, "capture")
     assert payment.intent_id is not None, "what is authorized has an intent"
     intent = await provider.capture(payment.order_id, payment.intent_id)
-    if intent.fate != "taken":
+    if intent.fate != "captured":
         raise Transient(f"the provider says {intent.fate} of the payment of {payment.order_id}")
     await store.advance(payment, status, PaymentCaptured(order_id=payment.order_id, amount=confirmed.total))
     log.info("payment.captured", order_id=payment.order_id)
 
 
-async def give_back(event: Event, cancelled: OrderCancelled) -> None:
+async def void_or_refund(event: Event, cancelled: OrderCancelled) -> None:
     """The order does not go through: void what is held, refund what was taken, and hold nothing later."""
     order_id = cancelled.order_id
     payment = await store.get(order_id)
@@ -119,12 +119,12 @@ async def give_back(event: Event, cancelled: OrderCancelled) -> None:
             return
         except AlreadyExists:
             payment = await _payment(order_id)
-    if domain.GIVE_BACK.get(payment.status) == "void":
+    if domain.COMPENSATION.get(payment.status) == "void":
         assert payment.intent_id is not None, "what can be given back was asked for"
         intent = await provider.void(order_id, payment.intent_id)
-        if intent.fate not in ("void", "taken"):
+        if intent.fate not in ("voided", "captured"):
             raise Transient(f"the provider says {intent.fate} of the payment of {order_id}")
-        if intent.fate == "void":
+        if intent.fate == "voided":
             await store.advance(payment, domain.next_status(payment, "void"), PaymentVoided(order_id=order_id))
             log.info("payment.given_back", order_id=order_id)
             return
@@ -152,7 +152,7 @@ async def export(event: Event, listed: ExportListed) -> None:
     await data_export.answer(store.PAYMENTS, listed, data_export.held(payments=payments))
 
 
-async def hear(notice: Notice) -> None:
+async def handle_webhook(notice: WebhookEvent) -> None:
     """Act on the provider's word: it may come before our own call's answer, long after, or twice."""
     if notice.dispute is not None:
         await refunds.dispute(notice.dispute)
@@ -163,12 +163,12 @@ async def hear(notice: Notice) -> None:
         return
     payment = await store.get(notice.order_id)
     if payment is None or payment.intent_id != notice.intent.id:
-        if notice.intent.fate == "held":
+        if notice.intent.fate == "authorized":
             await _void_stray(notice.order_id, notice.intent.id)
     elif payment.status == "authorizing":
         with _heard(payment, notice.kind):
             await _learn(payment, notice.intent)
-    elif payment.status == "voided" and notice.intent.fate == "held":
+    elif payment.status == "voided" and notice.intent.fate == "authorized":
         with _heard(payment, notice.kind):
             await provider.void(notice.order_id, notice.intent.id)
             log.warning("payment.late_hold_voided", order_id=notice.order_id)
@@ -182,7 +182,7 @@ def _heard(payment: Payment, kind: str) -> AbstractContextManager[None]:
 
 async def reconcile() -> None:
     """Money that has been held for too long: tell orders again that it is. Refunds that were decided: make them."""
-    await ask_again(store.PAYMENTS, "payment", "authorized")
+    await republish_overdue(store.PAYMENTS, "payment", "authorized")
     overdue = await waiting(store.PAYMENTS, "refunding", "c.pending > 0", settings().seconds(RECONCILE_AFTER_SECONDS))
     await each_apart(store.PAYMENTS, overdue, refunds.unfinished)
 
@@ -207,20 +207,20 @@ async def _learn(payment: Payment, intent: Intent) -> None:
     order_id = payment.order_id
     intent = await _as_asked(payment, intent)
     command: Command
-    told: EventData
-    if intent.fate == "held":
+    event: EventData
+    if intent.fate == "authorized":
         assert payment.amount is not None, "what is held was asked for"
-        command, told = "authorize", PaymentAuthorized(order_id=order_id, amount=payment.amount)
+        command, event = "authorize", PaymentAuthorized(order_id=order_id, amount=payment.amount)
     elif intent.fate == "declined":
-        command, told = "decline", PaymentDeclined(order_id=order_id, code=intent.decline_code)
-    elif intent.fate == "void":
-        command, told = "void", PaymentVoided(order_id=order_id)
+        command, event = "decline", PaymentDeclined(order_id=order_id, code=intent.decline_code)
+    elif intent.fate == "voided":
+        command, event = "void", PaymentVoided(order_id=order_id)
     else:
         raise Transient(f"the provider has not decided on the payment of {order_id} yet ({intent.fate})")
     status = domain.next_status(payment, command)
     try:
-        await store.advance(payment, status, told, intent.decline_code or None)
-    except Changed:
+        await store.advance(payment, status, event, intent.decline_code or None)
+    except ConditionFailed:
         await _lost_race(order_id, intent.id)
         return
     log.info(f"payment.{status}", order_id=order_id, code=intent.decline_code or None)
@@ -238,7 +238,7 @@ async def _void_stray(order_id: str, intent_id: str) -> None:
 
 async def _as_asked(payment: Payment, intent: Intent) -> Intent:
     """The intent, where it holds what was asked for. Money of another amount or currency is given up: a refusal."""
-    if intent.fate != "held" or intent.amount == payment.amount:
+    if intent.fate != "authorized" or intent.amount == payment.amount:
         return intent
     log.error("payment.amount_differs", order_id=payment.order_id)
     await provider.void(payment.order_id, intent.id)

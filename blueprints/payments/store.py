@@ -13,7 +13,7 @@ from shared.contracts.event import EventData
 from shared.money import Money
 from shared.persistence.cosmos import Container, create, patch
 from shared.persistence.documents import document_of, read_as
-from shared.persistence.outbox import tell
+from shared.persistence.outbox import enqueue_event
 from shared.telemetry import trace
 
 PAYMENTS = Container.of(SERVICE, "payments")
@@ -30,17 +30,17 @@ async def get_many(order_ids: Sequence[str]) -> list[Payment]:
     return [read_as(PAYMENTS, found[order_id], Payment) for order_id in order_ids if order_id in found]
 
 
-async def add(payment: Payment, told: EventData | None = None) -> None:
+async def add(payment: Payment, event: EventData | None = None) -> None:
     """Write a new payment, and the event that tells of it, if anyone is to hear. Raises AlreadyExists."""
     order_id = payment.order_id
     payment = replace(payment, traceparent=trace.current().traceparent)
     document = document_of(payment, id=order_id, kind="payment")
-    outbox = [] if told is None else [tell(PAYMENTS, order_id, told, version=payment.version)]
+    outbox = [] if event is None else [enqueue_event(PAYMENTS, order_id, event, version=payment.version)]
     await PAYMENTS.batch(order_id, [create(document), *outbox])
 
 
-async def advance(payment: Payment, status: Status, told: EventData, decline_code: str | None = None) -> None:
-    """Write one move and the event that tells of it. Raises Changed if the payment has moved since it was read."""
+async def advance(payment: Payment, status: Status, event: EventData, decline_code: str | None = None) -> None:
+    """Write one transition and its event. Raises ConditionFailed if the payment has changed since it was read."""
     order_id, version = payment.order_id, payment.version + 1
     document_of(replace(payment, status=status, version=version, decline_code=decline_code))
     changes: list[dict[str, Any]] = [
@@ -51,20 +51,20 @@ async def advance(payment: Payment, status: Status, told: EventData, decline_cod
         changes.append({"op": "set", "path": "/decline_code", "value": decline_code})
     unchanged = f"from c where c.version = {payment.version}"
     await PAYMENTS.batch(
-        order_id, [patch(order_id, changes, unchanged), tell(PAYMENTS, order_id, told, version=version)]
+        order_id, [patch(order_id, changes, unchanged), enqueue_event(PAYMENTS, order_id, event, version=version)]
     )
 
 
-async def keep(payment: Payment, told: EventData | None) -> None:
+async def keep(payment: Payment, event: EventData | None) -> None:
     """Write what became of the payment's refunds and disputes, and the event that tells of it, if anyone is to hear.
 
-    Where a person decides a refund, that is recorded. Raises Changed if the payment has moved since it was read, one
-    version ago.
+    Where a person decides a refund, that is recorded. Raises ConditionFailed if the payment has changed since it
+    was read, one version ago.
     """
     order_id, document = payment.order_id, document_of(payment)
     names = ("status", "version", "refunds", "disputes", "pending")
     changes = [{"op": "set", "path": f"/{name}", "value": document[name]} for name in names]
-    outbox = [] if told is None else [tell(PAYMENTS, order_id, told, version=payment.version)]
+    outbox = [] if event is None else [enqueue_event(PAYMENTS, order_id, event, version=payment.version)]
     unchanged = f"from c where c.version = {payment.version - 1}"
     refunds = {refund.id: str(refund.amount) for refund in payment.refunds.values()}
     act = record_act(PAYMENTS, order_id, order_id, {}, {"refunds": refunds}, payment.version)

@@ -9,7 +9,7 @@ import azure.functions as func
 from blueprints.payments import refunds, service, store
 from blueprints.payments.declaration import SERVICE
 from blueprints.payments.refunds import RefundOrder, RefundView
-from blueprints.payments.service import PaymentView, Received
+from blueprints.payments.service import PaymentView, WebhookAck
 from blueprints.payments.webhook import read_webhook
 from shared.contracts.accounts import ErasureStarted
 from shared.contracts.orders import OrderCancelled, OrderConfirmed, OrderPlaced, ReturnReceived
@@ -18,7 +18,7 @@ from shared.messaging.relay import relay
 from shared.messaging.triggers import change_feed, reconciliation, subscription
 from shared.persistence.feed import as_written
 from shared.web.body import ORDER
-from shared.web.endpoint import Answer, Call, endpoint
+from shared.web.endpoint import Request, Response, endpoint
 from shared.web.operation import Header
 
 bp = func.Blueprint()
@@ -36,9 +36,9 @@ SIGNATURE = Header("Stripe-Signature", "The provider's signature of the body.", 
     returns=PaymentView,
     problems=(404,),
 )
-async def get(call: Call[Any]) -> Answer:
+async def get(request: Request[Any]) -> Response:
     """Read how an order's payment stands."""
-    return Answer(await service.get(call.caller, call.path(ORDER)))
+    return Response(await service.get(request.caller, request.path(ORDER)))
 
 
 @endpoint(
@@ -54,24 +54,26 @@ async def get(call: Call[Any]) -> Answer:
     status=201,
     problems=(404, 409, 422),
 )
-async def refund(call: Call[RefundOrder]) -> Answer:
+async def refund(request: Request[RefundOrder]) -> Response:
     """Pay back an order, or some of it.
 
     Without `amount` all that is left is paid back. More than that is a 409. What the payment provider has not answered
     yet is `pending`; sent again under the same key it goes on.
     """
-    return Answer(await refunds.by_staff(call.caller, call.path(ORDER), call.idempotency_key, call.body), 201)
+    return Response(
+        await refunds.by_staff(request.caller, request.path(ORDER), request.idempotency_key, request.body), 201
+    )
 
 
-@endpoint(bp, SERVICE, "payments_webhook", "POST /payments/webhooks/stripe", returns=Received, signature=SIGNATURE)
-async def webhook(call: Call[Any]) -> Answer:
+@endpoint(bp, SERVICE, "payments_webhook", "POST /payments/webhooks/stripe", returns=WebhookAck, signature=SIGNATURE)
+async def webhook(request: Request[Any]) -> Response:
     """Hear what the provider has to tell.
 
     For the payment provider alone: the signature covers the body's very bytes.
     """
-    signature = call.request.headers.get(SIGNATURE.name, "")
-    await service.hear(read_webhook(call.request.get_body(), signature))
-    return Answer(Received())
+    signature = request.http.headers.get(SIGNATURE.name, "")
+    await service.handle_webhook(read_webhook(request.http.get_body(), signature))
+    return Response(WebhookAck())
 
 
 @change_feed(bp, SERVICE, store.PAYMENTS)
@@ -88,7 +90,7 @@ subscription(
     {
         OrderPlaced: service.authorize,
         OrderConfirmed: service.capture,
-        OrderCancelled: service.give_back,
+        OrderCancelled: service.void_or_refund,
         ReturnReceived: refunds.of_return,
         ExportListed: service.export,
     },

@@ -18,7 +18,7 @@ from shared.patterns import whole
 from shared.settings import settings
 
 WEBHOOKS: dict[str, Fate] = {
-    "payment_intent.amount_capturable_updated": "held",
+    "payment_intent.amount_capturable_updated": "authorized",
     "payment_intent.payment_failed": "declined",
 }
 """The provider's notices that can tell what became of an authorisation."""
@@ -39,7 +39,7 @@ class Disputed:
 
 
 @dataclass(frozen=True, slots=True)
-class Notice:
+class WebhookEvent:
     """What a webhook tells: the order, the intent, and what became of its money (`None`: nothing new)."""
 
     kind: str
@@ -93,7 +93,7 @@ class _WebhookEvent(_Kind):
     data: _WebhookData
 
 
-def read_webhook(payload: bytes, signature: str) -> Notice:
+def read_webhook(payload: bytes, signature: str) -> WebhookEvent:
     """What the provider tells, if it is the provider.
 
     Raises InvalidRequest for a signature that is not its own, and for an event whose shape is not the provider's.
@@ -109,20 +109,22 @@ def read_webhook(payload: bytes, signature: str) -> Notice:
         kind = msgspec.json.decode(payload, type=_Kind).type
         if kind == REFUNDED:
             charge = msgspec.json.decode(payload, type=_ChargeEvent).data.object
-            return Notice(kind, order_id_of(charge.metadata), Intent(charge.payment_intent, "taken"))
+            return WebhookEvent(kind, order_id_of(charge.metadata), Intent(charge.payment_intent, "captured"))
         if kind in DISPUTED:
-            return Notice(kind, None, None, _disputed(msgspec.json.decode(payload, type=_DisputeEvent).data.object))
+            return WebhookEvent(
+                kind, None, None, _disputed(msgspec.json.decode(payload, type=_DisputeEvent).data.object)
+            )
         fate = WEBHOOKS.get(kind)
         if fate is None:
-            return Notice(kind, None, None)
+            return WebhookEvent(kind, None, None)
         subject = msgspec.json.decode(payload, type=_WebhookEvent).data.object
         amount = Money(subject.amount, subject.currency.upper())
     except (msgspec.MsgspecError, RecursionError) as exc:
         raise InvalidRequest("the webhook is not an event of the provider", code="malformed-webhook") from exc
     order_id = order_id_of(subject.metadata)
     if order_id is None:
-        return Notice(kind, None, None)
-    return Notice(kind, order_id, Intent(subject.id, fate, code_of(subject.last_payment_error), amount))
+        return WebhookEvent(kind, None, None)
+    return WebhookEvent(kind, order_id, Intent(subject.id, fate, code_of(subject.last_payment_error), amount))
 
 
 def _disputed(dispute: _Dispute) -> Disputed:

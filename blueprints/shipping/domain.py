@@ -28,7 +28,7 @@ Tracking = Literal[
     "delivered",
 ]
 
-MOVES: dict[tuple[Status, Command], Status] = {
+TRANSITIONS: dict[tuple[Status, Command], Status] = {
     ("shipped", "deliver"): "delivered",
     ("shipped", "fail"): "failed",
     ("failed", "deliver"): "delivered",  # a parcel that was given up turns up
@@ -55,7 +55,7 @@ OUTCOMES: dict[Tracking, tuple[Command, FailureReason | None]] = {
 }
 """What a carrier says that ends a shipment."""
 
-MOST_SHIPMENTS = 100
+MAX_SHIPMENTS = 100
 """Of one order: their documents are read together."""
 
 
@@ -142,8 +142,8 @@ def ship(fulfilment: Fulfilment, wanted: Mapping[str, int] | None) -> tuple[Fulf
     wanted = left if wanted is None else wanted
     if not wanted:
         raise NotToShip("everything has been shipped")
-    if fulfilment.shipments >= MOST_SHIPMENTS:
-        raise NotToShip(f"an order has at most {MOST_SHIPMENTS} shipments")
+    if fulfilment.shipments >= MAX_SHIPMENTS:
+        raise NotToShip(f"an order has at most {MAX_SHIPMENTS} shipments")
     if more := sum(count > left.get(sku, 0) for sku, count in wanted.items()):
         raise NotToShip(f"of {more} of the products less is left to ship than that")
     shipped = {sku: fulfilment.shipped.get(sku, 0) + wanted.get(sku, 0) for sku in fulfilment.ordered}
@@ -174,7 +174,7 @@ def hear(shipment: Shipment, tracking: Tracking, at: str, tracker_id: str) -> Sh
 
 def end(shipment: Shipment, command: Command, reason: FailureReason | None = None) -> Shipment:
     """The shipment at its end, or as it was where the move is not legal: it has come to another one before."""
-    status = MOVES.get((shipment.status, command))
+    status = TRANSITIONS.get((shipment.status, command))
     return shipment if status is None else replace(shipment, status=status, reason=reason)
 
 

@@ -35,7 +35,7 @@ ENDED: ExternalEvent[Literal["ended"]] = ExternalEvent("ended", Literal["ended"]
 
 PATIENCE = timedelta(days=45)
 """Longer than any carrier looks for a parcel before it pays for it."""
-LONGEST_PAUSE = timedelta(days=1)
+MAX_PAUSE = timedelta(days=1)
 """Often enough for a person who waits; and well within what one timer reaches."""
 POLLS = 20
 """Of one history: about 200 events, which a replay reads in milliseconds."""
@@ -69,7 +69,7 @@ def tracking_monitor(context: df.DurableOrchestrationContext) -> Generator[Any, 
             step(context, SERVICE.name, ENDED.name)
             ended = ENDED.wait(context)
         else:
-            pause = min(2 * pause, LONGEST_PAUSE)
+            pause = min(2 * pause, MAX_PAUSE)
     context.continue_as_new({**given, "pause": pause.total_seconds()})
     return None
 
@@ -97,7 +97,7 @@ async def start(client: df.DurableOrchestrationClient, event: Event, shipped: Sh
     crash_point("monitor.start.after")
 
 
-async def tell(client: df.DurableOrchestrationClient, shipment_id: str) -> None:
+async def signal(client: df.DurableOrchestrationClient, shipment_id: str) -> None:
     """Let a shipment's monitor know that it has ended. Raises Transient if Durable does not answer."""
     crash_point("monitor.wake", "before")
     await wake(client, shipment_id, ENDED, "ended", may_be_gone=True)

@@ -26,7 +26,7 @@ from shared.errors import InvalidRequest, PayloadTooLarge, Rejected, Transient
 from shared.faultpoints import crash_point
 from shared.settings import settings
 from shared.telemetry.span import HTTP, dependency
-from shared.web.body import LARGEST_BODY
+from shared.web.body import MAX_BODY
 
 if TYPE_CHECKING:
     from easypost import EasyPostClient
@@ -81,8 +81,8 @@ def read_webhook(payload: bytes, signature: str) -> News | None:
     """
     from easypost.util import validate_webhook
 
-    if len(payload) > LARGEST_BODY:
-        raise PayloadTooLarge(f"the body may have at most {LARGEST_BODY} bytes")
+    if len(payload) > MAX_BODY:
+        raise PayloadTooLarge(f"the body may have at most {MAX_BODY} bytes")
     try:
         validate_webhook(payload, {SIGNATURE: signature}, settings().text(EASYPOST_WEBHOOK_SECRET))
     except Exception as exc:  # whatever a made-up header makes the package raise, it is not the provider's signature

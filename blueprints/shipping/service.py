@@ -34,9 +34,9 @@ from shared.contracts.shipping import (
     ShipmentStopped,
 )
 from shared.errors import Conflict, Contention, NotFound, Rejected, Transient
-from shared.messaging.again import tell_again
+from shared.messaging.republish import republish_last
 from shared.patterns import Timestamp, whole
-from shared.persistence.cosmos import AlreadyExists, Changed
+from shared.persistence.cosmos import AlreadyExists, ConditionFailed
 from shared.personal_data import answer
 from shared.settings import settings
 from shared.telemetry.log import Log
@@ -45,9 +45,9 @@ from shared.web.auth import Principal
 from shared.web.body import Quantity, Sku, fingerprint, same_request
 from shared.web.paging import Page
 
-MOST_LINES = 1_000
+MAX_LINES = 1_000
 """As many as an order has."""
-TRIES = 8
+MAX_ATTEMPTS = 8
 """Several people ship parts of one order at once, and each loses to every other at most once."""
 
 log = Log("shipping")
@@ -67,7 +67,7 @@ class Ship(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         str, msgspec.Meta(pattern=whole("[A-Za-z0-9][A-Za-z0-9 ]{0,39}"), description="As EasyPost names it")
     ]
     tracking_number: Annotated[str, msgspec.Meta(pattern=whole("[A-Za-z0-9][A-Za-z0-9-]{3,39}"))]
-    items: Annotated[list[LineIn], msgspec.Meta(min_length=1, max_length=MOST_LINES)] | None = None
+    items: Annotated[list[LineIn], msgspec.Meta(min_length=1, max_length=MAX_LINES)] | None = None
 
 
 class TrackingView(msgspec.Struct, frozen=True):
@@ -92,7 +92,7 @@ class ShipmentView(msgspec.Struct, frozen=True):
     reason: FailureReason | None
 
 
-class Received(msgspec.Struct, frozen=True):
+class WebhookAck(msgspec.Struct, frozen=True):
     """What the provider is told when it has told us something."""
 
     received: bool = True
@@ -125,7 +125,7 @@ async def stop(event: Event, requested: OrderCancellationRequested) -> None:
     if stopped is None:
         return
     if stopped is read.fulfilment:  # who asks once more has not heard it
-        await tell_again(store.SHIPMENTS, order_id)
+        await republish_last(store.SHIPMENTS, order_id)
         return
     await store.stop(read, stopped, told)
     log.info("fulfilment.stopped", order_id=order_id)
@@ -155,7 +155,7 @@ async def ship(caller: Principal, order_id: str, key: str, asked: Ship) -> Shipm
     """
     shipment_id, request_hash = derive_id(order_id, key), fingerprint(asked)
     wanted = None if asked.items is None else domain.pieces(Line(item.sku, item.quantity) for item in asked.items)
-    for _ in range(TRIES):
+    for _ in range(MAX_ATTEMPTS):
         known = await store.get_shipment(order_id, shipment_id)
         if known is not None:
             return _repeated(known.shipment, request_hash)
@@ -167,11 +167,11 @@ async def ship(caller: Principal, order_id: str, key: str, asked: Ship) -> Shipm
         shipment = Shipment(
             shipment_id, order_id, "shipped", lines, asked.carrier, asked.tracking_number, now, now, request_hash
         )
-        told = ShipmentShipped(order_id=order_id, shipment_id=shipment_id, lines=list(lines), progress=after.progress)
+        event = ShipmentShipped(order_id=order_id, shipment_id=shipment_id, lines=list(lines), progress=after.progress)
         try:
             with _in_trace_of(read.fulfilment, "shipping_ship", shipment_id):
-                await store.ship(read, after, shipment, told)
-        except (Changed, AlreadyExists):
+                await store.ship(read, after, shipment, event)
+        except (ConditionFailed, AlreadyExists):
             continue
         log.info("shipment.shipped", order_id=order_id, shipment_id=shipment_id, progress=after.progress)
         return view(shipment)
@@ -198,7 +198,7 @@ async def get(caller: Principal, order_id: str, shipment_id: str) -> ShipmentVie
     return view(found.shipment)
 
 
-async def hear(news: News | None) -> None:
+async def handle_webhook(news: News | None) -> None:
     """Act on the provider's word: it may come before our own call's answer, long after, or twice."""
     if news is None:
         return
@@ -268,7 +268,7 @@ async def _delay(order_id: str, shipment_id: str) -> Shipment:
 
 async def _change(order_id: str, shipment_id: str, change: Callable[[Shipment], Shipment]) -> Shipment:
     """The shipment after `change`, which is written and, where it matters to others, told."""
-    for _ in range(TRIES):
+    for _ in range(MAX_ATTEMPTS):
         found = await _shipment(order_id, shipment_id)
         before, after = found.shipment, change(found.shipment)
         if after == before:
@@ -278,7 +278,7 @@ async def _change(order_id: str, shipment_id: str, change: Callable[[Shipment], 
                 await store.note(found, after)
             else:
                 await _advance(found, after)
-        except Changed:
+        except ConditionFailed:
             continue
         log.info("shipment.heard", order_id=order_id, shipment_id=shipment_id, status=after.status, said=after.tracking)
         return after
@@ -289,10 +289,10 @@ async def _advance(found: ReadShipment, after: Shipment) -> None:
     read = await store.get(after.order_id)
     assert read is not None, "what has shipments has a record"
     record = domain.counted(read.fulfilment, found.shipment.status, after.status)
-    await store.advance(read, record, found, after, _told(found.shipment, after, record))
+    await store.advance(read, record, found, after, _event_of(found.shipment, after, record))
 
 
-def _told(before: Shipment, after: Shipment, record: Fulfilment) -> EventData:
+def _event_of(before: Shipment, after: Shipment, record: Fulfilment) -> EventData:
     if after.status == before.status:
         return ShipmentDelayed(order_id=after.order_id, shipment_id=after.id)
     if after.status == "delivered":

@@ -17,7 +17,7 @@ from shared.acting import record_act
 from shared.contracts.event import EventData
 from shared.persistence.cosmos import Container, create, replace
 from shared.persistence.documents import document_of, read_as, readable
-from shared.persistence.outbox import tell
+from shared.persistence.outbox import enqueue_event
 from shared.telemetry import trace
 
 SHIPMENTS = Container.of(SERVICE, "shipments")
@@ -63,26 +63,29 @@ async def tracked_as(tracker_id: str) -> list[Shipment]:
     return list(readable(SHIPMENTS, found, Shipment))
 
 
-async def add(fulfilment: Fulfilment, told: EventData | None = None) -> None:
+async def add(fulfilment: Fulfilment, event: EventData | None = None) -> None:
     """Write a new order's record. Raises AlreadyExists."""
     order_id = fulfilment.order_id
     fulfilment = changed(fulfilment, traceparent=trace.current().traceparent)
-    outbox = [] if told is None else [tell(SHIPMENTS, order_id, told, version=fulfilment.version)]
+    outbox = [] if event is None else [enqueue_event(SHIPMENTS, order_id, event, version=fulfilment.version)]
     await SHIPMENTS.batch(order_id, [create(_record(fulfilment)), *outbox])
 
 
-async def stop(read: Read, after: Fulfilment, told: EventData) -> None:
-    """Raises Changed."""
-    operations = [replace(_record(after), read.etag), tell(SHIPMENTS, after.order_id, told, version=after.version)]
+async def stop(read: Read, after: Fulfilment, event: EventData) -> None:
+    """Raises ConditionFailed."""
+    operations = [
+        replace(_record(after), read.etag),
+        enqueue_event(SHIPMENTS, after.order_id, event, version=after.version),
+    ]
     await SHIPMENTS.batch(after.order_id, operations)
 
 
-async def ship(read: Read, after: Fulfilment, shipment: Shipment, told: EventData) -> None:
-    """Write a new shipment, with the record of who shipped it. Raises Changed, or AlreadyExists."""
+async def ship(read: Read, after: Fulfilment, shipment: Shipment, event: EventData) -> None:
+    """Write a new shipment, with the record of who shipped it. Raises ConditionFailed, or AlreadyExists."""
     operations = [
         create(_item(shipment)),
         replace(_record(after), read.etag),
-        tell(SHIPMENTS, after.order_id, told, version=after.version),
+        enqueue_event(SHIPMENTS, after.order_id, event, version=after.version),
         *record_act(SHIPMENTS, after.order_id, shipment.id, {}, _act(shipment), after.version),
     ]
     await SHIPMENTS.batch(after.order_id, operations)
@@ -97,18 +100,18 @@ def _state(shipment: Shipment) -> dict[str, Any]:
 
 
 async def note(read: ReadShipment, after: Shipment) -> None:
-    """Write what is new of a shipment and nobody is told. Raises Changed."""
+    """Write what is new of a shipment and nobody is told. Raises ConditionFailed."""
     await SHIPMENTS.batch(after.order_id, [replace(_item(after), read.etag)])
 
 
 async def advance(
-    read: Read, after: Fulfilment, read_shipment: ReadShipment, shipment: Shipment, told: EventData
+    read: Read, after: Fulfilment, read_shipment: ReadShipment, shipment: Shipment, event: EventData
 ) -> None:
-    """Write what became of a shipment and tell it. Raises Changed."""
+    """Write what became of a shipment and tell it. Raises ConditionFailed."""
     operations = [
         replace(_item(shipment), read_shipment.etag),
         replace(_record(after), read.etag),
-        tell(SHIPMENTS, after.order_id, told, version=after.version),
+        enqueue_event(SHIPMENTS, after.order_id, event, version=after.version),
         *record_act(SHIPMENTS, after.order_id, shipment.id, _state(read_shipment.shipment), _state(shipment)),
     ]
     await SHIPMENTS.batch(after.order_id, operations)

@@ -12,7 +12,7 @@ import azure.functions as func
 from blueprints.shipping import domain, monitor, provider, service, store
 from blueprints.shipping.declaration import SERVICE
 from blueprints.shipping.sagas import KINDS
-from blueprints.shipping.service import Received, Ship, ShipmentView
+from blueprints.shipping.service import Ship, ShipmentView, WebhookAck
 from shared.contracts.accounts import ErasureStarted
 from shared.contracts.event import Event, EventData
 from shared.contracts.orders import OrderCancellationRequested, OrderConfirmed
@@ -24,7 +24,7 @@ from shared.orchestration import activity, reported
 from shared.persistence.feed import as_written
 from shared.sagas import sagas
 from shared.web.body import ORDER
-from shared.web.endpoint import Answer, Call, endpoint
+from shared.web.endpoint import Request, Response, endpoint
 from shared.web.operation import Header, PathParameter
 from shared.web.paging import Page
 
@@ -50,14 +50,14 @@ SIGNATURE = Header(provider.SIGNATURE, "The provider's signature of the body.", 
     problems=(404, 409, 422),
     location=True,
 )
-async def ship(call: Call[Ship]) -> Answer:
+async def ship(request: Request[Ship]) -> Response:
     """Ship an order, or some of it.
 
     Without `items` all that is left is shipped. From then on the parcel is followed at its carrier. An order that is
     being cancelled, or of which less is left, is a 409.
     """
-    shipment = await service.ship(call.caller, call.path(ORDER), call.idempotency_key, call.body)
-    return Answer(shipment, 201, {"Location": f"/v1/orders/{shipment.order_id}/shipments/{shipment.id}"})
+    shipment = await service.ship(request.caller, request.path(ORDER), request.idempotency_key, request.body)
+    return Response(shipment, 201, {"Location": f"/v1/orders/{shipment.order_id}/shipments/{shipment.id}"})
 
 
 @endpoint(
@@ -70,12 +70,12 @@ async def ship(call: Call[Ship]) -> Answer:
     returns=Page[ShipmentView],
     problems=(404,),
 )
-async def list_of_order(call: Call[Any]) -> Answer:
+async def list_of_order(request: Request[Any]) -> Response:
     """List what of an order was shipped.
 
     Someone else's order is a 404, and so is one that is not confirmed.
     """
-    return Answer(await service.list_of_order(call.caller, call.path(ORDER)))
+    return Response(await service.list_of_order(request.caller, request.path(ORDER)))
 
 
 @endpoint(
@@ -89,20 +89,22 @@ async def list_of_order(call: Call[Any]) -> Answer:
     returns=ShipmentView,
     problems=(404,),
 )
-async def get(call: Call[Any]) -> Answer:
+async def get(request: Request[Any]) -> Response:
     """Read one shipment, and where it is."""
-    return Answer(await service.get(call.caller, call.path(ORDER), call.path(SHIPMENT)))
+    return Response(await service.get(request.caller, request.path(ORDER), request.path(SHIPMENT)))
 
 
-@endpoint(bp, SERVICE, "shipments_webhook", "POST /shipments/webhooks/easypost", returns=Received, signature=SIGNATURE)
-async def webhook(call: Call[Any]) -> Answer:
+@endpoint(
+    bp, SERVICE, "shipments_webhook", "POST /shipments/webhooks/easypost", returns=WebhookAck, signature=SIGNATURE
+)
+async def webhook(request: Request[Any]) -> Response:
     """Hear what carriers have to tell.
 
     For the carriers' provider alone: the signature covers the body's very bytes.
     """
-    signature = call.request.headers.get(SIGNATURE.name, "")
-    await service.hear(provider.read_webhook(call.request.get_body(), signature))
-    return Answer(Received())
+    signature = request.http.headers.get(SIGNATURE.name, "")
+    await service.handle_webhook(provider.read_webhook(request.http.get_body(), signature))
+    return Response(WebhookAck())
 
 
 sagas(bp, SERVICE, KINDS)
@@ -117,7 +119,7 @@ async def feed(documents: func.DocumentList, client: df.DurableOrchestrationClie
         if isinstance(data, ShipmentShipped):
             await monitor.start(client, event, data)
         elif isinstance(data, ShipmentDelivered | ShipmentFailed):
-            await monitor.tell(client, data.shipment_id)
+            await monitor.signal(client, data.shipment_id)
 
     await relay(store.SHIPMENTS, as_written(documents), before)
 

@@ -11,10 +11,10 @@ from typing import Any, Generic, TypeVar
 from localazure.apim.context import Response
 from localazure.apim.expressions.values import text
 
-LARGEST_ENTRY = 2 * 1024 * 1024
+MAX_ENTRY = 2 * 1024 * 1024
 """Bytes of what is kept. Source: "API Management limits"."""
-MOST_ENTRIES = 10_000
-MOST_BYTES = 256 * 1024 * 1024
+MAX_ENTRIES = 10_000
+MAX_BYTES = 256 * 1024 * 1024
 """Bytes of everything together: callers who make up keys fill no more than this. Azure's smallest cache has 10 MB."""
 
 T = TypeVar("T")
@@ -41,12 +41,12 @@ class Cache(Generic[T]):
     def put(self, key: str, value: T, ends: float) -> None:
         """Keep a value, unless it is too large."""
         size = self._size(value) + len(key)
-        if size > LARGEST_ENTRY:
+        if size > MAX_ENTRY:
             return
         self.remove(key)
         self._held[key] = (ends, size, self._copied(value))
         self._bytes += size
-        while len(self._held) > MOST_ENTRIES or self._bytes > MOST_BYTES:
+        while len(self._held) > MAX_ENTRIES or self._bytes > MAX_BYTES:
             self.remove(next(iter(self._held)))
 
     def remove(self, key: str) -> None:

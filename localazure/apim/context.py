@@ -13,7 +13,7 @@ from urllib.parse import parse_qsl
 from localazure.apim.errors import Failure, GatewayError
 from localazure.apim.model import Api, Operation, Product, Subscription
 
-LARGEST_BUFFERED = 2 * 1024 * 1024
+MAX_BUFFERED = 2 * 1024 * 1024
 """Bytes of a body that policies may look at. Source: "API Management limits", maximum size of a buffered payload."""
 
 
@@ -71,7 +71,7 @@ class Body:
         """Nobody has read it from the wire yet, nor tried to."""
         return self._reader is not None
 
-    async def load(self, limit: int = LARGEST_BUFFERED) -> bytes:
+    async def load(self, limit: int = MAX_BUFFERED) -> bytes:
         """Everything. Raises GatewayError (413) for a body of more than `limit` bytes, which is then not read on.
 
         What could not be read once cannot be later: the same is raised again, and an expression that looks at it gets

@@ -24,7 +24,7 @@ from localazure.verifier import Verifier
 
 log = logging.getLogger("localazure.apim")
 
-MOST_BACKGROUND = 1000
+MAX_BACKGROUND = 1000
 """Requests that nobody waits for, at one time: each may hold a connection until its time-out."""
 
 
@@ -52,9 +52,9 @@ class Services:
 
     def in_background(self, work: Coroutine[Any, Any, None]) -> None:
         """Do what no request waits for; with too much under way already, it is left undone and the log says so."""
-        if len(self.background) >= MOST_BACKGROUND:
+        if len(self.background) >= MAX_BACKGROUND:
             work.close()
-            log.warning("%d requests are under way that nobody waits for: one more is not made", MOST_BACKGROUND)
+            log.warning("%d requests are under way that nobody waits for: one more is not made", MAX_BACKGROUND)
             return
         task = asyncio.get_running_loop().create_task(work)
         self.background.add(task)

@@ -17,7 +17,7 @@ log = logging.getLogger("localazure.apim")
 
 MARGIN = 300.0
 """Seconds before its end at which the gateway's own token is renewed."""
-MOST_RESOURCES = 1000
+MAX_RESOURCES = 1000
 """Tokens kept: an expression may make a resource's name out of a request."""
 
 
@@ -54,7 +54,7 @@ class ManagedIdentity:
         return held[1]
 
     def _forget_old(self) -> None:
-        if len(self._held) >= MOST_RESOURCES:
+        if len(self._held) >= MAX_RESOURCES:
             self._held.clear()
 
     async def _ask(self, resource: str) -> tuple[float, str]:

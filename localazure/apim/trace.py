@@ -21,11 +21,11 @@ if TYPE_CHECKING:
 
 HEADER = "Ocp-Apim-Trace"
 LOCATION = "Ocp-Apim-Trace-Location"
-MOST_KEPT = 100
+MAX_KEPT = 100
 """Traces in memory; the oldest go first."""
-MOST_ENTRIES = 1000
+MAX_ENTRIES = 1000
 """Policies in one trace: a retry may run many."""
-LONGEST = 1000
+MAX_SHOWN = 1000
 """Characters of a value that are shown."""
 HIDDEN = "(hidden)"
 _SECRET_NAME = re.compile(r"authorization|cookie|key|secret|token|passw|signature|credential|jwt|assertion", re.I)
@@ -59,13 +59,13 @@ class Redaction:
             return f"({type(value).__name__} that cannot be shown: {type(exc).__name__})"
 
     def text(self, value: str) -> str:
-        shown = value[: LONGEST * 4]
+        shown = value[: MAX_SHOWN * 4]
         for secret in self.secrets:
             shown = shown.replace(secret, HIDDEN)
         shown = _TOKEN.sub(HIDDEN, _PARAMETER.sub(_parameter, shown))
-        if len(value) > LONGEST * 4:  # what the cut has left of a secret is at the end
+        if len(value) > MAX_SHOWN * 4:  # what the cut has left of a secret is at the end
             shown = shown[: max(0, len(shown) - max(map(len, self.secrets), default=0))]
-        return shown if len(shown) <= LONGEST else f"{shown[:LONGEST]}…"
+        return shown if len(shown) <= MAX_SHOWN else f"{shown[:MAX_SHOWN]}…"
 
 
 def _parameter(match: re.Match[str]) -> str:
@@ -107,7 +107,7 @@ class Trace:
             "path": step.path,
             "policyId": step.policy_id,
         }
-        if len(self.entries) < MOST_ENTRIES:
+        if len(self.entries) < MAX_ENTRIES:
             self.entries.append(entry)
         return entry
 
@@ -188,7 +188,7 @@ class Traces:
 
     def keep(self, trace: Trace) -> None:
         self._held[trace.id] = trace
-        while len(self._held) > MOST_KEPT:
+        while len(self._held) > MAX_KEPT:
             self._held.popitem(last=False)
 
     def find(self, trace_id: str) -> Trace | None:

@@ -35,7 +35,7 @@ from localazure.verifier import Verifier
 
 log = logging.getLogger("localazure.apim")
 
-LARGEST_HEADER = 32_768
+MAX_HEADER = 32_768
 """Bytes of the request's line and of one header."""
 GUIDES = ("api.md", "access.md")
 """What the portal shows beside the API."""
@@ -85,8 +85,8 @@ class GatewayServer:
         self._runner = Runner(
             application,
             self._config.timeouts,
-            max_line_size=LARGEST_HEADER,
-            max_field_size=LARGEST_HEADER,
+            max_line_size=MAX_HEADER,
+            max_field_size=MAX_HEADER,
             shutdown_timeout=5,
             auto_decompress=False,
         )

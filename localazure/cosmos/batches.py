@@ -23,7 +23,7 @@ from localazure.cosmos.model import Container
 from localazure.cosmos.physical import PhysicalRange
 from localazure.cosmos.service import Service
 
-LARGEST_BATCH = 2 * 1024 * 1024
+MAX_BATCH = 2 * 1024 * 1024
 """Bytes, as they are sent."""
 _KINDS = {0: "Create", 1: "Patch", 2: "Read", 4: "Delete", 5: "Replace", 20: "Upsert"}
 _IF_MATCH, _IF_NONE_MATCH, _MINIMAL = 9, 10, 12
@@ -48,8 +48,8 @@ class Batches:
 
     async def answer(self, request: web.Request, container: Container) -> web.Response:
         data = await request.read()
-        if len(data) > LARGEST_BATCH:
-            raise TooLarge(f"Request size is too large: a batch may have at most {LARGEST_BATCH} bytes")
+        if len(data) > MAX_BATCH:
+            raise TooLarge(f"Request size is too large: a batch may have at most {MAX_BATCH} bytes")
         binary = data[:1] == bytes([rows.FIRST])
         asked = [_of_row(row) for row in rows.read_operations(data)] if binary else _of_json(strict_json.parse(data))
         place = requests.physical_range(request, container)

@@ -8,13 +8,13 @@ from typing import Any
 from localazure.cosmos import charges, paths, rids
 from localazure.cosmos.errors import BadRequest, Conflict, NotFound, PreconditionFailed, TooLarge
 from localazure.cosmos.items import Item, Version
-from localazure.cosmos.model import Container, Part
+from localazure.cosmos.model import Container, FeedRange
 from localazure.cosmos.patch import apply
 from localazure.cosmos.sql.conditions import holds
 from localazure.cosmos.sql.values import written
 
-LARGEST_ITEM = 2 * 1024 * 1024
-_TOO_LARGE = f"Request size is too large: an item may have at most {LARGEST_ITEM} bytes"
+MAX_ITEM = 2 * 1024 * 1024
+_TOO_LARGE = f"Request size is too large: an item may have at most {MAX_ITEM} bytes"
 _BAD_ID = frozenset("/\\?#")
 _MADE_ANEW = frozenset({"_rid", "_self", "_attachments", "_lsn"})
 _SYSTEM = frozenset({"_rid", "_self", "_etag", "_attachments", "_ts"})
@@ -148,7 +148,7 @@ class Changes:
     def _checked(self, key: str | None, operation: Operation) -> tuple[dict[str, Any], str]:
         """A document to be written, and its partition key, which must be the given one if there is one."""
         body = operation.body
-        if operation.size > LARGEST_ITEM:
+        if operation.size > MAX_ITEM:
             raise TooLarge(_TOO_LARGE)
         if not isinstance(body, dict):
             raise BadRequest("an item is a JSON object")
@@ -202,7 +202,7 @@ class Changes:
         self.puts.pop((item.key, item.id), None)
 
     def _check_unique(self, key: str, document: dict[str, Any], present: Item | None) -> None:
-        others = {item.id: item for item in self._container.visible(Part(key), self._now)}
+        others = {item.id: item for item in self._container.visible(FeedRange(key), self._now)}
         for partition, item_id in self.drops:
             if partition == key:
                 others.pop(item_id, None)
@@ -255,8 +255,8 @@ def _written(full: dict[str, Any]) -> str:
     """The item's text. Raises TooLarge; what the service adds to an item is not counted."""
     text = written(full)
     # a character has at most four bytes: small items need no counting
-    if 4 * len(text) > LARGEST_ITEM:
+    if 4 * len(text) > MAX_ITEM:
         own = {name: value for name, value in full.items() if name not in _SYSTEM}
-        if len(written(own).encode()) > LARGEST_ITEM:
+        if len(written(own).encode()) > MAX_ITEM:
             raise TooLarge(_TOO_LARGE)
     return text

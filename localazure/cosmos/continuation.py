@@ -18,7 +18,7 @@ from localazure.cosmos.sql.text import query_text
 
 ALL = "all items"
 """In place of a query's text."""
-LONGEST = 6 * 1024
+MAX_TOKEN = 6 * 1024
 """Characters: what HTTP clients accept in one header is 8 KB."""
 
 
@@ -33,7 +33,7 @@ def encode(position: Position, text: str, kilobytes: int = 0) -> str:
     """A token that goes with the query `text`. Raises BadRequest for one too long for a header or the client."""
     document = [_fingerprint(text), position.place, position.skip, position.take]
     token = base64.b64encode(json.dumps(document, separators=(",", ":")).encode()).decode()
-    if len(token) > (min(LONGEST, kilobytes * 1024) if kilobytes > 0 else LONGEST):
+    if len(token) > (min(MAX_TOKEN, kilobytes * 1024) if kilobytes > 0 else MAX_TOKEN):
         raise BadRequest(
             "the values by which these results are sorted are too long for a continuation token of the local server: "
             "sort by shorter ones, or ask for a page that holds all results"

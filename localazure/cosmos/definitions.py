@@ -14,7 +14,7 @@ _NOT_HERE = (
     "computedProperties", "vectorEmbeddingPolicy", "fullTextPolicy", "clientEncryptionPolicy", "analyticalStorageTtl",
     "materializedViewDefinition",
 )  # fmt: skip
-_MOST_PATHS = 3
+_MAX_PATHS = 3
 _ETAG = {"path": '/"_etag"/?'}
 _SYSTEM = frozenset({"_rid", "_self", "_etag", "_ts", "_docs", "_sprocs", "_triggers", "_udfs", "_conflicts"})
 
@@ -56,8 +56,8 @@ def _check_key(key: dict[str, Any]) -> None:
         paths.steps(path)
     if kind not in ("Hash", "MultiHash"):
         raise BadRequest(f"a partition key of the kind {kind!r} is not supported: it is Hash or MultiHash")
-    if len(found) > (_MOST_PATHS if kind == "MultiHash" else 1):
-        raise BadRequest(f"a partition key has one path, and up to {_MOST_PATHS} if its kind is MultiHash")
+    if len(found) > (_MAX_PATHS if kind == "MultiHash" else 1):
+        raise BadRequest(f"a partition key has one path, and up to {_MAX_PATHS} if its kind is MultiHash")
     if key.get("version", 1) not in ((2,) if kind == "MultiHash" else (1, 2)):
         raise BadRequest("the version of a partition key is 1 or 2, and 2 if its kind is MultiHash")
 

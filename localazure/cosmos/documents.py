@@ -17,7 +17,7 @@ from localazure.cosmos.changes import Operation
 from localazure.cosmos.errors import BadRequest
 from localazure.cosmos.feeds import Feeds
 from localazure.cosmos.metrics import metrics
-from localazure.cosmos.model import Container, Part
+from localazure.cosmos.model import Container, FeedRange
 from localazure.cosmos.planner.gateway import check
 from localazure.cosmos.planner.plan import Layout, plan
 from localazure.cosmos.queries import Answer
@@ -145,7 +145,7 @@ def _layout(container: Container) -> Layout:
     return Layout(container.key_steps, container.hash_version)
 
 
-def _answered(container: Container, part: Part, answer: Answer, more: dict[str, str]) -> web.Response:
+def _answered(container: Container, part: FeedRange, answer: Answer, more: dict[str, str]) -> web.Response:
     if answer.token is not None:
         more = {**more, "x-ms-continuation": answer.token}
     if answer.descends is not None:

@@ -12,14 +12,14 @@ from localazure.cosmos import charges, definitions, offers, physical, rids
 from localazure.cosmos.changes import Changes, Operation, Result, check_id
 from localazure.cosmos.errors import BadRequest, Conflict, CosmosError, NotFound
 from localazure.cosmos.items import Item, Version
-from localazure.cosmos.model import Container, Part
+from localazure.cosmos.model import Container, FeedRange
 from localazure.cosmos.offers import Offer
 from localazure.cosmos.physical import PhysicalRange
-from localazure.cosmos.queries import Answer, Question, Wanted, query_page, scan_page
+from localazure.cosmos.queries import Answer, PageRequest, QueryRequest, query_page, scan_page
 from localazure.cosmos.sql.paging import Resume
 from localazure.cosmos.store import Database, Store
 
-MOST_OPERATIONS = 100
+MAX_OPERATIONS = 100
 
 Change = TypeVar("Change", Item, Version)
 
@@ -194,21 +194,21 @@ class Account:
     def query(
         self,
         container: Container,
-        part: Part,
+        part: FeedRange,
         text: str,
         parameters: Mapping[str, Any],
-        wanted: Wanted,
+        wanted: PageRequest,
         resume: Resume | None = None,
     ) -> Answer:
         """One page of the query. Raises BadRequest."""
-        return query_page(container, part, Question(text, parameters, self._clock.time(), resume), wanted)
+        return query_page(container, part, QueryRequest(text, parameters, self._clock.time(), resume), wanted)
 
-    def read_all(self, container: Container, part: Part, wanted: Wanted) -> Answer:
+    def read_all(self, container: Container, part: FeedRange, wanted: PageRequest) -> Answer:
         """One page of all items, in the order of creation. Raises BadRequest for a foreign continuation."""
         return scan_page(container, part, self._clock.time(), wanted)
 
     def changes(
-        self, container: Container, each: PhysicalRange, part: Part, after: int, most: int
+        self, container: Container, each: PhysicalRange, part: FeedRange, after: int, most: int
     ) -> tuple[list[Item], int]:
         """At most `most` items of the part that changed in the range after the LSN, and the LSN to go on from.
 
@@ -217,7 +217,7 @@ class Account:
         return _page(container.after(each, after, self._clock.time(), part), most, max(after, each.lsn))
 
     def versions(
-        self, container: Container, each: PhysicalRange, part: Part, after: int, most: int
+        self, container: Container, each: PhysicalRange, part: FeedRange, after: int, most: int
     ) -> tuple[list[Version], int]:
         """As `changes`, but every version, and what was deleted."""
         within = (version for version in each.versions_after(after) if container.holds(version.key, part))
@@ -286,9 +286,9 @@ def check_size(operations: Sequence[object]) -> None:
     """Raises BadRequest for a batch of too few or too many operations."""
     if not operations:
         raise BadRequest("Batch request has no operations.")
-    if len(operations) > MOST_OPERATIONS:
+    if len(operations) > MAX_OPERATIONS:
         raise BadRequest(
-            f"Batch request has more operations than what is supported. {len(operations)}, not {MOST_OPERATIONS}"
+            f"Batch request has more operations than what is supported. {len(operations)}, not {MAX_OPERATIONS}"
         )
 
 

@@ -17,11 +17,11 @@ from localazure.cosmos.answers import headers, list_response
 from localazure.cosmos.charges import feed
 from localazure.cosmos.errors import BadRequest
 from localazure.cosmos.items import Item, Version
-from localazure.cosmos.model import Container, Part
+from localazure.cosmos.model import Container, FeedRange
 from localazure.cosmos.physical import PhysicalRange
 from localazure.cosmos.service import Service
 
-_LONGEST_WAIT = 60.0
+_MAX_WAIT = 60.0
 _LATEST, _ALL = "incremental feed", "full-fidelity feed"
 
 
@@ -43,7 +43,7 @@ class Feeds:
         texts, lsn = self._read(request, container, place, part, after, every)
         wait = requests.number(request, "x-localazure-wait-ms", 0)
         if not texts and wait:
-            await self._account.changed(container, min(wait / 1000, _LONGEST_WAIT))
+            await self._account.changed(container, min(wait / 1000, _MAX_WAIT))
             place, part, _ = self._place(request, container, every)  # it may have been split meanwhile
             texts, lsn = self._read(request, container, place, part, after, every)
         charge = feed(sum(map(len, texts)))
@@ -54,7 +54,7 @@ class Feeds:
             return web.Response(status=304, headers={**found, "x-ms-item-count": "0"})
         return list_response(container.rid, "Documents", texts, found)
 
-    def _place(self, request: web.Request, container: Container, every: bool) -> tuple[PhysicalRange, Part, int]:
+    def _place(self, request: web.Request, container: Container, every: bool) -> tuple[PhysicalRange, FeedRange, int]:
         """Which physical range is read, which part of it, and after which LSN. Raises BadRequest, Gone."""
         part = requests.part(request, container)
         ranges = container.ranges_of(part)
@@ -66,7 +66,7 @@ class Feeds:
         return ranges[0], part, self._start(request, ranges[0], every)
 
     def _read(
-        self, request: web.Request, container: Container, place: PhysicalRange, part: Part, after: int, every: bool
+        self, request: web.Request, container: Container, place: PhysicalRange, part: FeedRange, after: int, every: bool
     ) -> tuple[list[str], int]:
         size = requests.wanted(request).size
         if every:

@@ -19,14 +19,14 @@ from localazure.cosmos.sql.values import UNDEFINED
 
 
 @dataclass(frozen=True)
-class Part:
+class FeedRange:
     """The part of a container that a reader asks for: a partition key, a span of effective keys, or (without) all."""
 
     key: str | None = None
     span: Span | None = None
 
 
-WHOLE = Part()
+WHOLE = FeedRange()
 
 
 @dataclass
@@ -155,36 +155,36 @@ class Container:
         """The physical range that holds a partition key."""
         return physical.holding(self.ranges, key)
 
-    def ranges_of(self, part: Part) -> Sequence[PhysicalRange]:
+    def ranges_of(self, part: FeedRange) -> Sequence[PhysicalRange]:
         """The physical ranges that a part lies in, in their order."""
         if part.key is not None:
             return [self.range_of(part.key)]
         span = part.span
         return self.ranges if span is None else [each for each in self.ranges if span.overlaps(each.span)]
 
-    def within(self, item: Item, part: Part) -> bool:
+    def within(self, item: Item, part: FeedRange) -> bool:
         return self.holds(item.key, part)
 
-    def holds(self, key: str, part: Part) -> bool:
+    def holds(self, key: str, part: FeedRange) -> bool:
         """Whether a partition key lies in the part."""
         if part.key is not None and key != part.key:
             return False
         return part.span is None or part.span.holds(key, self.hash_version)
 
-    def after(self, each: PhysicalRange, lsn: int, now: float, part: Part) -> Iterator[Item]:
+    def after(self, each: PhysicalRange, lsn: int, now: float, part: FeedRange) -> Iterator[Item]:
         """The last versions of what changed in a physical range after `lsn` in the part, in that order."""
         every = part.key is None and (part.span is None or part.span.covers(each.span))
         for item in each.after(lsn):
             if self.alive(item, now) and (every or self.within(item, part)):
                 yield item
 
-    def visible(self, part: Part, now: float, since: int = 0) -> Iterator[Item]:
+    def visible(self, part: FeedRange, now: float, since: int = 0) -> Iterator[Item]:
         """The items of a part, in the order of creation, from the rid `since` on."""
         for item in self._found(part, since):
             if self.alive(item, now):
                 yield item
 
-    def _found(self, part: Part, since: int) -> Iterable[Item]:
+    def _found(self, part: FeedRange, since: int) -> Iterable[Item]:
         if part.key is not None:
             items = (item for item in self.items.get(part.key, {}).values() if item.rid >= since)
             return items if part.span is None else (item for item in items if self.within(item, part))

@@ -11,14 +11,14 @@ from typing import Any
 
 from localazure.cosmos.errors import BadRequest
 
-MOST = 10
+MAX_OPERATIONS = 10
 _SYSTEM = frozenset({"/id", "/_ts", "/_etag", "/_rid", "/_self", "/_attachments"})
 
 
 def apply(document: dict[str, Any], operations: Any, partition_paths: Sequence[str]) -> dict[str, Any]:
     """The changed document; the given one stays as it is. Raises BadRequest with the operation's place."""
-    if not isinstance(operations, list) or not 1 <= len(operations) <= MOST:
-        raise BadRequest(f"a patch has 1 to {MOST} operations")
+    if not isinstance(operations, list) or not 1 <= len(operations) <= MAX_OPERATIONS:
+        raise BadRequest(f"a patch has 1 to {MAX_OPERATIONS} operations")
     draft = _Draft(document)
     for place, operation in enumerate(operations):
         try:

@@ -9,9 +9,9 @@ from typing import Any
 from localazure.cosmos import charges, continuation
 from localazure.cosmos.errors import BadRequest
 from localazure.cosmos.items import Item, canonical
-from localazure.cosmos.model import Container, Part
-from localazure.cosmos.sql.expressions import Given
-from localazure.cosmos.sql.paging import LARGEST_PAGE, Position, Resume, first_rid, run_page
+from localazure.cosmos.model import Container, FeedRange
+from localazure.cosmos.sql.expressions import Bindings
+from localazure.cosmos.sql.paging import MAX_PAGE, Position, Resume, first_rid, run_page
 from localazure.cosmos.sql.points import points
 from localazure.cosmos.sql.query import Query, parse
 
@@ -22,7 +22,7 @@ _ACROSS = (
 
 
 @dataclass(frozen=True)
-class Question:
+class QueryRequest:
     """A query's text and parameters, and the time at which it is asked."""
 
     text: str
@@ -33,7 +33,7 @@ class Question:
 
 
 @dataclass(frozen=True)
-class Wanted:
+class PageRequest:
     """Which page: at most `size` results, from where the page that gave `token` ended.
 
     `across` says whether a query may look at more than one partition. The new token has at most `kilobytes`, if the
@@ -58,12 +58,12 @@ class Answer:
     """Of a sorted query: whether documents with equal values come with the latest first."""
 
 
-def query_page(container: Container, part: Part, question: Question, wanted: Wanted) -> Answer:
+def query_page(container: Container, part: FeedRange, question: QueryRequest, wanted: PageRequest) -> Answer:
     """One page of a query. Raises BadRequest."""
     wanted_points = points(question.text, question.parameters, container.steps)
     if wanted_points is not None:
         return _points_page(container, part, question, wanted, wanted_points)
-    query, given = parse(question.text), Given(question.parameters, question.now)
+    query, given = parse(question.text), Bindings(question.parameters, question.now)
     keys = _keys(container, part, query, question)
     if not wanted.across and query.reads and (keys is None or len(keys) > 1):
         raise BadRequest(_ACROSS)
@@ -77,7 +77,7 @@ def query_page(container: Container, part: Part, question: Question, wanted: Wan
     return Answer(page.texts, token, charge, looked_at, query.descends if query.sort else None)
 
 
-def scan_page(container: Container, part: Part, now: float, wanted: Wanted) -> Answer:
+def scan_page(container: Container, part: FeedRange, now: float, wanted: PageRequest) -> Answer:
     """One page of all items. Raises BadRequest for a continuation of something else."""
     position = continuation.decode(wanted.token, continuation.ALL)
     items = container.visible(part, now, first_rid(position))
@@ -86,7 +86,11 @@ def scan_page(container: Container, part: Part, now: float, wanted: Wanted) -> A
 
 
 def _points_page(
-    container: Container, part: Part, question: Question, wanted: Wanted, wanted_points: list[tuple[str, str]]
+    container: Container,
+    part: FeedRange,
+    question: QueryRequest,
+    wanted: PageRequest,
+    wanted_points: list[tuple[str, str]],
 ) -> Answer:
     """As `query_page`, for a query that asks for items by their partition keys and ids."""
     if not wanted.across and part.key is None and len({key for key, _ in wanted_points}) > 1:
@@ -108,13 +112,13 @@ def _filled(items: Iterable[Item], size: int, text: str) -> tuple[list[str], str
     bytes_taken = 0
     for item in items:
         bytes_taken += len(item.text.encode())
-        if len(texts) >= size or (texts and bytes_taken > LARGEST_PAGE):
+        if len(texts) >= size or (texts and bytes_taken > MAX_PAGE):
             return texts, continuation.encode(Position([item.rid, 0], 0, None), text)
         texts.append(item.text)
     return texts, None
 
 
-def _keys(container: Container, part: Part, query: Query, question: Question) -> set[str] | None:
+def _keys(container: Container, part: FeedRange, query: Query, question: QueryRequest) -> set[str] | None:
     """The partition keys that the query can be about; `None` for any."""
     values = query.candidates(container.steps, question.parameters) if container.steps else None
     keys = None if values is None else {canonical([value]) for value in values if not isinstance(value, list | dict)}
@@ -124,7 +128,7 @@ def _keys(container: Container, part: Part, query: Query, question: Question) ->
 
 
 def _looked_at(
-    container: Container, part: Part, query: Query, keys: set[str] | None, question: Question, since: int
+    container: Container, part: FeedRange, query: Query, keys: set[str] | None, question: QueryRequest, since: int
 ) -> Iterable[Item]:
     """The items that the query has to look at, in the order of creation."""
     ids = query.candidates(("id",), question.parameters)

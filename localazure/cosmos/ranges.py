@@ -22,7 +22,7 @@ SPACE = 2**126
 """How many cuts a physical range can begin at: as many as the second version of the hash has values."""
 
 _MASK32, _MASK64 = 2**32 - 1, 2**64 - 1
-_LONGEST_V1 = 100
+_MAX_LENGTH_V1 = 100
 """Characters of a text that the first version hashes, and bytes of it that it spells out."""
 
 
@@ -71,7 +71,7 @@ def effective(key: str, version: int) -> str:
         return "".join(_second_version([value]) for value in values)
     if version == 2:
         return _second_version(values)
-    values = [value[:_LONGEST_V1] if isinstance(value, str) else value for value in values]
+    values = [value[:_MAX_LENGTH_V1] if isinstance(value, str) else value for value in values]
     hashed = float(_murmur32(b"".join(_hashed(value, b"\x00") for value in values)))
     return b"".join(_spelled(value) for value in (hashed, *values)).hex().upper()
 
@@ -100,8 +100,8 @@ def _spelled(value: Any) -> bytes:
         return b"\x05" + _spelled_number(value)
     if isinstance(value, str):
         encoded = value.encode()
-        whole = len(encoded) <= _LONGEST_V1
-        return b"\x08" + bytes(byte + 1 for byte in encoded[: _LONGEST_V1 + 1]) + (b"\x00" if whole else b"")
+        whole = len(encoded) <= _MAX_LENGTH_V1
+        return b"\x08" + bytes(byte + 1 for byte in encoded[: _MAX_LENGTH_V1 + 1]) + (b"\x00" if whole else b"")
     return _hashed(value, b"")
 
 

@@ -10,9 +10,9 @@ from aiohttp import web
 from localazure.cosmos import rids, strict_json
 from localazure.cosmos.errors import BadRequest, Gone
 from localazure.cosmos.items import canonical
-from localazure.cosmos.model import Container, Part
+from localazure.cosmos.model import Container, FeedRange
 from localazure.cosmos.physical import PhysicalRange
-from localazure.cosmos.queries import Wanted
+from localazure.cosmos.queries import PageRequest
 from localazure.cosmos.ranges import Span, prefix
 from localazure.cosmos.sql.paging import Resume
 
@@ -58,15 +58,15 @@ def _key_values(text: str) -> list[Any]:
     return values
 
 
-def part(request: web.Request, container: Container) -> Part:
+def part(request: web.Request, container: Container) -> FeedRange:
     """The part of the container that is asked for. Raises BadRequest, and Gone for an unknown physical range."""
     text, span = request.headers.get(_KEY), _span(request, container)
     if text is None:
-        return Part(None, span)
+        return FeedRange(None, span)
     if len(container.paths) > 1 and 0 < len(values := _key_values(text)) < len(container.paths):
         begun = prefix(canonical(values))
-        return Part(None, begun if span is None else begun.within(span))
-    return Part(whole_key(text, container), span)
+        return FeedRange(None, begun if span is None else begun.within(span))
+    return FeedRange(whole_key(text, container), span)
 
 
 def _span(request: web.Request, container: Container) -> Span | None:
@@ -122,12 +122,12 @@ async def body(request: web.Request) -> Any:
     return strict_json.parse(await request.read())
 
 
-def wanted(request: web.Request) -> Wanted:
+def wanted(request: web.Request) -> PageRequest:
     """Which page, and whether of all partitions. Raises BadRequest."""
     size = number(request, "x-ms-max-item-count", DEFAULT_PAGE)
     across = says(request, _ACROSS) or RANGE in request.headers or _KEY in request.headers
     longest = number(request, "x-ms-documentdb-responsecontinuationtokenlimitinkb", 0)
-    return Wanted(
+    return PageRequest(
         UNBOUNDED if size == -1 else max(1, size), request.headers.get("x-ms-continuation", ""), across, longest
     )
 

@@ -17,7 +17,7 @@ from localazure.cosmos.model import Container
 from localazure.cosmos.physical import PhysicalRange
 from localazure.cosmos.ranges import SPACE
 from localazure.cosmos.service import CONTAINER, DATABASE, Routes, Service
-from localazure.cosmos.sql.expressions import Given
+from localazure.cosmos.sql.expressions import Bindings
 from localazure.cosmos.sql.query import parse
 from localazure.cosmos.store import Database
 
@@ -153,7 +153,9 @@ class Resources:
         self, request: web.Request, rid: str, name: str, found: list[dict[str, Any]], document: Any
     ) -> web.Response:
         text, parameters = requests.question(document)
-        return self._listed(request, rid, name, parse(text).run(found, Given(parameters, self._service.clock.time())))
+        return self._listed(
+            request, rid, name, parse(text).run(found, Bindings(parameters, self._service.clock.time()))
+        )
 
     def _listed(self, request: web.Request, rid: str, name: str, found: list[Any]) -> web.Response:
         """A page; its continuation is how many came before."""

@@ -12,7 +12,7 @@ from localazure.cosmos.answers import headers, list_response
 from localazure.cosmos.errors import BadRequest, NotFound
 from localazure.cosmos.offers import Offer
 from localazure.cosmos.service import Routes, Service
-from localazure.cosmos.sql.expressions import Given
+from localazure.cosmos.sql.expressions import Bindings
 from localazure.cosmos.sql.query import parse
 
 _FIXED = "x-ms-offer-throughput"
@@ -57,7 +57,7 @@ class Throughput:
             raise BadRequest("an offer is made with its database or container")
         text, parameters = requests.question(await requests.body(request))
         found = [self._described(offer) for offer in self._account.offers.values()]
-        return self._answered(parse(text).run(found, Given(parameters, self._service.clock.time())))
+        return self._answered(parse(text).run(found, Bindings(parameters, self._service.clock.time())))
 
     async def _read(self, request: web.Request) -> web.Response:
         return self._one(self._offer(request))

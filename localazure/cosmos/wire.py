@@ -36,8 +36,8 @@ from localazure.part import Config
 from localazure.verifier import Verifier
 
 PURGE_INTERVAL = 30.0
-MOST_RANGES = 100
-LARGEST_REQUEST = 8 * 1024 * 1024
+MAX_RANGES = 100
+MAX_REQUEST = 8 * 1024 * 1024
 _STRONGER = frozenset({"strong", "boundedstaleness"})
 _FEATURES = {
     "sprocs": "stored procedures",
@@ -54,8 +54,8 @@ _FEATURES = {
 def _ranges(config: Config) -> int:
     """How many physical ranges a new container has. Raises ValueError for an option that is no such number."""
     text = config.options.get("ranges") or "1"
-    if not text.isdecimal() or not 1 <= int(text) <= MOST_RANGES:
-        raise ValueError(f"the option ranges of cosmos must be a number from 1 to {MOST_RANGES}, not {text!r}")
+    if not text.isdecimal() or not 1 <= int(text) <= MAX_RANGES:
+        raise ValueError(f"the option ranges of cosmos must be a number from 1 to {MAX_RANGES}, not {text!r}")
     return int(text)
 
 
@@ -102,7 +102,7 @@ class CosmosServer:
             self._session = aiohttp.ClientSession()
             entra = Entra(Verifier(self._session, self._config.clock), discovery)
             self._access = Access(self._service, self._signatures, entra, self._identities)
-        app = web.Application(client_max_size=LARGEST_REQUEST)
+        app = web.Application(client_max_size=MAX_REQUEST)
         for method, path, handler in routes(self._service):
             ending = "" if path == "/" else "{_:/?}"
             app.router.add_route(method, f"{path}{ending}", self._guarded(handler))

@@ -34,9 +34,9 @@ class Alarms:
     def _set(self) -> None:
         self.stop()
         if self._core.open and self._due:
-            self._alarm = asyncio.get_running_loop().create_task(self._ring(self._due[0][0]))
+            self._alarm = asyncio.get_running_loop().create_task(self._on_alarm(self._due[0][0]))
 
-    async def _ring(self, due: float) -> None:
+    async def _on_alarm(self, due: float) -> None:
         await self._core.clock.sleep(due - self._core.clock.time())
         self._alarm = None
         now = self._core.clock.time()

@@ -21,7 +21,7 @@ from localazure.durable.store import Store
 
 log = logging.getLogger("localazure.durable")
 
-LARGEST_BATCH = 50
+MAX_BATCH = 50
 """Operations: `maxEntityOperationBatchSize` of the consumption plan."""
 
 
@@ -69,7 +69,7 @@ class Entities:
         if not self._core.leases.reads(identifier):
             return False
         grip = self._core.leases.grip(identifier)
-        messages = self._store.messages(identifier, self._core.clock.time(), LARGEST_BATCH)
+        messages = self._store.messages(identifier, self._core.clock.time(), MAX_BATCH)
         if not messages:
             return False
         now = self._core.now()

@@ -32,7 +32,7 @@ from localazure.durable.model import (
 )
 from localazure.durable.store import Activity, Timer
 
-LONGEST_TIMER = "6.00:00:00"
+MAX_TIMER = "6.00:00:00"
 """A TimeSpan: what the package sets as one timer. Azure Storage hides no message for longer than a week."""
 SLICE = "3.00:00:00"
 """A TimeSpan: what the package cuts a longer timer into."""
@@ -87,7 +87,7 @@ class Episode:
                 "upperSchemaVersion": 1,
                 "upperSchemaVersionNew": 2,
                 "longRunningTimerIntervalDuration": SLICE,
-                "maximumShortTimerDuration": LONGEST_TIMER,
+                "maximumShortTimerDuration": MAX_TIMER,
                 "defaultHttpAsyncRequestSleepTimeMillseconds": 30_000,
             }
         )

@@ -15,7 +15,7 @@ from localazure.durable.model import Instance
 
 log = logging.getLogger("localazure.durable")
 
-LARGEST_STATUS = 16
+MAX_STATUS = 16
 """Kilobytes of UTF-16 that a custom status may take."""
 
 
@@ -23,9 +23,9 @@ def fault(core: Core, answer: Answer) -> str | None:
     """What of an answer fails its instance."""
     status = answer.custom_status
     size = 0 if status is None else len(newtonsoft.written(status).encode("utf-16-le", "surrogatepass")) // 1024
-    if size > LARGEST_STATUS:
+    if size > MAX_STATUS:
         return (
-            f"The UTF-16 size of the JSON-serialized payload must not exceed {LARGEST_STATUS} KB. "
+            f"The UTF-16 size of the JSON-serialized payload must not exceed {MAX_STATUS} KB. "
             f"The current payload size is {size:,} KB."
         )
     targets = (EntityId.parse(action["instanceId"]).name for action in actions.signals(answer))

@@ -18,7 +18,7 @@ from urllib.parse import urljoin, urlsplit
 TIMEOUT = 240.0
 """Seconds that the extension's HttpClient allows a request."""
 _REDIRECTS = frozenset({300, 301, 302, 303, 307, 308})
-_MOST_REDIRECTS = 51
+_MAX_REDIRECTS = 51
 """The first request, and as many more as .NET's HttpClient makes."""
 _AGENT = "Microsoft.Azure.WebJobs.Extensions.DurableTask/3.19.0"
 _OF_CONTENT = frozenset({"allow", "expires", "last-modified"})
@@ -60,7 +60,7 @@ def _send(request: dict[str, Any], headers: list[tuple[str, str]]) -> str:
     """Ask, and go where the answer points to, as .NET's HttpClient does."""
     method, uri, content = request.get("method") or "GET", request["uri"], request.get("content")
     body = None if content is None else content.encode()
-    for _ in range(_MOST_REDIRECTS):
+    for _ in range(_MAX_REDIRECTS):
         status, given, text = _ask(method, uri, headers, body)
         target = urljoin(uri, next((value for name, value in given if name.lower() == "location"), ""))
         if status not in _REDIRECTS or target == uri or (uri.startswith("https:") and target.startswith("http:")):

@@ -11,7 +11,7 @@ import unicodedata
 from localazure.durable.entity import EntityId, is_entity
 from localazure.durable.errors import InvalidId
 
-_LONGEST = 512
+_MAX_LENGTH = 512
 """Characters: what a key of Azure Table storage holds, which is all that limits an instance's id over HTTP."""
 
 
@@ -21,8 +21,8 @@ def check_instance(identifier: str) -> None:
         raise InvalidId(f"'{identifier}' is the id of an entity, which no orchestration can have.")
     if any(unicodedata.category(character) == "Cc" for character in identifier):
         raise InvalidId("Orchestration instance ids must not contain control characters.")
-    if len(identifier) > _LONGEST:
-        raise InvalidId(f"Instance ID lengths must not exceed {_LONGEST} characters.")
+    if len(identifier) > _MAX_LENGTH:
+        raise InvalidId(f"Instance ID lengths must not exceed {_MAX_LENGTH} characters.")
 
 
 def check_entity(identifier: EntityId) -> None:

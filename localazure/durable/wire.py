@@ -28,9 +28,9 @@ __all__ = ["PREFIX", "client_binding", "routes"]
 Check = Callable[[web.Request], web.StreamResponse | None]
 """What the host asks of a caller: `None`, or the answer that refuses it."""
 
-_PAGE, _LARGEST_PAGE = 100, 1000
+_PAGE, _MAX_PAGE = 100, 1000
 """Rows, unless the caller says how many; rows that Azure Table storage gives at most."""
-_SHORTEST_PAUSE, _LONGEST_PAUSE = 0.01, 5.0
+_SHORTEST_PAUSE, _MAX_PAUSE = 0.01, 5.0
 """Seconds between two looks at an instance whose end a caller waits for."""
 _UNDER_WAY = frozenset({"Pending", "Running", "Suspended"})
 
@@ -137,7 +137,7 @@ class _Api:
 
     def _find(self, request: web.Request, query: Query) -> web.Response:
         show_input = query.flag("showInput", default=True)
-        size = query.page_size(_PAGE, _LARGEST_PAGE)
+        size = query.page_size(_PAGE, _MAX_PAGE)
         first = queries.begins(request.headers.get(queries.CONTINUATION))
         found = self._hub.find(query.instances(), first, size + 1)
         headers = queries.following(self._hub.identifier(found[size])) if len(found) > size else {}
@@ -247,7 +247,7 @@ class _Api:
             left = end - loop.time()
             if left <= 0 or request.transport is None or request.transport.is_closing():
                 return False
-            await asyncio.sleep(min(max(interval, _SHORTEST_PAUSE), _LONGEST_PAUSE, left))
+            await asyncio.sleep(min(max(interval, _SHORTEST_PAUSE), _MAX_PAUSE, left))
         return True
 
 

@@ -16,7 +16,7 @@ from localazure.durable.entity import EntityId
 from localazure.durable.errors import InvalidId, UnknownEntity
 from localazure.durable.queries import Query
 
-_PAGE, _LARGEST_PAGE = 100, 1000
+_PAGE, _MAX_PAGE = 100, 1000
 _EMPTY_KEY = "$"
 
 
@@ -42,7 +42,7 @@ class EntityApi:
         return answers.empty(404)
 
     def _find(self, request: web.Request, query: Query, name: str) -> web.Response:
-        size = query.page_size(_PAGE, _LARGEST_PAGE)
+        size = query.page_size(_PAGE, _MAX_PAGE)
         since, until = query.moment("lastOperationTimeFrom") or "", query.moment("lastOperationTimeTo") or "~"
         first = queries.begins(request.headers.get(queries.CONTINUATION))
         found = self._hub.entities(name, since, until, first, size + 1)

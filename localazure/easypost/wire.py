@@ -27,7 +27,7 @@ from localazure.origins import own_machine
 from localazure.part import Config, Server
 from localazure.storage import open_database
 
-PAGE, LARGEST_PAGE = 20, 100
+PAGE, MAX_PAGE = 20, 100
 
 _Code = Annotated[str, msgspec.Meta(min_length=1, max_length=100)]
 
@@ -139,8 +139,8 @@ class EasyPostServer(HttpServer):
         code, carrier = query.pop("tracking_code", None), query.pop("carrier", None)
         if query:
             raise Unsupported(f"the parameter {next(iter(query))}", next(iter(query)))
-        if not size.isdecimal() or len(size) > 9 or not 1 <= int(size) <= LARGEST_PAGE:
-            raise Invalid(f"page_size must be from 1 to {LARGEST_PAGE}", "page_size")
+        if not size.isdecimal() or len(size) > 9 or not 1 <= int(size) <= MAX_PAGE:
+            raise Invalid(f"page_size must be from 1 to {MAX_PAGE}", "page_size")
 
         def effect() -> Mapping[str, Any]:
             found = self._store.page(int(size) + 1, before, code, carrier)

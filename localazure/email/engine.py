@@ -22,7 +22,7 @@ CREATE TABLE IF NOT EXISTS recipients (
     address TEXT NOT NULL, seq INTEGER NOT NULL, PRIMARY KEY (address, seq)
 ) WITHOUT ROWID;
 """
-MOST_RECIPIENTS = 50
+MAX_RECIPIENTS = 50
 """Source: "Service limits for Azure Communication Services", Email, size limits."""
 _ADDRESS = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+")
 
@@ -154,8 +154,8 @@ def _read(body: bytes) -> Message:
     if not message.content.plain_text and not message.content.html:
         raise InvalidRequest("Request body validation error: the content has neither plainText nor html")
     everybody = message.recipients.all
-    if not 0 < len(everybody) <= MOST_RECIPIENTS:
-        raise InvalidRequest(f"Request body validation error: a message has 1 to {MOST_RECIPIENTS} recipients")
+    if not 0 < len(everybody) <= MAX_RECIPIENTS:
+        raise InvalidRequest(f"Request body validation error: a message has 1 to {MAX_RECIPIENTS} recipients")
     for address in (message.sender_address, *(each.address for each in (*everybody, *message.reply_to))):
         if not _ADDRESS.fullmatch(address):
             raise InvalidRequest("Request body validation error: an e-mail address is malformed")

@@ -26,9 +26,9 @@ from localazure.verifier import Verifier
 KEY = "bG9jYWwtZW1haWwtYWNjZXNzLWtleQ=="
 """The access key that is accepted unless an option says otherwise; it opens nothing but this."""
 VERSIONS = frozenset({"2023-03-31", "2024-07-01-preview", "2025-01-15-preview", "2025-09-01"})
-LARGEST = 10_000_000
+MAX_BODY = 10_000_000
 """Bytes of a request. Source: "Service limits", Email: total size of a request."""
-LONGEST_ID = 100
+MAX_ID = 100
 
 
 class EmailServer(HttpServer):
@@ -71,7 +71,7 @@ class EmailServer(HttpServer):
         self._engine.close()
 
     def _application(self) -> web.Application:
-        application = web.Application(middlewares=[own_machine_alone, _errors], client_max_size=LARGEST)
+        application = web.Application(middlewares=[own_machine_alone, _errors], client_max_size=MAX_BODY)
         application.router.add_post("/emails:send", self._send)
         application.router.add_get("/emails/operations/{id}", self._operation)
         application.router.add_get("/", self._page)
@@ -83,7 +83,7 @@ class EmailServer(HttpServer):
     async def _send(self, request: web.Request) -> web.StreamResponse:
         body = await self._allowed(request)
         operation_id = request.headers.get("Operation-Id", "")
-        if len(operation_id) > LONGEST_ID or not operation_id.isascii():
+        if len(operation_id) > MAX_ID or not operation_id.isascii():
             raise InvalidRequest("The Operation-Id is not one.")
         fault = self._faults.take(_recipients(body))
         if fault is not None and fault.kind == "status":

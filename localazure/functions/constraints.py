@@ -19,7 +19,7 @@ _GUID = re.compile(
 _NUMBER = re.compile(r"[+-]?(?:[0-9][0-9,]*\.?[0-9]*|\.[0-9]+)[+-]?")
 _FLOAT = re.compile(r"[+-]?(?:[0-9][0-9,]*\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?|[+-]?(?:infinity|∞)|[+-]?nan", re.I)
 _FILE = re.compile(r"[^/]*\.[^./]+")
-_LARGEST_DECIMAL = 2**96 - 1
+_MAX_DECIMAL = 2**96 - 1
 _TEXT = re.compile(r"(?P<name>[^(]*)(?:\((?P<arguments>.*)\))?", re.DOTALL)
 _DATES = (
     "%m/%d/%Y",
@@ -94,7 +94,7 @@ def _is_decimal(value: str) -> bool:
     value = value.strip(_SPACES)
     if len(value) > 400 or _NUMBER.fullmatch(value) is None or (value[0] in "+-" and value[-1] in "+-"):
         return False
-    return int(re.sub(r"\..*|[^0-9]", "", value) or "0") <= _LARGEST_DECIMAL
+    return int(re.sub(r"\..*|[^0-9]", "", value) or "0") <= _MAX_DECIMAL
 
 
 def _is_date(value: str) -> bool:

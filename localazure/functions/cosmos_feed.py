@@ -36,7 +36,7 @@ log = logging.getLogger("localazure.functions")
 WAIT = "5000"
 """Milliseconds that a server that can is asked to wait for a change."""
 _FIRST_PAUSE = 0.1
-_LONGEST_PAUSE = 5.0
+_MAX_PAUSE = 5.0
 _GONE = 410
 _GRACE = 20.0
 _WHILE_ANOTHER_PREPARES = 0.5
@@ -230,10 +230,10 @@ class Feed:
             except FeedError as exc:
                 log.warning("the change feed of '%s' waits for Cosmos DB: %s", self._function.name, exc)
                 await self._clock.sleep(pause)
-                pause = min(_LONGEST_PAUSE, pause * 2)
+                pause = min(_MAX_PAUSE, pause * 2)
             except Exception:
                 log.exception("the change feed of '%s' failed", self._function.name)
-                await self._clock.sleep(_LONGEST_PAUSE)
+                await self._clock.sleep(_MAX_PAUSE)
         return None
 
     async def _step(self, reader: _Reader) -> bool:

@@ -19,7 +19,7 @@ _ISO = re.compile(
 _SETTLED = r"[0-9-]{10}T(?!24)[0-9:]{8}(?:\.[0-9]{0,6}[1-9])?Z?"
 """What stays as it is whether it is a date or not: in UTC or without a zone, no zero at the end of the fraction."""
 _MICROSOFT = re.compile(r"/Date\((-?[0-9]{1,18})(?:([+-])([0-9]{2})([0-9]{2})?)?\)/")
-_LONGEST = 40
+_MAX_LENGTH = 40
 """Characters: a longer string is never a date."""
 # An opening quote has no backslash before it, and a member's name has a colon after it. What follows a quote is looked
 # at first: few strings begin like a date.
@@ -63,7 +63,7 @@ class Date:
 
 def date(text: str) -> Date | None:
     """The date that a string is taken for; None for other strings."""
-    if len(text) > _LONGEST:
+    if len(text) > _MAX_LENGTH:
         return None
     if match := _ISO.fullmatch(text):
         return _iso(match)

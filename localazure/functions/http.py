@@ -16,7 +16,7 @@ from localazure.functions.keys import NOBODY, Grant, Keys, Level
 from localazure.functions.processes import WorkerExited
 from localazure.functions.retry import invoke_with_retries, policy_of
 from localazure.functions.routing import Route, routes_of
-from localazure.functions.server import LARGEST_BODY
+from localazure.functions.server import MAX_BODY
 from localazure.functions.targets import Target
 
 log = logging.getLogger("localazure.functions")
@@ -99,8 +99,8 @@ async def _body(request: web.Request) -> bytes:
     length = request.content_length
     if not length:
         return b""
-    if length > LARGEST_BODY:
-        raise web.HTTPRequestEntityTooLarge(LARGEST_BODY, length)
+    if length > MAX_BODY:
+        raise web.HTTPRequestEntityTooLarge(MAX_BODY, length)
     if request.headers.get("expect", "").lower() == "100-continue" and request.version >= (1, 1):
         await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
         request.writer.output_size = 0

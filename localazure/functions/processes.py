@@ -22,7 +22,7 @@ from localazure.functions.frames import Answer, Call, Failure, pack, unpack
 
 log = logging.getLogger("localazure.functions")
 
-_SHORTEST_PAUSE, _LONGEST_PAUSE = 0.1, 5.0
+_SHORTEST_PAUSE, _MAX_PAUSE = 0.1, 5.0
 _SHORT_LIFE = 5.0
 """Seconds: a process that lives no longer is replaced after a pause that grows."""
 _PATIENCE = 5.0
@@ -208,7 +208,7 @@ class Processes:
             while not self._stopping:
                 log.error("worker process %d exited with %d; another takes its place", process.pid, code)
                 young = time.monotonic() - process.began < _SHORT_LIFE
-                pause = min(_LONGEST_PAUSE, pause * 2) if young else _SHORTEST_PAUSE
+                pause = min(_MAX_PAUSE, pause * 2) if young else _SHORTEST_PAUSE
                 await asyncio.sleep(pause)
                 process = self._processes[place] = Process(self._app, self._timeout)
                 if await process.connect():

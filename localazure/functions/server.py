@@ -22,10 +22,10 @@ from localazure.part import Timeouts
 
 log = logging.getLogger("localazure.functions")
 
-LARGEST_BODY = 104_857_600
-LARGEST_LINE = 8_192
-LARGEST_HEADERS = 32_768
-MOST_HEADERS = 100
+MAX_BODY = 104_857_600
+MAX_LINE = 8_192
+MAX_HEADERS = 32_768
+MAX_HEADERS = 100
 """Bytes of a body (the Functions host's limit), of a request line, of all headers, and their number (Kestrel's)."""
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -103,7 +103,7 @@ class Connection(connections.Connection):
     def __init__(self, watch: connections.Server, **options: Any) -> None:
         super().__init__(watch, **options)
         loop = asyncio.get_running_loop()
-        limits = {"max_line_size": LARGEST_LINE, "max_field_size": LARGEST_HEADERS, "auto_decompress": False}
+        limits = {"max_line_size": MAX_LINE, "max_field_size": MAX_HEADERS, "auto_decompress": False}
 
         def tolerant() -> AnyMethod:
             return AnyMethod(self, loop, 2**16, **limits)
@@ -122,7 +122,7 @@ def _status_of(exc: HttpProcessingError) -> int:
     if isinstance(exc, OtherVersion):
         return 505
     if isinstance(exc, LineTooLong):
-        return 414 if exc.args[1] == LARGEST_LINE else 431
+        return 414 if exc.args[1] == MAX_LINE else 431
     return 431 if "Too many headers" in exc.message else 400
 
 
@@ -140,7 +140,7 @@ def _request(
     task: asyncio.Task[None],
 ) -> web.Request:
     loop = asyncio.get_running_loop()
-    return web.Request(message, payload, protocol, writer, task, loop, client_max_size=LARGEST_BODY)
+    return web.Request(message, payload, protocol, writer, task, loop, client_max_size=MAX_BODY)
 
 
 def runner(handler: Handler, timeouts: Timeouts, grace: float) -> web.ServerRunner:
@@ -151,8 +151,8 @@ def runner(handler: Handler, timeouts: Timeouts, grace: float) -> web.ServerRunn
         request_factory=_request,
         access_log=None,
         auto_decompress=False,
-        max_line_size=LARGEST_LINE,
-        max_field_size=LARGEST_HEADERS,
-        max_headers=MOST_HEADERS + 1,
+        max_line_size=MAX_LINE,
+        max_field_size=MAX_HEADERS,
+        max_headers=MAX_HEADERS + 1,
     )
     return web.ServerRunner(server, shutdown_timeout=grace)

@@ -34,7 +34,7 @@ from localazure.functions.settings import ServiceBusOptions
 
 log = logging.getLogger("localazure.functions")
 
-_LONGEST_PAUSE = 5.0
+_MAX_PAUSE = 5.0
 _GRACE = 25.0
 _WAIT = 30.0
 """Seconds that one receive waits; an end without a message is no event, the next receive follows at once."""
@@ -109,10 +109,10 @@ class Listener:
             except (ServiceBusError, ClientAuthenticationError, OSError) as exc:
                 log.warning("'%s' waits for Service Bus: %s", self._function.name, exc)
                 await self._clock.sleep(pause)
-                pause = min(_LONGEST_PAUSE, pause * 2)
+                pause = min(_MAX_PAUSE, pause * 2)
             except Exception:
                 log.exception("the listener of '%s' failed", self._function.name)
-                await self._clock.sleep(_LONGEST_PAUSE)
+                await self._clock.sleep(_MAX_PAUSE)
 
     @asynccontextmanager
     async def _identity(self) -> AsyncIterator[AsyncTokenCredential | None]:

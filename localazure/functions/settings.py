@@ -99,7 +99,7 @@ def _timeout(given: hostconfig.Section) -> float:
     if limit == -86_400.0:
         return float("inf")
     if limit < 1.0:
-        raise ValueError(f"FunctionTimeout must be greater than 00:00:01 and less than {timespan.LONGEST}.")
+        raise ValueError(f"FunctionTimeout must be greater than 00:00:01 and less than {timespan.MAX_VALUE}.")
     return limit
 
 

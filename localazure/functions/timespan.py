@@ -9,8 +9,8 @@ from __future__ import annotations
 import re
 
 _NUMBERS = re.compile(r"(-?)(?:(\d+)\.)?(\d+)(?::(\d+)(?::(\d+)(?::(\d+))?)?)?(?:\.(\d{1,7}))?", re.ASCII)
-_MOST_DAYS = 10_675_199
-LONGEST = "10675199.02:48:05.4775807"
+_MAX_DAYS = 10_675_199
+MAX_VALUE = "10675199.02:48:05.4775807"
 
 
 def seconds(text: str) -> float:
@@ -55,7 +55,7 @@ def _read(
 
 def _fits(reading: tuple[int, ...]) -> bool:
     days, hours, minutes, rest = reading
-    return days <= _MOST_DAYS and hours < 24 and minutes < 60 and rest < 60
+    return days <= _MAX_DAYS and hours < 24 and minutes < 60 and rest < 60
 
 
 def text(length: float) -> str:

@@ -18,9 +18,9 @@ from localazure.insights.errors import ItemRefused
 
 OLDEST = timedelta(days=2)
 NEWEST = timedelta(days=1)
-LARGEST = 64 * 1024
+MAX_ENVELOPE = 64 * 1024
 """Bytes of one item, "Data limits" of Application Insights."""
-LONGEST_NAME, LONGEST_VALUE = 150, 8192
+MAX_NAME, MAX_VALUE = 150, 8192
 """Characters of a property's name and value."""
 
 _DURATION = re.compile(r"(?:(\d{1,8})\.)?(\d{1,2}):(\d{1,2}):(\d{1,2})(?:\.(\d{1,7}))?")
@@ -115,8 +115,8 @@ def read(item: Any, keys: frozenset[str], now: datetime) -> Envelope:
     """The envelope in what JSON gave. Raises ItemRefused with the service's number and words."""
     if not isinstance(item, dict):
         raise ItemRefused(f"106: Envelope is of incorrect type. Expected: object, Actual: {_name(item)}")
-    if _size(item) > LARGEST:
-        raise ItemRefused(f"107: Envelope is too large. Expected: {LARGEST} bytes")
+    if _size(item) > MAX_ENVELOPE:
+        raise ItemRefused(f"107: Envelope is too large. Expected: {MAX_ENVELOPE} bytes")
     _check("Envelope", _ENVELOPE, item)
     if item.get("iKey") not in keys:
         raise ItemRefused("100: Invalid instrumentation key")
@@ -214,12 +214,12 @@ def _expected(field: Field) -> str:
 
 def _check_properties(field: str, properties: Mapping[str, Any], kinds: tuple[type, ...]) -> None:
     for name, value in properties.items():
-        if len(name) > LONGEST_NAME:
-            raise ItemRefused(f"107: A name in '{field}' is too long. Expected: {LONGEST_NAME} characters")
+        if len(name) > MAX_NAME:
+            raise ItemRefused(f"107: A name in '{field}' is too long. Expected: {MAX_NAME} characters")
         if kinds and (not isinstance(value, kinds) or isinstance(value, bool)):
             raise ItemRefused(f"106: A value in '{field}' is of incorrect type. Expected: number")
-        if isinstance(value, str) and len(value) > LONGEST_VALUE:
-            raise ItemRefused(f"107: A value in '{field}' is too long. Expected: {LONGEST_VALUE} characters")
+        if isinstance(value, str) and len(value) > MAX_VALUE:
+            raise ItemRefused(f"107: A value in '{field}' is too long. Expected: {MAX_VALUE} characters")
 
 
 _NAMES = {str: "string", int: "number", float: "number", bool: "boolean", dict: "object", list: "array"}

@@ -1,7 +1,7 @@
 """Writing in batches beside the event loop: what arrives while one batch is written makes the next one.
 
 A caller is answered when its rows are in the file, so what was accepted outlives this process; a caller that
-waits holds its own telemetry back, and beyond `MOST` waiting rows the next one is told to come again.
+waits holds its own telemetry back, and beyond `MAX_ENVELOPES` waiting rows the next one is told to come again.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from localazure.insights.store import Store
 
 log = logging.getLogger("localazure.insights")
 
-MOST = 20_000
+MAX_ENVELOPES = 20_000
 """Rows that may wait to be written: about 20 MB."""
 _FORGET_AFTER = 10_000
 """Rows between two looks at what is too old: often enough that a bound is exceeded by a hundredth."""
@@ -42,7 +42,7 @@ class Intake:
         """Returns when the rows are kept. Raises Throttled where too many wait."""
         if not rows:
             return
-        if self._count + len(rows) > MOST:
+        if self._count + len(rows) > MAX_ENVELOPES:
             raise Throttled
         self._count += len(rows)
         written: asyncio.Future[None] = asyncio.get_running_loop().create_future()

@@ -14,13 +14,13 @@ from typing import Any
 from localazure.insights.errors import BadQuery, TooLong, Unsupported
 from localazure.insights.schema import TABLES
 
-LONGEST = 64 * 1024
+MAX_QUERY = 64 * 1024
 """Characters of a query: what fits a GET of the service, several times over."""
 SECONDS = 10.0
 """For a translation: an ordinary query takes a twentieth of a second."""
 _SCHEMA = {table: list(columns) for table, columns in TABLES.items()}
 _ROOT = Path(__file__).parents[2]
-_LARGEST_ANSWER = 16 * 1024 * 1024
+_MAX_ANSWER = 16 * 1024 * 1024
 
 
 @dataclass(frozen=True)
@@ -40,8 +40,8 @@ class Translator:
 
     async def statement(self, query: str, now: datetime) -> Statement:
         """Raises BadQuery, Unsupported, or TooLong."""
-        if len(query) > LONGEST:
-            raise BadQuery(f"the query is longer than {LONGEST} characters", "SyntaxError")
+        if len(query) > MAX_QUERY:
+            raise BadQuery(f"the query is longer than {MAX_QUERY} characters", "SyntaxError")
         if query.lstrip().startswith("."):
             raise Unsupported("control commands")
         async with self._turn:
@@ -86,7 +86,7 @@ class Translator:
                 stdin=asyncio.subprocess.PIPE,
                 stdout=asyncio.subprocess.PIPE,
                 stderr=asyncio.subprocess.DEVNULL,
-                limit=_LARGEST_ANSWER,
+                limit=_MAX_ANSWER,
             )
         return self._process
 

@@ -20,11 +20,11 @@ from localazure.insights.store import Period, Store, restrict
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
-SECONDS, MOST_SECONDS = 180.0, 600.0
+SECONDS, MAX_SECONDS = 180.0, 600.0
 """How long a query may take unless it asks for less or more; the service's own."""
 ROWS = 500_000
 """Of an answer, as at the service; beyond, it is marked as partial."""
-AT_ONCE, WAITING = 2, 16
+MAX_CONCURRENCY, WAITING = 2, 16
 """Queries that run, and that may wait for it."""
 
 _NAME = re.compile(r'(?:column|name) "([^"]*)"')
@@ -46,8 +46,8 @@ class Queries:
     def __init__(self, store: Store) -> None:
         self._store = store
         self._translator = Translator()
-        self._threads = ThreadPoolExecutor(AT_ONCE, "insights-query")
-        self._running = asyncio.Semaphore(AT_ONCE)
+        self._threads = ThreadPoolExecutor(MAX_CONCURRENCY, "insights-query")
+        self._running = asyncio.Semaphore(MAX_CONCURRENCY)
         self._waiting = 0
 
     async def run(self, query: str, application: str, period: Period, now: datetime, seconds: float) -> Table:
@@ -56,7 +56,7 @@ class Queries:
             raise Throttled
         self._waiting += 1
         try:
-            async with asyncio.timeout(min(seconds, MOST_SECONDS)):
+            async with asyncio.timeout(min(seconds, MAX_SECONDS)):
                 statement = await self._translator.statement(query, now)
                 async with self._running:
                     return await self._execute(statement, application, period)

@@ -15,7 +15,7 @@ from localazure.insights.engine import Verdict
 from localazure.insights.errors import QueryError, UnknownPath
 from localazure.insights.queries import ROWS, Table
 
-LARGEST = 64 * 1024 * 1024
+MAX_BODY = 64 * 1024 * 1024
 """Bytes of an answer's rows, as at the service; beyond, it is marked as partial."""
 
 _TYPES = {
@@ -52,7 +52,7 @@ def answer(table: Table) -> bytes:
     rows, size, partial = list[str](), 0, table.partial
     for row in _rows(table):
         size += len(row) + 1
-        if size > LARGEST:
+        if size > MAX_BODY:
             partial = True
             break
         rows.append(row)
@@ -79,7 +79,7 @@ _PARTIAL = {
     "details": [
         {
             "code": "EngineError",
-            "message": f"Query result set has exceeded the limit of {ROWS} records or {LARGEST} bytes",
+            "message": f"Query result set has exceeded the limit of {ROWS} records or {MAX_BODY} bytes",
         }
     ],
 }

@@ -40,9 +40,9 @@ from localazure.part import Config, Server
 from localazure.parts import FUNCTIONS
 
 DEFAULT_KEY = "00000000-0000-0000-0000-000000000001"
-LARGEST_BODY = 10 * 1024 * 1024
+MAX_BODY = 10 * 1024 * 1024
 """Bytes, unpacked: a batch of the SDK's hundred items of 64 KB has room."""
-MOST_ITEMS = 10_000
+MAX_ITEMS = 10_000
 """Envelopes of one batch."""
 _INGESTION = ("/v2/track", "/v2.1/track")
 _QUERIES = ("/v1/apps/{app}/query", r"/v1/{resource:subscriptions/.+}/query")
@@ -89,7 +89,7 @@ class InsightsServer(HttpServer):
         await self._engine.stop()
 
     def _application(self) -> web.Application:
-        application = web.Application(middlewares=[own_machine_alone, _errors, guarded], client_max_size=LARGEST_BODY)
+        application = web.Application(middlewares=[own_machine_alone, _errors, guarded], client_max_size=MAX_BODY)
         router = application.router
         for path in _INGESTION:
             router.add_post(path, self._track)
@@ -188,12 +188,12 @@ def _items(body: bytes) -> list[Any]:
             lines = text.splitlines()
             if len(lines) < 2:
                 raise
-            found = [json_text.read(line) for line in lines[: MOST_ITEMS + 1] if line.strip()]
+            found = [json_text.read(line) for line in lines[: MAX_ITEMS + 1] if line.strip()]
     except ValueError as exc:
         raise BadBatch(f"101: Invalid JSON: {exc}") from exc
     items = found if isinstance(found, list) else [found]
-    if len(items) > MOST_ITEMS:
-        raise BadBatch(f"104: Too many items. Expected: {MOST_ITEMS}")
+    if len(items) > MAX_ITEMS:
+        raise BadBatch(f"104: Too many items. Expected: {MAX_ITEMS}")
     return items
 
 

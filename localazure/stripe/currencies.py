@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from localazure.stripe.errors import InvalidRequest
 
-LARGEST = 99_999_999  # eight digits of minor units in every currency
+MAX_AMOUNT = 99_999_999  # eight digits of minor units in every currency
 
 MINIMUM = {
     "aed": 200, "aud": 50, "brl": 50, "cad": 50, "chf": 50, "czk": 1500, "dkk": 250, "eur": 50, "gbp": 30,
@@ -39,9 +39,9 @@ def check_amount(amount: int, currency: str) -> int:
         raise InvalidRequest(
             f"Amount must be at least {written(least, currency)}", code="amount_too_small", param="amount"
         )
-    if amount > LARGEST:
+    if amount > MAX_AMOUNT:
         raise InvalidRequest(
-            f"Amount must be no more than {written(LARGEST, currency)}", code="amount_too_large", param="amount"
+            f"Amount must be no more than {written(MAX_AMOUNT, currency)}", code="amount_too_large", param="amount"
         )
     step = 10 if currency in THREE_DECIMAL else 100 if currency in WHOLE_UNITS_ONLY else 1
     if amount % step:

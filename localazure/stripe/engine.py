@@ -24,7 +24,18 @@ from localazure.stripe.errors import (
     NotRefundable,
     UnexpectedState,
 )
-from localazure.stripe.model import MOVES, Charge, Dispute, Event, Intent, Move, PaymentMethod, Refund, allowing, new_id
+from localazure.stripe.model import (
+    TRANSITIONS,
+    Charge,
+    Dispute,
+    Event,
+    Intent,
+    Move,
+    PaymentMethod,
+    Refund,
+    allowing,
+    new_id,
+)
 from localazure.stripe.store import Store
 
 _VERBS: dict[Move, tuple[str, str]] = {
@@ -282,7 +293,7 @@ class Engine:
 
 
 def _moved(intent: Intent, move: Move, **changes: Any) -> Intent:
-    return replace(intent, status=MOVES[intent.status, move], **changes)
+    return replace(intent, status=TRANSITIONS[intent.status, move], **changes)
 
 
 def _refused(intent: Intent, move: Move) -> UnexpectedState:

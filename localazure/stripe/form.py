@@ -13,13 +13,13 @@ Parameters: TypeAlias = "dict[str, Tree]"
 
 _NAME = re.compile(r"([^\[\]]+)((?:\[[^\[\]]*\])*)")
 _CARD_NUMBER = re.compile(r"[2-6][0-9]{12,18}")
-_MOST = 1000  # parameters in one request
+_MAX_PARAMETERS = 1000  # parameters in one request
 
 
 def decode(text: str) -> Parameters:
     """`a[b]=1&c[0]=2&c[1]=3` → `{"a": {"b": "1"}, "c": ["2", "3"]}`. Raises InvalidRequest for what is neither."""
     try:
-        pairs = parse_qsl(text, keep_blank_values=True, strict_parsing=bool(text), max_num_fields=_MOST)
+        pairs = parse_qsl(text, keep_blank_values=True, strict_parsing=bool(text), max_num_fields=_MAX_PARAMETERS)
     except ValueError as exc:
         raise InvalidRequest("The request's parameters are not form-encoded.") from exc
     root: dict[str, Tree] = {}

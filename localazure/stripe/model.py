@@ -12,7 +12,7 @@ Move = Literal["attach", "decline", "authorize", "charge", "capture", "cancel"]
 Redirects = Literal["always", "never"]
 CaptureMethod = Literal["automatic", "automatic_async", "manual"]
 
-MOVES: dict[tuple[Status, Move], Status] = {
+TRANSITIONS: dict[tuple[Status, Move], Status] = {
     ("requires_payment_method", "attach"): "requires_confirmation",
     ("requires_payment_method", "cancel"): "canceled",
     ("requires_confirmation", "attach"): "requires_confirmation",
@@ -28,7 +28,7 @@ MOVES: dict[tuple[Status, Move], Status] = {
 
 def allowing(move: Move) -> tuple[Status, ...]:
     """The states from which a move is legal."""
-    return tuple(status for status, possible in MOVES if possible == move)
+    return tuple(status for status, possible in TRANSITIONS if possible == move)
 
 
 class Card(msgspec.Struct, frozen=True):

@@ -30,7 +30,7 @@ from localazure.stripe.model import new_id
 from localazure.stripe.store import SCHEMA, Store
 
 RELEASE = representation.API_VERSION.partition(".")[2]  # versions of one release differ by additions alone
-LONGEST_KEY = 255
+MAX_KEY = 255
 WEBHOOK_EVENTS = (
     "payment_intent.amount_capturable_updated,payment_intent.succeeded,payment_intent.payment_failed,"
     "payment_intent.canceled,charge.captured,charge.refunded,charge.dispute.created,charge.dispute.closed"
@@ -116,8 +116,8 @@ class StripeServer(HttpServer):
         _check_headers(request)
         text = request.query_string if request.method == "GET" else await _form(request)
         key = request.headers.get("Idempotency-Key") if request.method == "POST" else None
-        if key is not None and not 0 < len(key) <= LONGEST_KEY:
-            raise InvalidRequest(f"An idempotency key has from 1 to {LONGEST_KEY} characters, not {len(key)}.")
+        if key is not None and not 0 < len(key) <= MAX_KEY:
+            raise InvalidRequest(f"An idempotency key has from 1 to {MAX_KEY} characters, not {len(key)}.")
         call = route.prepare(request.path, request.match_info, decode(text), key)
         outcome = await self._execution.run(call)
         if outcome.fate == "hang":

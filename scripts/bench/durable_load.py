@@ -21,7 +21,7 @@ from scripts.bench.shoppers import open_session
 from scripts.bench.system import running
 
 APP = Path(__file__).parent / "saga_app"
-AT_ONCE = 50
+MAX_CONCURRENCY = 50
 """Orchestrations under way: enough that the engine is never without work."""
 LOOK, LOOK_AT_FEW, FEW = 0.02, 0.005, 4
 """Seconds between two looks at which are still under way; one request tells for all. With only a `FEW` of them the
@@ -31,7 +31,7 @@ HUB = "/runtime/webhooks/durabletask"
 UNDER_WAY = "Pending,Running"
 
 
-async def durable(seconds: float, at_once: int = AT_ONCE, workers: int | None = None) -> dict[str, Any]:
+async def durable(seconds: float, at_once: int = MAX_CONCURRENCY, workers: int | None = None) -> dict[str, Any]:
     """The host alone with an app that has nothing else, its files on disk; `workers` processes run the app, or as many
     as the sample settings say."""
     with tempfile.TemporaryDirectory(prefix="commerce-bench-") as folder:

@@ -27,7 +27,7 @@ from scripts.demo import order_of
 
 WARM_UP = 2.0
 """Seconds of the same load before the clock starts."""
-FIRST_LOOK, LOOK, LONGEST_LOOK, GROWTH = 0.1, 0.05, 0.5, 1.5
+FIRST_LOOK, LOOK, MAX_LOOK, GROWTH = 0.1, 0.05, 0.5, 1.5
 REMEMBERED = 50
 """Orders whose time to confirmation says when to look at the next ones."""
 PATIENCE = 120.0
@@ -116,7 +116,7 @@ class Shopper:
             if (status == 200 and order["status"] != "placed") or time.monotonic() > deadline:
                 return order, looks
             await asyncio.sleep(pause)
-            pause = min(LONGEST_LOOK, pause * GROWTH)
+            pause = min(MAX_LOOK, pause * GROWTH)
 
     async def call(
         self, method: str, path: str, body: Any = None, headers: Mapping[str, str] | None = None

@@ -12,7 +12,7 @@ from scripts.bench.shoppers import Shopper
 from scripts.bench.system import System
 from scripts.dataset import Product
 from scripts.each import each
-from scripts.seed import AT_ONCE, body_of
+from scripts.seed import MAX_CONCURRENCY, body_of
 from scripts.shop import token
 
 PLENTY = 100_000_000
@@ -23,7 +23,7 @@ async def stock(session: aiohttp.ClientSession, system: System, products: Sequen
     """Put products and stock into the shop, as staff. Raises MeasurementFailed for whatever is refused."""
     staff = await _staff(session, system)
     say(f"  filling the shop with {len(products)} products")
-    await each(products, lambda product: _put(staff, product.sku, body_of(product), PLENTY), AT_ONCE)
+    await each(products, lambda product: _put(staff, product.sku, body_of(product), PLENTY), MAX_CONCURRENCY)
 
 
 async def offer(session: aiohttp.ClientSession, system: System, sku: str, pieces: int) -> str:

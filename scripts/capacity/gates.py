@@ -8,7 +8,7 @@ from functools import partial
 
 from scripts.capacity.model import HEADROOM, PARTITIONS, UTILISATION, Model
 
-MOST_RATE = 1e6
+MAX_RATE = 1e6
 """Orders a second beyond which nobody looks for a limit."""
 
 
@@ -24,7 +24,7 @@ class Gate:
 
     def met_at(self) -> float:
         """Orders a second; `needs` grows with the rate."""
-        low, high = 0.0, MOST_RATE
+        low, high = 0.0, MAX_RATE
         while high - low > max(1e-3, low * 1e-4):
             middle = (low + high) / 2
             low, high = (middle, high) if self.needs(middle) <= self.has else (low, middle)

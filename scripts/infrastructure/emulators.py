@@ -25,9 +25,9 @@ SUBSCRIPTION = {
 }
 DEFAULT_RULE = "$Default"
 """Azure makes it with every subscription: ours stands in its place."""
-MOST_OF_A_FILTER = 1024
+MAX_OF_A_FILTER = 1024
 """Characters of a SQL filter's condition ("Service Bus quotas")."""
-MOST = {"DefaultMessageTimeToLive": "PT1H", "DuplicateDetectionHistoryTimeWindow": "PT5M"}
+MAX_DURATIONS = {"DefaultMessageTimeToLive": "PT1H", "DuplicateDetectionHistoryTimeWindow": "PT5M"}
 """The longest that Microsoft's emulator takes, by the schema of its configuration; ours are longer."""
 
 
@@ -77,7 +77,7 @@ def for_microsoft(document: dict[str, Any]) -> dict[str, Any]:
     within = deepcopy(document)
     for topic in within["UserConfig"]["Namespaces"][0]["Topics"]:
         for entity in (topic, *topic["Subscriptions"]):
-            entity["Properties"] |= {name: most for name, most in MOST.items() if name in entity["Properties"]}
+            entity["Properties"] |= {name: most for name, most in MAX_DURATIONS.items() if name in entity["Properties"]}
     return within
 
 
@@ -110,9 +110,9 @@ def subscriptions(publisher: Service, hearers: list[Service]) -> Iterator[tuple[
         if publisher.name in hearer.hears:
             labels = ", ".join(f"'{type_of(event)}'" for event in hearer.events(publisher.name))
             expression = f"sys.Label IN ({labels}) OR sys.To = '{hearer.name}'"
-            if len(expression) > MOST_OF_A_FILTER:
+            if len(expression) > MAX_OF_A_FILTER:
                 raise ValueError(
                     f"{hearer.name} hears too much of {publisher.name}: its filter has {len(expression)} characters, "
-                    f"and Service Bus takes {MOST_OF_A_FILTER}"
+                    f"and Service Bus takes {MAX_OF_A_FILTER}"
                 )
             yield hearer.name, expression

@@ -15,7 +15,7 @@ import aiohttp
 from scripts.shop import BACK_OFFICE, KEY_HEADER, ApiError, addresses, token
 
 ENDED = ("completed", "failed", "cancelled")
-LARGEST_PAGE = 100
+MAX_PAGE = 100
 PATIENCE = 120.0
 """Seconds that one answer may take: a queue of 20,000 dead letters is counted by looking at each."""
 
@@ -82,7 +82,7 @@ class Api:
         cursor = None
         while most > 0:
             query = {name: value for name, value in asked.items() if value is not None}
-            query |= {"limit": min(LARGEST_PAGE, most)} | ({"cursor": cursor} if cursor else {})
+            query |= {"limit": min(MAX_PAGE, most)} | ({"cursor": cursor} if cursor else {})
             page = await self.call("GET", f"{path}?{urlencode(query)}")
             for item in page["items"][:most]:
                 yield item

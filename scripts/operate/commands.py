@@ -54,7 +54,9 @@ class Operator:
 
 
 pass_operator = click.make_pass_decorator(Operator)
-MOST = click.option("--most", type=click.IntRange(1, 100_000), default=100, show_default=True, help="At most so many.")
+AT_MOST = click.option(
+    "--most", type=click.IntRange(1, 100_000), default=100, show_default=True, help="At most so many."
+)
 
 
 def filters(command: Any) -> Any:
@@ -103,7 +105,7 @@ def dead_letters() -> None:
 @click.option("--topic", help="Only those of this topic.")
 @click.option("--service", help="Only those that this service did not handle.")
 @filters
-@MOST
+@AT_MOST
 @pass_operator
 def list_dead_letters(operator: Operator, /, most: int, **asked: Any) -> None:
     """List dead letters."""
@@ -129,7 +131,7 @@ def set_aside(operator: Operator, dead_letter_id: str, why: str) -> None:
 
 
 @dead_letters.command("kept")
-@MOST
+@AT_MOST
 @pass_operator
 def kept(operator: Operator, most: int) -> None:
     """List what was set aside."""
@@ -218,7 +220,7 @@ def tasks() -> None:
 
 @tasks.command("list")
 @click.option("--status", type=click.Choice(["pending", "running", "cancelling", *ENDED]), help="Only these.")
-@MOST
+@AT_MOST
 @pass_operator
 def list_tasks(operator: Operator, status: str | None, most: int) -> None:
     """List long tasks, the newest first."""
@@ -255,7 +257,7 @@ def cancel(operator: Operator, task_id: str) -> None:
 
 @tasks.command("messages")
 @click.argument("task_id")
-@MOST
+@AT_MOST
 @pass_operator
 def messages(operator: Operator, task_id: str, most: int) -> None:
     """What a redrive has sent again, and what became of each."""
@@ -270,7 +272,7 @@ def audit() -> None:
 
 @audit.command("list")
 @click.option("--day", help="A day in UTC; default: today.")
-@MOST
+@AT_MOST
 @pass_operator
 def list_entries(operator: Operator, day: str | None, most: int) -> None:
     """List the privileged acts of a day."""

@@ -9,7 +9,7 @@ import click
 
 from blueprints import SERVICES
 from scripts.operate.api import Absent, Api
-from scripts.operate.commands import MOST, Operator, pass_operator
+from scripts.operate.commands import AT_MOST, Operator, pass_operator
 
 SAGA = ("id", "service", "kind", "about", "status", "waits_for", "runtime", "changed_at")
 PARKED = ("id", "service", "event_id", "event_type", "reason", "changed_at", "why")
@@ -47,7 +47,7 @@ def sagas() -> None:
 @click.option("--kind", help="Only sagas of this kind; needs --service.")
 @click.option("--status", help="Only those of this status; needs --service.")
 @click.option("--min-age-seconds", type=click.IntRange(0), help="Only those that have not changed for so long.")
-@MOST
+@AT_MOST
 @pass_operator
 def list_sagas(operator: Operator, /, service: str | None, most: int, **asked: Any) -> None:
     """List open sagas, those first that have waited for the longest time. RUNTIME `missing`: nobody follows it."""
@@ -93,7 +93,7 @@ def parked() -> None:
 @parked.command("list")
 @SERVICE
 @click.option("--set-aside", is_flag=True, help="Those that were set aside.")
-@MOST
+@AT_MOST
 @pass_operator
 def list_parked(operator: Operator, /, service: str | None, set_aside: bool, most: int) -> None:
     """List them, the oldest first."""

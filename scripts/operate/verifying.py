@@ -14,7 +14,7 @@ from scripts.shop import ApiError, addresses
 APPLICATION = "00000000-0000-0000-0000-000000000001"
 """The component of Application Insights on one machine."""
 QUERY = 'traces | where message == "audit.head" | project customDimensions'
-MOST = 500
+MAX_NAMED = 500
 """Heads that one verification takes; of more the latest."""
 
 
@@ -29,7 +29,7 @@ async def all_verified(api: Api, access: Access, day: str | None, file: Iterable
     known = {head["day"] for head in (await api.call("GET", "/operations/audit/heads"))["items"]}
     found = []
     for each in sorted(known | {head["day"] for head in noted}) if day is None else [day]:
-        own = [head for head in noted if head["day"] == each][-MOST:]
+        own = [head for head in noted if head["day"] == each][-MAX_NAMED:]
         answer = await api.call("POST", "/operations/audit/verifications", {"day": each, "heads": own})
         found.append({"noted": len(own), **answer, "findings": _named(answer["findings"])})
     return found

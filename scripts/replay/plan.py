@@ -23,10 +23,10 @@ from dataclasses import dataclass, field
 
 from scripts.dataset import BOOK_KEEPING
 from scripts.replay.rows import Malformed, Row
-from shared.money import LARGEST
+from shared.money import MAX_AMOUNT
 
-MOST_LINES = 1_000
-MOST_PIECES = 100_000
+MAX_LINES = 1_000
+MAX_PIECES = 100_000
 _CODE = re.compile(r"[A-Za-z0-9][A-Za-z0-9 ._-]{0,21}")
 
 
@@ -113,11 +113,11 @@ def _reason(row: Row) -> str | None:
         return "no pieces"
     if row.price < 0:
         return "negative price"
-    if abs(row.quantity) > MOST_PIECES:
-        return f"more than {MOST_PIECES} pieces"
+    if abs(row.quantity) > MAX_PIECES:
+        return f"more than {MAX_PIECES} pieces"
     if row.price * 100 != int(row.price * 100):
         return "a price finer than a penny"
-    if abs(row.quantity) * int(row.price * 100) > LARGEST:
+    if abs(row.quantity) * int(row.price * 100) > MAX_AMOUNT:
         return "more than one payment can carry"
     return None
 
@@ -144,7 +144,7 @@ def _orders(invoice: str, customer: str, lines: list[Line], tag: str) -> list[Or
     pence = 0
     for line in lines:
         cost = line.pence * line.pieces
-        if len(parts[-1]) == MOST_LINES or (parts[-1] and pence + cost > LARGEST):
+        if len(parts[-1]) == MAX_LINES or (parts[-1] and pence + cost > MAX_AMOUNT):
             parts.append([])
             pence = 0
         parts[-1].append(line)

@@ -17,7 +17,7 @@ from scripts.shop import ApiError, Shop
 
 T = TypeVar("T")
 
-AT_ONCE = 12
+MAX_CONCURRENCY = 12
 PATIENCE = 300.0
 """Seconds that one thing may take, with all its repeats."""
 AGAIN = frozenset({"unknown-sku", "too-many-requests", "temporarily-unavailable", "contention", "backend-timeout"})
@@ -56,7 +56,7 @@ class Replay:
         return self.outcome
 
     async def _each(self, what: str, items: Sequence[T], do: Callable[[T], Awaitable[None]]) -> None:
-        await each(items, do, AT_ONCE, lambda done: self._progress(what, done, len(items)))
+        await each(items, do, MAX_CONCURRENCY, lambda done: self._progress(what, done, len(items)))
 
     async def _offer(self, item: tuple[str, int]) -> None:
         """The product, and its pieces where nobody has counted it yet: a second run finds what the first left."""

@@ -28,7 +28,7 @@ from shared.telemetry.span import Span, request
 RETRY_BUDGET = 20.0
 """Seconds within which a transient fault is tried again in place; the lock lasts a minute and is renewed."""
 FIRST_PAUSE = 0.1
-LONGEST_PAUSE = 5.0
+MAX_PAUSE = 5.0
 
 Handler = Callable[[Event, Any], Awaitable[None]]
 Handlers = Mapping[type[EventData], Handler]
@@ -84,7 +84,7 @@ async def with_backoff(action: Callable[[], Awaitable[None]], budget: float = RE
             if time.monotonic() + pause > deadline:
                 raise
         await asyncio.sleep(pause)
-        bound_ = min(LONGEST_PAUSE, bound_ * 2)
+        bound_ = min(MAX_PAUSE, bound_ * 2)
 
 
 def _sent_by(message: func.ServiceBusMessage) -> str:

@@ -39,7 +39,7 @@ TASK, FROM, LABEL = "redrive_task", "redrive_from", "redrive_label"
 _REASONS = frozenset({"DeadLetterReason", "DeadLetterErrorDescription"})
 PAGE = 250
 """Messages that one peek asks for; the broker may give fewer."""
-MOST_COUNTED = 20_000
+MAX_COUNTED = 20_000
 """Messages of one queue that are counted. Whoever has more has enough to do."""
 
 
@@ -144,9 +144,9 @@ class Depth:
 async def measure(topic: str, subscription: str, *, dead: bool = True) -> Depth:
     """How many messages there are, those that somebody has locked among them. Raises Transient."""
     active, scheduled, oldest, seen = 0, 0, None, 0
-    async for message in _peeked(topic, subscription, dead, 1, MOST_COUNTED + 1):
+    async for message in _peeked(topic, subscription, dead, 1, MAX_COUNTED + 1):
         seen += 1
-        if seen > MOST_COUNTED:
+        if seen > MAX_COUNTED:
             return Depth(active, scheduled, oldest, all=False)
         if message.state is ServiceBusMessageState.SCHEDULED:
             scheduled += 1
@@ -159,7 +159,7 @@ async def measure(topic: str, subscription: str, *, dead: bool = True) -> Depth:
 
 
 async def browse(
-    topic: str, subscription: str, *, dead: bool = True, first: int = 1, most: int = MOST_COUNTED
+    topic: str, subscription: str, *, dead: bool = True, first: int = 1, most: int = MAX_COUNTED
 ) -> AsyncIterator[Letter]:
     """The messages by their number, from `first` on, at most `most`; those that somebody has locked, too.
 

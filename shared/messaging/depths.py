@@ -16,7 +16,7 @@ from shared.messaging.client import peek
 from shared.telemetry.log import Log
 from shared.telemetry.metric import measured
 
-MOST = 250
+MAX_COUNTED = 250
 """Messages of a queue that are looked at, the oldest first: one request. That many stands for as many or more."""
 
 
@@ -31,11 +31,11 @@ async def observe(service: Service) -> None:
 
 
 async def ages(topic: str, subscription: str, *, dead: bool = False) -> list[float]:
-    """For how many seconds each message has been in the subscription, or among its dead letters: at most `MOST`.
+    """For how many seconds each message has been in the subscription, or among its dead letters: at most `MAX_COUNTED`.
 
     Raises Transient.
     """
-    found = await peek((topic, subscription, dead), 1, MOST)
+    found = await peek((topic, subscription, dead), 1, MAX_COUNTED)
     now = time.time()
     moments = [
         moment

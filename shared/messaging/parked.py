@@ -22,14 +22,14 @@ from shared.declaration import Service
 from shared.errors import Conflict, NotFound
 from shared.operating import READ, WRITE, Source, changed_at, oldest
 from shared.patterns import Timestamp
-from shared.persistence.cosmos import Changed, Container, Document, delete, patch, upsert
+from shared.persistence.cosmos import ConditionFailed, Container, Document, delete, patch, upsert
 from shared.persistence.documents import read_as, readable
 from shared.persistence.outbox import item_of
 from shared.redaction import redacted_data
 from shared.telemetry import trace
 from shared.telemetry.log import Log
 from shared.web.body import Because
-from shared.web.endpoint import EACH, Answer, Call, endpoint
+from shared.web.endpoint import EACH, Request, Response, endpoint
 from shared.web.operation import Parameter, PathParameter
 from shared.web.paging import CURSOR, LIMIT, Page, read_limit
 
@@ -48,7 +48,7 @@ STATUS = Parameter(
 )
 ITEM_ID = re.compile(r"[^/\\\\?#\x00-\x1f]{1,255}(?<! )")
 """What can be the id of an item of Cosmos DB."""
-LONGEST = 200
+MAX_LENGTH = 200
 """Characters that are shown of what may be anything."""
 
 
@@ -140,7 +140,7 @@ class Parked:
             act = record_act(container, key, event_id, {"status": item.kind}, {"status": "waiting"})
         await container.batch(key, [delete(item.id), upsert(again), *act])
         Log(self.service).info("event.retried", event_id=event_id)
-        return RetriedView(event_id[:LONGEST])
+        return RetriedView(event_id[:MAX_LENGTH])
 
     async def set_aside(self, parked_id: str, why: str, by: str) -> ParkedView:
         """Keep it with the reason, out of the list. Sent again, it has the same answer. Raises NotFound."""
@@ -154,7 +154,7 @@ class Parked:
                 act = record_act(container, key, event_id, {"status": "parked"}, {"status": "set-aside"})
             try:
                 await container.batch(key, [patch(item.id, changes, etag=document["_etag"]), *act])
-            except Changed as exc:
+            except ConditionFailed as exc:
                 raise Conflict("it has changed meanwhile; read it again", code="parked-changed", retry_after=1) from exc
             Log(self.service).info("event.set_aside", event_id=event_id)
         return await self.read(parked_id)
@@ -175,10 +175,10 @@ class Parked:
             id=_encoded(container.name, str(document.get(container.partition_key, "")), event_id),
             service=self.service,
             status=item.kind,
-            event_id=event_id[:LONGEST],
+            event_id=event_id[:MAX_LENGTH],
             event_type=_text(event, "type"),
             subject=_text(event, "subject"),
-            reason=item.reason[:LONGEST],
+            reason=item.reason[:MAX_LENGTH],
             changed_at=changed_at(document),
             why=item.why,
             by=item.by,
@@ -200,11 +200,11 @@ def parked_operations(bp: Any, service: Service, containers: Sequence[Container]
         problems=(404,),
         query=(STATUS, LIMIT, CURSOR),
     )
-    async def list_parked(call: Call[Any]) -> Answer:
+    async def list_parked(request: Request[Any]) -> Response:
         """List events of a service that could not be published, the oldest first."""
-        query = call.query
+        query = request.query
         status = STATUS.choice(query) or "parked"
-        return Answer(await parked.page(status, query.get("cursor"), read_limit(query)))
+        return Response(await parked.page(status, query.get("cursor"), read_limit(query)))
 
     @endpoint(
         bp,
@@ -217,9 +217,9 @@ def parked_operations(bp: Any, service: Service, containers: Sequence[Container]
         returns=ParkedView,
         problems=(404,),
     )
-    async def get_parked(call: Call[Any]) -> Answer:
+    async def get_parked(request: Request[Any]) -> Response:
         """Read one event that could not be published, without what may be personal."""
-        return Answer(await parked.read(call.path(PARKED)))
+        return Response(await parked.read(request.path(PARKED)))
 
     @endpoint(
         bp,
@@ -234,12 +234,12 @@ def parked_operations(bp: Any, service: Service, containers: Sequence[Container]
         status=202,
         problems=(404, 409),
     )
-    async def retry_parked(call: Call[Because]) -> Answer:
+    async def retry_parked(request: Request[Because]) -> Response:
         """Publish an event that could not be published.
 
         It goes back into the outbox. Where it cannot be published now either, it is parked anew.
         """
-        return Answer(await parked.retry(call.path(PARKED), call.body.why), 202)
+        return Response(await parked.retry(request.path(PARKED), request.body.why), 202)
 
     @endpoint(
         bp,
@@ -253,17 +253,17 @@ def parked_operations(bp: Any, service: Service, containers: Sequence[Container]
         returns=ParkedView,
         problems=(404, 409),
     )
-    async def set_parked_aside(call: Call[Because]) -> Answer:
+    async def set_parked_aside(request: Request[Because]) -> Response:
         """Set an event that could not be published aside: it is kept with the reason.
 
         Sent again, it has the same answer. It can still be published later.
         """
-        return Answer(await parked.set_aside(call.path(PARKED), call.body.why, call.caller.subject))
+        return Response(await parked.set_aside(request.path(PARKED), request.body.why, request.caller.subject))
 
 
 def _text(event: dict[str, Any], name: str) -> str:
     value = event.get(name)
-    return value[:LONGEST] if isinstance(value, str) else ""
+    return value[:MAX_LENGTH] if isinstance(value, str) else ""
 
 
 def _encoded(container: str, key: str, event_id: str) -> str:

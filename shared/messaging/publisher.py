@@ -21,7 +21,7 @@ from shared.telemetry.span import SERVICE_BUS, Span, dependency
 if TYPE_CHECKING:
     from azure.servicebus.aio import ServiceBusSender
 
-_LARGEST_INT = 2**31 - 1
+_MAX_INT = 2**31 - 1
 _CONTENT_TYPE = "application/cloudevents+json; charset=UTF-8"
 _senders: dict[str, _TopicSender] = {}
 
@@ -69,7 +69,7 @@ def encode(event: Event, repeat: str = "", traceparent: str = "") -> ServiceBusM
 
 def _whole(number: int) -> Any:
     """A whole number as the client takes it: in 32 bits unless it is told, and it refuses one beyond them."""
-    return number if number <= _LARGEST_INT else {"TYPE": "LONG", "VALUE": number}
+    return number if number <= _MAX_INT else {"TYPE": "LONG", "VALUE": number}
 
 
 async def publish(

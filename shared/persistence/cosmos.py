@@ -3,8 +3,8 @@
 Every SDK error is translated here, once:
 
 AlreadyExists   409  an item with this id is already in the partition
-Missing         404
-Changed         412  the ETag or the patch condition no longer holds
+ItemNotFound    404
+ConditionFailed 412  the ETag or the patch condition no longer holds
 Transient       408, 429, 449, 5xx, or no answer at all
 """
 
@@ -43,11 +43,11 @@ class AlreadyExists(Conflict):
     """An item with this id is already there."""
 
 
-class Missing(NotFound):
+class ItemNotFound(NotFound):
     """The item that was to be changed is not there."""
 
 
-class Changed(Contention):
+class ConditionFailed(Contention):
     """A condition on the item no longer holds: someone else was faster, or it never did."""
 
 
@@ -100,7 +100,7 @@ class Container:
         """A point read: 1 request unit per KB. `None` where there is no such item."""
         try:
             return await self._called("read", self._proxy().read_item(item_id, partition_key=key))
-        except Missing:
+        except ItemNotFound:
             return None
 
     async def create(self, document: Document) -> Document:
@@ -115,7 +115,7 @@ class Container:
 
     async def delete(self, item_id: str, key: str) -> None:
         """Have no such item, whether or not there was one."""
-        with suppress(Missing):
+        with suppress(ItemNotFound):
             await self._called("delete", self._proxy().delete_item(item_id, partition_key=key))
         crash_point("cosmos.delete.after", self.database, self.name)
 
@@ -129,8 +129,8 @@ class Container:
     ) -> Document:
         """One atomic change of at most 10 fields; returns the item as it now is.
 
-        Raises Changed where `condition` (`from c where …`) does not hold or the item is no longer at `etag`,
-        Missing where there is no item.
+        Raises ConditionFailed where `condition` (`from c where …`) does not hold or the item is no longer at `etag`,
+        ItemNotFound where there is no item.
         """
         options: dict[str, Any] = {}
         if condition is not None:
@@ -222,13 +222,13 @@ async def keep_latest(container: Container, key: str, document: Document) -> Non
     ]
     try:
         await container.patch(document["id"], key, changes, f"from c where c.version < {document['version']}")
-    except Changed:
+    except ConditionFailed:
         return
-    except Missing:
+    except ItemNotFound:
         try:
             await container.create(document)
         except AlreadyExists as exc:
-            raise Changed("another version arrived at the same moment") from exc
+            raise ConditionFailed("another version arrived at the same moment") from exc
 
 
 async def close() -> None:
@@ -272,11 +272,11 @@ def _charge_of(headers: Mapping[str, str] | None) -> str | None:
 def _translate(exc: AzureError) -> Exception:
     status = exc.status_code if isinstance(exc, HttpResponseError) else None
     if status == 404:
-        return Missing("the item is not there")
+        return ItemNotFound("the item is not there")
     if status == 409:
         return AlreadyExists("the item is already there")
     if status == 412:
-        return Changed("the item has changed")
+        return ConditionFailed("the item has changed")
     if status is None or status in _TRANSIENT:
         return Transient("the database does not answer at present", retry_after=1)
     return exc

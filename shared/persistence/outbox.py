@@ -21,7 +21,7 @@ RETENTION = 30 * 24 * 3600
 """Seconds that outbox and inbox items stay: far longer than a message can live, and long enough to ask about."""
 
 
-def tell(
+def enqueue_event(
     container: Container, key: str, data: EventData, *, version: int, time: str | None = None, subject: str = ""
 ) -> Operation:
     """Batch operation that puts the event "`data` happened at `version` of `subject`" into the outbox of `key`.

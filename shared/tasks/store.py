@@ -15,14 +15,14 @@ from shared.clock import timestamp, utc_now
 from shared.declaration import Container as Declared
 from shared.declaration import Service
 from shared.errors import Unprocessable
-from shared.persistence.cosmos import AlreadyExists, Changed, Container
+from shared.persistence.cosmos import AlreadyExists, ConditionFailed, Container
 from shared.persistence.documents import document_of, read_as, readable
 from shared.tasks.task import ENDED, OPEN, Progress, Task, TaskProblem, moved
 from shared.web.paging import Page, decode_cursor, encode_cursor
 
 NAME = "tasks"
 INDEXED = ("type", "kind", "owner", "status", "sort_key")
-TRIES = 5
+MAX_ATTEMPTS = 5
 """Attempts at a move that somebody else's move comes between."""
 
 
@@ -66,11 +66,11 @@ class Tasks:
         return None if document is None else read_as(self.container, document, Task)
 
     async def progressed(self, task: Task, progress: Progress, state: dict[str, Any]) -> Task:
-        """Note what a step has done. Raises IllegalMove for a task that has ended."""
+        """Note what a step has done. Raises IllegalTransition for a task that has ended."""
         return await self._moved(task, "step", progress=progress, state=state)
 
     async def cancel(self, task: Task) -> Task:
-        """Ask it to stop before its next step. Raises IllegalMove for a task that has ended."""
+        """Ask it to stop before its next step. Raises IllegalTransition for a task that has ended."""
         return await self._moved(task, "cancel")
 
     async def end(
@@ -81,7 +81,7 @@ class Tasks:
         result: dict[str, Any] | None = None,
         problem: TaskProblem | None = None,
     ) -> Task:
-        """`what`: complete, stop or fail. Raises IllegalMove for a task that has ended."""
+        """`what`: complete, stop or fail. Raises IllegalTransition for a task that has ended."""
         return await self._moved(task, what, progress=progress or task.progress, result=result, problem=problem)
 
     async def page(self, owner: str | None, status: str | None, cursor: str | None, limit: int) -> Page[Task]:
@@ -125,8 +125,8 @@ class Tasks:
         await self.container.patch(task.id, task.id, [{"op": "set", "path": "/ttl", "value": 1}])
 
     async def _moved(self, task: Task, what: str, **fields: Any) -> Task:
-        """One conditional patch; what the task is then. Raises IllegalMove, Changed."""
-        for _ in range(TRIES):
+        """One conditional patch; what the task is then. Raises IllegalTransition, ConditionFailed."""
+        for _ in range(MAX_ATTEMPTS):
             status, now = moved(task, what), timestamp()
             changed = msgspec.structs.replace(task, status=status, updated_at=now, **fields)
             document = document_of(changed)
@@ -134,8 +134,8 @@ class Tasks:
             changes = [{"op": "set", "path": f"/{name}", "value": document[name]} for name in names]
             try:
                 await self.container.patch(task.id, task.id, changes, f"from c where c.status = '{task.status}'")
-            except Changed:
+            except ConditionFailed:
                 task = await self.read(task.id) or task
                 continue
             return changed
-        raise Changed(f"task {task.id} keeps changing")
+        raise ConditionFailed(f"task {task.id} keeps changing")

@@ -13,7 +13,7 @@ from shared.patterns import Timestamp
 Status = Literal["pending", "running", "cancelling", "completed", "failed", "cancelled"]
 OPEN: tuple[Status, ...] = ("pending", "running", "cancelling")
 ENDED: tuple[Status, ...] = ("completed", "failed", "cancelled")
-MOVES: dict[tuple[Status, str], Status] = {
+TRANSITIONS: dict[tuple[Status, str], Status] = {
     ("pending", "step"): "running",
     ("running", "step"): "running",
     ("cancelling", "step"): "cancelling",
@@ -87,7 +87,7 @@ def view(task: Task) -> TaskView:
     )
 
 
-class IllegalMove(Exception):
+class IllegalTransition(Exception):
     """A task cannot do that in its present status."""
 
     def __init__(self, task: Task, what: str) -> None:
@@ -95,11 +95,11 @@ class IllegalMove(Exception):
 
 
 def moved(task: Task, what: str) -> Status:
-    """The status that follows. Raises IllegalMove."""
+    """The status that follows. Raises IllegalTransition."""
     try:
-        return MOVES[task.status, what]
+        return TRANSITIONS[task.status, what]
     except KeyError:
-        raise IllegalMove(task, what) from None
+        raise IllegalTransition(task, what) from None
 
 
 def task_id(kind: str, owner: str, key: str) -> str:

@@ -18,17 +18,17 @@ from shared.clock import timestamp
 from shared.declaration import Service
 from shared.errors import CommerceError, Conflict, NotFound, Transient
 from shared.faultpoints import crash_point
-from shared.messaging.again import each_apart
+from shared.messaging.republish import each_apart
 from shared.messaging.triggers import every_round
 from shared.orchestration import ENDED, activity, current, reported, status_of, timer_towards, tried
 from shared.orchestration import start as start_instance
 from shared.settings import RECONCILE_AFTER_SECONDS, TASK_KEEP_SECONDS, TASKS, settings
 from shared.tasks.store import Tasks
-from shared.tasks.task import TASK_ID, IllegalMove, Progress, Status, Task, TaskProblem, TaskView, task_id, view
+from shared.tasks.task import TASK_ID, IllegalTransition, Progress, Status, Task, TaskProblem, TaskView, task_id, view
 from shared.telemetry import trace
 from shared.telemetry.log import Log
 from shared.web.auth import Principal
-from shared.web.endpoint import Answer, Call, endpoint
+from shared.web.endpoint import Request, Response, endpoint
 from shared.web.operation import Parameter, PathParameter
 from shared.web.paging import CURSOR, LIMIT, Page, read_limit
 
@@ -70,7 +70,7 @@ class LongTasks:
     path: str
     orchestrator: str
 
-    async def start(self, client: Any, kind: str, caller: Principal, key: str, given: Mapping[str, Any]) -> Answer:
+    async def start(self, client: Any, kind: str, caller: Principal, key: str, given: Mapping[str, Any]) -> Response:
         """Start a task of the caller, or find the one that this key has started; the 202 that tells where it is.
 
         A task whose start is lost on the way is started by the timer. Raises Unprocessable.
@@ -90,7 +90,7 @@ class LongTasks:
         if task.status == "pending":
             await self.run(client, task)
         headers = {"Location": f"/v1{self.path}/{task.id}", "Retry-After": str(RETRY_AFTER)}
-        return Answer(view(task), 202, headers)
+        return Response(view(task), 202, headers)
 
     async def run(self, client: Any, task: Task) -> None:
         """Start the task's orchestrator. That it runs already does no harm; where it fails the timer tries again."""
@@ -165,40 +165,40 @@ def _operations(
         returns=Page[TaskView],
         query=(STATUS, LIMIT, CURSOR),
     )
-    async def list_tasks(call: Call[Any]) -> Answer:
+    async def list_tasks(request: Request[Any]) -> Response:
         """List long tasks, the newest first: the caller's own, or, for staff, everybody's."""
-        query = call.query
+        query = request.query
         status = STATUS.choice(query)
-        owner = None if call.caller.is_staff else call.caller.subject
+        owner = None if request.caller.is_staff else request.caller.subject
         page = await bound.tasks.page(owner, status, query.get("cursor"), read_limit(query))
-        return Answer(Page([view(task) for task in page.items], page.next_cursor))
+        return Response(Page([view(task) for task in page.items], page.next_cursor))
 
     @endpoint(
         bp, service, f"{prefix}_get", f"GET {path}/{{task_id}}", TASK, scope=read_scope, returns=TaskView,
         problems=(404,),
     )  # fmt: skip
-    async def get_task(call: Call[Any]) -> Answer:
+    async def get_task(request: Request[Any]) -> Response:
         """Read one long task and how far it is."""
-        return Answer(view(await bound.owned(call.caller, call.path(TASK))))
+        return Response(view(await bound.owned(request.caller, request.path(TASK))))
 
     @endpoint(
         bp, service, f"{prefix}_cancel", f"POST {path}/{{task_id}}/cancel", TASK, scope=write_scope, returns=TaskView,
         status=202, problems=(404, 409), location=True,
     )  # fmt: skip
-    async def cancel_task(call: Call[Any]) -> Answer:
+    async def cancel_task(request: Request[Any]) -> Response:
         """Cancel a long task.
 
         What it has done stays done; it stops before its next step. Sent again, it has the same answer.
         """
-        task = await bound.owned(call.caller, call.path(TASK))
+        task = await bound.owned(request.caller, request.path(TASK))
         if before_cancel is not None and task.is_open:
             await before_cancel(task)
         try:
             task = await bound.tasks.cancel(task)
-        except IllegalMove as exc:
+        except IllegalTransition as exc:
             if task.status != "cancelled":
                 raise Conflict(f"the task is {task.status} already", code="task-ended") from exc
-        return Answer(view(task), 202, {"Location": f"/v1{path}/{task.id}"})
+        return Response(view(task), 202, {"Location": f"/v1{path}/{task.id}"})
 
 
 def steps(context: df.DurableOrchestrationContext, step_name: str) -> Generator[Any, Any, str | None]:
@@ -227,7 +227,7 @@ async def take_step(tasks: Tasks, kinds: Mapping[str, Work], wanted: str) -> dic
         done = await kinds[task.kind](task)
     except Transient:
         raise
-    except IllegalMove:
+    except IllegalTransition:
         return {"ended": False, "status": task.status, "pause": 0}
     except CommerceError as exc:
         done = Step("fail", task.progress, problem=TaskProblem(exc.code, exc.detail))
@@ -238,7 +238,7 @@ async def take_step(tasks: Tasks, kinds: Mapping[str, Work], wanted: str) -> dic
         return {"ended": False, "status": task.status, "pause": done.pause}
     try:
         task = await tasks.end(task, done.what, done.progress, done.result, done.problem)
-    except IllegalMove:  # the last try of this step has ended it
+    except IllegalTransition:  # the last try of this step has ended it
         return {"ended": False, "status": task.status, "pause": 0}
     log.info("task.ended", task_id=task.id, kind=task.kind, status=task.status)
     return {"ended": True, "status": task.status, "pause": 0}
@@ -275,5 +275,5 @@ async def purge(bound: LongTasks, client: df.DurableOrchestrationClient) -> None
 async def _harmless(move: Awaitable[Task]) -> None:
     try:
         await move
-    except IllegalMove:
+    except IllegalTransition:
         return

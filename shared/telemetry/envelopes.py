@@ -17,7 +17,7 @@ from shared.telemetry.record import LogRecord, MetricRecord, Record, SpanRecord,
 Envelope = dict[str, Any]
 
 SDK = "py:oc"
-LONGEST_VALUE = 1024
+MAX_VALUE = 1024
 """Characters of a property: ours are ids, names and reasons."""
 
 
@@ -94,7 +94,7 @@ def _log(record: LogRecord) -> tuple[str, dict[str, Any]]:
 
 
 def _texts(properties: dict[str, Value]) -> dict[str, str]:
-    return {name: str(value)[:LONGEST_VALUE] for name, value in properties.items() if value not in {None, ""}}
+    return {name: str(value)[:MAX_VALUE] for name, value in properties.items() if value not in {None, ""}}
 
 
 def _time(moment: float) -> str:

@@ -17,7 +17,7 @@ from shared.telemetry import export, trace
 from shared.telemetry.record import LogRecord
 
 Field = str | int | float | bool | None
-MOST_FRAMES = 10
+MAX_FRAMES = 10
 """Of a stack, the innermost ones: the outer ones are the host's."""
 
 _fields: ContextVar[dict[str, Field]] = ContextVar("log_fields")
@@ -94,4 +94,4 @@ class Log:
 def _frames(error: BaseException) -> tuple[tuple[str, str, int], ...]:
     """Where it was raised, without the values that lay there."""
     stack = traceback.extract_tb(error.__traceback__)
-    return tuple((frame.name, frame.filename, frame.lineno or 0) for frame in reversed(stack[-MOST_FRAMES:]))
+    return tuple((frame.name, frame.filename, frame.lineno or 0) for frame in reversed(stack[-MAX_FRAMES:]))

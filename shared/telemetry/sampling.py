@@ -18,7 +18,7 @@ from shared.telemetry.record import Record
 
 HOLD_SECONDS = 60.0
 """Longer than an order takes; one that waits for its deadline is slow, and says so when it ends."""
-MOST = 20_000
+MAX_KEPT = 20_000
 """Records held: about 20 MB. Beyond, the oldest are decided early."""
 
 Emit = Callable[[Record, float], None]
@@ -48,7 +48,9 @@ class Sampler:
         """Decide what has been held for long enough."""
         while True:
             with self._lock:
-                due = self._held and (all_ or len(self._held) > MOST or self._now() - self._held[0][0] > HOLD_SECONDS)
+                due = self._held and (
+                    all_ or len(self._held) > MAX_KEPT or self._now() - self._held[0][0] > HOLD_SECONDS
+                )
                 if not due:
                     return
                 _, record = self._held.popleft()

@@ -42,7 +42,7 @@ class TraceContext:
 class _Kept:
     """The traces that failed or were slow here, the latest ones."""
 
-    MOST = 10_000
+    MAX_KEPT = 10_000
 
     def __init__(self) -> None:
         self._traces: dict[str, None] = {}
@@ -52,7 +52,7 @@ class _Kept:
 
     def add(self, trace_id: str) -> None:
         self._traces[trace_id] = None
-        while len(self._traces) > self.MOST:
+        while len(self._traces) > self.MAX_KEPT:
             self._traces.pop(next(iter(self._traces)), None)
 
 

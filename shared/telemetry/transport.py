@@ -24,7 +24,7 @@ KEPT_BATCHES = 10
 """Batches of five hundred that wait to be sent again: about 5 MB."""
 _PACKED = 1
 """The quickest level: what is paid for is counted unpacked, and a higher one takes the app's time."""
-FIRST_PAUSE, LONGEST_PAUSE = 5.0, 120.0
+FIRST_PAUSE, MAX_PAUSE = 5.0, 120.0
 _AGAIN = frozenset({401, 403, 408, 429, 439, 500, 502, 503, 504})
 _SCOPE = "https://monitor.azure.com//.default"
 
@@ -100,8 +100,8 @@ class Transport:
 
     def _wait(self, seconds: float) -> None:
         self._until = self._now() + max(seconds, self._pause)
-        self._pause = min(LONGEST_PAUSE, self._pause * 2)
+        self._pause = min(MAX_PAUSE, self._pause * 2)
 
 
 def _seconds(text: str | None) -> float:
-    return min(float(text), LONGEST_PAUSE) if text is not None and text.isdecimal() else 0.0
+    return min(float(text), MAX_PAUSE) if text is not None and text.isdecimal() else 0.0

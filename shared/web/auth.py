@@ -31,8 +31,8 @@ KEYS_REST = 3.0
 ids can cause. A failure is remembered for as long."""
 KEYS_PATIENCE = 5.0
 """Seconds that a reading may take."""
-LONGEST_TOKEN = 8192
-LONGEST_EMAIL, LONGEST_NAME = 254, 120
+MAX_TOKEN = 8192
+MAX_EMAIL, MAX_NAME = 254, 120
 """Characters. Source of the first: RFC 5321, section 4.5.3.1.3, less the angle brackets."""
 _EMAIL = re.compile(r"[^@\s<>\"(),:;\\\[\]]+@[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)+")
 _COMPACT = re.compile(r"[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+", re.ASCII)
@@ -133,7 +133,7 @@ async def authenticate(authorization: str | None) -> Principal:
     token = token.strip()
     if scheme.lower() != "bearer" or not token:
         raise Unauthenticated("send an access token: Authorization: Bearer …")
-    if len(token) > LONGEST_TOKEN:
+    if len(token) > MAX_TOKEN:
         raise Unauthenticated("the access token is too long")
     if not _COMPACT.fullmatch(token):
         raise Unauthenticated("the access token is not a signed JWT", code="invalid-token")
@@ -186,7 +186,7 @@ def _email(claims: dict[str, Any]) -> str:
     """The first of the claims that may hold an e-mail address and does."""
     for claim in ("email", "preferred_username"):
         text = claims.get(claim)
-        if isinstance(text, str) and len(text) <= LONGEST_EMAIL and _EMAIL.fullmatch(text):
+        if isinstance(text, str) and len(text) <= MAX_EMAIL and _EMAIL.fullmatch(text):
             return text
     return ""
 
@@ -194,4 +194,4 @@ def _email(claims: dict[str, Any]) -> str:
 def _name(claims: dict[str, Any]) -> str:
     text = claims.get("name")
     text = " ".join(text.split()) if isinstance(text, str) else ""
-    return text[:LONGEST_NAME] if text.isprintable() else ""
+    return text[:MAX_NAME] if text.isprintable() else ""

@@ -13,7 +13,7 @@ from shared.errors import InvalidRequest, PayloadTooLarge, Unprocessable, Unsupp
 from shared.patterns import ORDER_ID, whole
 from shared.web.operation import PathParameter
 
-LARGEST_BODY = 262_144
+MAX_BODY = 262_144
 """Bytes. An order of 1,000 lines takes about 60 KB."""
 
 SKU = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9 ._-]{0,38}[A-Za-z0-9._-])?")
@@ -39,11 +39,11 @@ class Because(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 def read_body(request: func.HttpRequest, shape: type[T]) -> T:
     """The body as `shape`. Raises PayloadTooLarge, UnsupportedMediaType or InvalidRequest, which says where."""
     declared = request.headers.get("content-length", "")
-    if declared.isdigit() and int(declared) > LARGEST_BODY:
-        raise PayloadTooLarge(f"the body may have at most {LARGEST_BODY} bytes")
+    if declared.isdigit() and int(declared) > MAX_BODY:
+        raise PayloadTooLarge(f"the body may have at most {MAX_BODY} bytes")
     content = request.get_body()
-    if len(content) > LARGEST_BODY:
-        raise PayloadTooLarge(f"the body may have at most {LARGEST_BODY} bytes")
+    if len(content) > MAX_BODY:
+        raise PayloadTooLarge(f"the body may have at most {MAX_BODY} bytes")
     media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if media_type != "application/json":
         raise UnsupportedMediaType("send the body as Content-Type: application/json")

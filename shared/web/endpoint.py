@@ -21,7 +21,7 @@ from shared.telemetry.log import Log, bound
 from shared.telemetry.span import request
 from shared.web.auth import Principal, authenticate
 from shared.web.body import read_body
-from shared.web.gateway import vouched
+from shared.web.gateway import gateway_claims
 from shared.web.operation import JSON, Header, Operation, Parameter, PathParameter
 from shared.web.problem import internal_error, problem
 
@@ -32,7 +32,7 @@ ETAG = r'"[\x21\x23-\x7e]{0,255}"'
 """The pattern of a strong ETag. Source: RFC 9110, section 8.8.3."""
 _ETAG = re.compile(ETAG)
 SAFE = frozenset({"GET", "HEAD"})
-LONGEST_REASON = 500
+MAX_REASON = 500
 """Characters of `X-Reason`, by which staff say why they do something."""
 _ANONYMOUS = Principal(subject="", scopes=frozenset(), roles=frozenset())
 
@@ -46,10 +46,10 @@ EACH = PathParameter("service", "Whose: a service's name.", re.compile(r"[a-z][a
 
 
 @dataclass(frozen=True)
-class Call(Generic[B]):
+class Request(Generic[B]):
     """One request, checked: what a trigger hands on to its use case."""
 
-    request: func.HttpRequest
+    http: func.HttpRequest
     caller: Principal
     body: B
     idempotency_key: str = ""
@@ -59,7 +59,7 @@ class Call(Generic[B]):
 
     def path(self, part: PathParameter) -> str:
         """A part of the path. One that cannot be an id names nothing: raises NotFound."""
-        value: str = self.request.route_params.get(part.name, "")
+        value: str = self.http.route_params.get(part.name, "")
         if not part.pattern.fullmatch(value):
             raise NotFound(f"there is no such {part.name}")
         return value
@@ -67,31 +67,31 @@ class Call(Generic[B]):
     @property
     def query(self) -> dict[str, str]:
         """The query parameters that the operation declares; the frame has refused any other."""
-        given = dict(self.request.params)
+        given = dict(self.http.params)
         return {parameter.name: given[parameter.name] for parameter in self.parameters if parameter.name in given}
 
     @property
     def if_match(self) -> str | None:
         """The ETag the caller changes from, or `None` for any. Raises InvalidRequest if it is not one ETag."""
-        value: str = self.request.headers.get("if-match", "").strip()
+        value: str = self.http.headers.get("if-match", "").strip()
         if not value or value == "*":
             return None
         if not _ETAG.fullmatch(value):
             raise InvalidRequest('If-Match must be one ETag, such as "abc"')
         return value
 
-    def unless_known(self, answer: Answer) -> Answer:
+    def or_not_modified(self, answer: Response) -> Response:
         """`answer`, or 304 where the caller already has it (If-None-Match)."""
-        known = self.request.headers.get("if-none-match", "")
+        known = self.http.headers.get("if-none-match", "")
         if known.strip() == "*" or answer.headers["ETag"] in {
             tag.strip().removeprefix("W/") for tag in known.split(",")
         }:
-            return Answer(None, 304, answer.headers)
+            return Response(None, 304, answer.headers)
         return answer
 
 
 @dataclass(frozen=True)
-class Answer:
+class Response:
     """What a trigger gives back: a body to be written as JSON, or bytes of the operation's own media type, and the
     headers that matter."""
 
@@ -100,7 +100,7 @@ class Answer:
     headers: Mapping[str, str] = field(default_factory=dict)
 
 
-Handler = Callable[[Call[Any]], Awaitable[Answer]]
+Handler = Callable[[Request[Any]], Awaitable[Response]]
 
 
 def endpoint(
@@ -204,7 +204,7 @@ def framed(operation: Operation, handler: Handler, durable: bool = False) -> Any
         ):
             context = span.context
             try:
-                with bound(**await vouched(req.headers)):
+                with bound(**await gateway_claims(req.headers)):
                     response = await answer(req, context.trace_id, client)
             except Exception as exc:
                 log.error("request.failed", exc_info=exc)
@@ -230,18 +230,18 @@ def framed(operation: Operation, handler: Handler, durable: bool = False) -> Any
     return trigger
 
 
-def _actor(call: Call[Any], operation: Operation) -> Actor | None:
+def _actor(call: Request[Any], operation: Operation) -> Actor | None:
     """Who acts with special rights; `None` for customers. Raises InvalidRequest for a reason that cannot be one."""
     caller = call.caller
     if not caller.is_staff or operation.method in SAFE:
         return None
-    reason = call.request.headers.get("x-reason", "")
-    if len(reason) > LONGEST_REASON or not reason.isprintable():
-        raise InvalidRequest(f"X-Reason must be at most {LONGEST_REASON} printable characters")
+    reason = call.http.headers.get("x-reason", "")
+    if len(reason) > MAX_REASON or not reason.isprintable():
+        raise InvalidRequest(f"X-Reason must be at most {MAX_REASON} printable characters")
     return Actor(caller.subject, caller.client, tuple(caller.roles), operation.id, reason)
 
 
-async def _check(req: func.HttpRequest, operation: Operation) -> Call[Any]:
+async def _check(req: func.HttpRequest, operation: Operation) -> Request[Any]:
     caller = _ANONYMOUS
     if operation.scope is not None:
         caller = await authenticate(req.headers.get("authorization"))
@@ -254,10 +254,10 @@ async def _check(req: func.HttpRequest, operation: Operation) -> Call[Any]:
         raise InvalidRequest("send an Idempotency-Key header, so that a repeat has no further effect")
     if key and not _KEY.fullmatch(key):
         raise InvalidRequest("Idempotency-Key must be 1 to 255 visible ASCII characters")
-    return Call(req, caller, read_body(req, operation.body) if operation.body else None, key, operation.query)
+    return Request(req, caller, read_body(req, operation.body) if operation.body else None, key, operation.query)
 
 
-def _encode(answer: Answer, media_type: str) -> func.HttpResponse:
+def _encode(answer: Response, media_type: str) -> func.HttpResponse:
     if answer.body is None:
         return func.HttpResponse(status_code=answer.status, headers=dict(answer.headers))
     return func.HttpResponse(

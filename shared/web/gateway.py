@@ -20,7 +20,7 @@ ROLES = {ROLE: "The gateway itself; what it says of a request is believed."}
 TRUSTED = 300.0
 """Seconds that a proof, once verified, is taken again without verifying it: far less than a token's life."""
 _SAID = {"client_application": "x-client-application", "subscription": "x-subscription-id"}
-_LONGEST = 100
+_MAX_LENGTH = 100
 
 _log = Log("gateway")
 
@@ -32,12 +32,12 @@ class _Proof:
     until = 0.0
 
 
-async def vouched(headers: Mapping[str, str]) -> dict[str, str]:
+async def gateway_claims(headers: Mapping[str, str]) -> dict[str, str]:
     """The calling application and subscription, as fields for the log; empty without a valid proof."""
     proof = headers.get(PROOF, "")
     if not proof.isascii() or not proof or not await _is_gateway(proof):
         return {}
-    return {field: value[:_LONGEST] for field, name in _SAID.items() if (value := headers.get(name, ""))}
+    return {field: value[:_MAX_LENGTH] for field, name in _SAID.items() if (value := headers.get(name, ""))}
 
 
 async def _is_gateway(proof: str) -> bool:

@@ -14,18 +14,18 @@ from shared.errors import InvalidRequest
 from shared.web.operation import Parameter
 
 DEFAULT_LIMIT = 20
-LARGEST_LIMIT = 100
-_LONGEST_CURSOR = 512
+MAX_LIMIT = 100
+_MAX_CURSOR = 512
 
 LIMIT = Parameter(
     "limit",
     "Items on a page.",
-    {"type": "integer", "minimum": 1, "maximum": LARGEST_LIMIT, "default": DEFAULT_LIMIT},
+    {"type": "integer", "minimum": 1, "maximum": MAX_LIMIT, "default": DEFAULT_LIMIT},
 )
 CURSOR = Parameter(
     "cursor",
     "Where the page starts: `next_cursor` of the page before, under the same filters.",
-    {"type": "string", "minLength": 1, "maxLength": _LONGEST_CURSOR},
+    {"type": "string", "minLength": 1, "maxLength": _MAX_CURSOR},
 )
 
 T = TypeVar("T")
@@ -49,7 +49,7 @@ def decode_cursor(cursor: str | None, scope: str) -> str | None:
     if cursor is None:
         return None
     try:
-        if len(cursor) > _LONGEST_CURSOR:
+        if len(cursor) > _MAX_CURSOR:
             raise ValueError("too long")
         text = base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True).decode()
         position, made_for = json.loads(text)
@@ -67,6 +67,6 @@ def read_limit(query: Mapping[str, str]) -> int:
     text = query.get("limit")
     if text is None:
         return DEFAULT_LIMIT
-    if not (text.isascii() and text.isdigit() and len(text) <= 4 and 1 <= int(text) <= LARGEST_LIMIT):
-        raise InvalidRequest(f"limit must be a whole number from 1 to {LARGEST_LIMIT}")
+    if not (text.isascii() and text.isdigit() and len(text) <= 4 and 1 <= int(text) <= MAX_LIMIT):
+        raise InvalidRequest(f"limit must be a whole number from 1 to {MAX_LIMIT}")
     return int(text)

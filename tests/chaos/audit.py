@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 
-from blueprints.orders.domain import MOVES
+from blueprints.orders.domain import TRANSITIONS
 from blueprints.orders.returns import Return
 from blueprints.shipping.domain import Fulfilment
 from tests.chaos.stores import (
@@ -32,7 +32,7 @@ from tests.chaos.stores import (
 
 SOLD = frozenset({"confirmed", "partly_shipped", "shipped", "delivered"})
 FINAL = SOLD | {"cancelled"}
-LEGAL = {(before, after) for (before, _), after in MOVES.items()}
+LEGAL = {(before, after) for (before, _), after in TRANSITIONS.items()}
 ASKING = ("commerce.order.authorized.", "commerce.order.cancellation_requested.", "commerce.return.")
 """What orders tells of an order that is no move of it."""
 UNHEARD = ("erasure.", "export.", "act.")

@@ -33,7 +33,7 @@ from tests.e2e.odd_values import MARK
 
 COUNT = int(os.environ.get("ODD_REQUESTS", "2000"))
 SEED = int(os.environ.get("ODD_SEED", "1"))
-AT_ONCE = 4
+MAX_CONCURRENCY = 4
 TURNS = 5
 LOOKS = 3
 SHOWN = 600
@@ -130,7 +130,7 @@ async def all_sent(port: int, make: Callable[[], Request], count: int, outcome: 
             request = make()
             outcome.note(request, await sent(port, request))
 
-    await asyncio.gather(*(some() for _ in range(AT_ONCE)))
+    await asyncio.gather(*(some() for _ in range(MAX_CONCURRENCY)))
 
 
 @asynccontextmanager

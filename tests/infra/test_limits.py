@@ -28,7 +28,7 @@ NAMES = {
     "Microsoft.ManagedIdentity/userAssignedIdentities": r"[A-Za-z0-9][A-Za-z0-9_-]{2,127}",
 }
 """Of a Function App 43: with more, host and host name are told by the first 43 and a hash."""
-MOST = {
+MAX_OF = {
     "Microsoft.ServiceBus/namespaces/topics": 1_000,  # Premium's, for each messaging unit
     "Microsoft.ServiceBus/namespaces/topics/subscriptions": 2_000,
     "Microsoft.ServiceBus/namespaces/topics/subscriptions/rules": 2_000,
@@ -38,9 +38,9 @@ MOST = {
     "Microsoft.ApiManagement/service/apis/operations/policies": 1_000,
     "Microsoft.Web/serverfarms": 100,
 }
-LARGEST_POLICY = 256 * 1024
-LARGEST_TEMPLATE = 4 * 1024 * 1024
-MOST_RESOURCES = 800
+MAX_POLICY = 256 * 1024
+MAX_TEMPLATE = 4 * 1024 * 1024
+MAX_RESOURCES = 800
 SHARED_CONTAINERS = 25
 """Containers of a database whose throughput they share."""
 
@@ -52,20 +52,20 @@ def test_names_are_ones_that_azure_takes(made: Deployment) -> None:
 
 
 def test_numbers_are_within_the_limits(made: Deployment) -> None:
-    assert len(made.resources) < MOST_RESOURCES
-    for kind, most in MOST.items():
+    assert len(made.resources) < MAX_RESOURCES
+    for kind, most in MAX_OF.items():
         assert 0 < len(made.of(kind)) <= most, kind
     for service in declared.services():
         assert len(service.containers) < SHARED_CONTAINERS, service.name
     policies = [resource for resource in made.resources if resource["type"].endswith(("/policies", "/policyFragments"))]
     assert len(policies) > 20
     for policy in policies:
-        assert len(policy["properties"]["value"].encode()) <= LARGEST_POLICY, policy["name"]
+        assert len(policy["properties"]["value"].encode()) <= MAX_POLICY, policy["name"]
 
 
 @pytest.mark.usefixtures("bicep")
 def test_the_template_is_no_larger_than_may_be_sent() -> None:
-    assert len(run("build", str(INFRA / "main.bicep"), "--stdout").stdout.encode()) < LARGEST_TEMPLATE
+    assert len(run("build", str(INFRA / "main.bicep"), "--stdout").stdout.encode()) < MAX_TEMPLATE
 
 
 def test_the_guide_registers_every_provider_that_a_deployment_needs(made: Deployment) -> None:

@@ -23,7 +23,7 @@ from localazure.durable.engine import TaskHub
 from localazure.presence import Presence
 from tests.conformance.durable.conftest import Functions
 
-LONGEST = 12
+MAX_EPISODES = 12
 """Episodes of a story that are all recorded: each repeats the history of those before."""
 ROOT = Path(__file__).resolve().parents[2]
 Step = tuple[str, Any] | list[tuple[str, Any]] | float
@@ -106,7 +106,7 @@ async def told(
 
 def whole(episodes: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """What is kept of a story: of a very long one its last episode, which has the whole history."""
-    return episodes if len(episodes) <= LONGEST else episodes[-1:]
+    return episodes if len(episodes) <= MAX_EPISODES else episodes[-1:]
 
 
 async def replayed(recorded: Recorded, episode: Mapping[str, Any]) -> Any:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from blueprints.carts.domain import MOST_LINES, Cart, CartFull, remove_line, set_line
+from blueprints.carts.domain import MAX_LINES, Cart, CartFull, remove_line, set_line
 from blueprints.catalog.domain import Product, revised
 from shared.money import Money
 
@@ -41,7 +41,7 @@ def test_a_cart_is_what_the_last_word_on_each_sku_said(changes: list[tuple[str, 
 
 
 def test_a_full_cart_takes_no_further_line_but_lets_lines_change() -> None:
-    full = Cart("crt", "customer", 1, {f"S{number}": 1 for number in range(MOST_LINES)})
+    full = Cart("crt", "customer", 1, {f"S{number}": 1 for number in range(MAX_LINES)})
     assert set_line(full, "S0", 2).lines["S0"] == 2
     with pytest.raises(CartFull):
         set_line(full, "another", 1)

@@ -15,7 +15,7 @@ import yaml
 
 from scripts.backing import PARTS, SAMPLE, command, needed, said
 from scripts.infrastructure import ROOT
-from scripts.infrastructure.emulators import MOST
+from scripts.infrastructure.emulators import MAX_DURATIONS
 
 VALUES: dict[str, str] = json.loads(SAMPLE.read_text())["Values"]
 INDEX = """
@@ -146,7 +146,7 @@ def test_the_emulator_reads_the_entities_within_its_limits() -> None:
     assert (target, mode) == ("/ServiceBus_Emulator/ConfigFiles/Config.json", "ro")
     limited, ours = (json.loads((ROOT / name).read_text()) for name in (source, "infra/servicebus.json"))
     text = json.dumps(limited)
-    for name, most in MOST.items():
+    for name, most in MAX_DURATIONS.items():
         assert set(re.findall(rf'"{name}": "([^"]+)"', text)) == {most}
         ours = json.loads(re.sub(rf'("{name}": )"[^"]+"', rf'\1"{most}"', json.dumps(ours)))
     assert limited == ours

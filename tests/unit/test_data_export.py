@@ -22,7 +22,7 @@ from shared.sealing import Broken, open_with, private_key, public_key, seal_for
 KEY = base64.urlsafe_b64encode(bytes(range(32))).decode()
 LETTERS = string.ascii_letters + string.digits
 STARTED = ExportStarted(export_id="exp_a", account_id="someone", key=public_key(KEY))
-LARGEST_MESSAGE = 256 * 1024
+MAX_MESSAGE = 256 * 1024
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers(-(2**53), 2**53) | st.text(st.characters(exclude_categories=["Cs"])),
     lambda values: st.lists(values) | st.dictionaries(st.text(string.ascii_lowercase), values),
@@ -86,7 +86,7 @@ def test_what_was_never_sealed_is_refused(sealed: str) -> None:
 def test_of_what_is_too_much_the_newest_is_told_in_parts_that_a_message_can_carry() -> None:
     items = [{"number": number, "text": incompressible(number)} for number in range(80)]
     texts, read = told(Held({"orders": items, "returns": items[:4]}))
-    assert len(texts) <= data_export.MOST_PARTS
+    assert len(texts) <= data_export.MAX_PARTS
     assert not read.complete
     kept = len(read.files["orders"])
     assert 0 < kept < len(items) and read.files["orders"] == items[:kept]
@@ -95,7 +95,7 @@ def test_of_what_is_too_much_the_newest_is_told_in_parts_that_a_message_can_carr
             part, source="orders", subject="exp_a", version=part.part, time="2026-03-01T12:00:00.000Z",
             traceparent="00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01",
         )  # fmt: skip
-        assert len(msgspec.json.encode(event)) < LARGEST_MESSAGE - 64 * 1024
+        assert len(msgspec.json.encode(event)) < MAX_MESSAGE - 64 * 1024
 
 
 def test_several_parts_are_one_text() -> None:
@@ -105,7 +105,7 @@ def test_several_parts_are_one_text() -> None:
 
 
 def test_more_items_than_are_read_are_said_to_be_more() -> None:
-    many = list(range(data_export.MOST_ITEMS + 1))
+    many = list(range(data_export.MAX_ITEMS + 1))
     assert data_export.held(a=many[:-1]) == Held({"a": many[:-1]})
     assert data_export.held(a=many, b=[]) == Held({"a": many[:-1], "b": []}, complete=False)
 
@@ -118,7 +118,7 @@ def test_more_items_than_are_read_are_said_to_be_more() -> None:
         zlib.compress(b"no JSON"),
         zlib.compress(b'{"files":{"../up":[]}}'),
         zlib.compress(b'{"files":{}}')[:-4],
-        zlib.compress(b'{"files":{"a":["' + b"a" * data_export.LARGEST + b'"]}}'),
+        zlib.compress(b'{"files":{"a":["' + b"a" * data_export.MAX_AMOUNT + b'"]}}'),
     ],
 )
 def test_what_was_not_packed_here_is_refused(packed: bytes) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from blueprints.accounts.domain import MOST_ADDRESSES
+from blueprints.accounts.domain import MAX_ADDRESSES
 from blueprints.orders import declaration as orders
 from blueprints.orders import return_saga, returns
 from scripts import dataset
@@ -96,7 +96,7 @@ def test_figures_of_the_limits_are_those_that_hold() -> None:
         f"order lines ({orders.ORDER_LINES_PER_MINUTE.default} a minute in the long run",
         f"under way at a time ({orders.ORDER_MOST_OPEN.default})",
         f"declined within an hour ({orders.ORDER_DECLINES_PER_HOUR.default})",
-        f"keeps up to {MOST_ADDRESSES} addresses",
+        f"keeps up to {MAX_ADDRESSES} addresses",
         f"within {returns.WINDOW.days} days of delivery",
     ):
         assert row in api, row

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from shared.importing import lasting
+from shared.importing import gc_paused
 
 
 @pytest.fixture(autouse=True)
@@ -20,7 +20,7 @@ def as_it_was() -> Iterator[None]:
 
 def test_it_rests_inside_and_works_after() -> None:
     gc.enable()
-    with lasting():
+    with gc_paused():
         assert not gc.isenabled()
     assert gc.isenabled()
     assert gc.get_freeze_count() > 0
@@ -28,13 +28,13 @@ def test_it_rests_inside_and_works_after() -> None:
 
 def test_it_works_after_an_import_that_failed() -> None:
     gc.enable()
-    with pytest.raises(ImportError), lasting():
+    with pytest.raises(ImportError), gc_paused():
         raise ImportError("no such module")
     assert gc.isenabled()
 
 
 def test_who_has_switched_it_off_keeps_it_off() -> None:
     gc.disable()
-    with lasting():
+    with gc_paused():
         pass
     assert not gc.isenabled()

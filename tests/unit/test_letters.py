@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from blueprints.notifications import domain, letter
-from blueprints.notifications.domain import Facts, IllegalMove, Kind, Mail, Recipient
+from blueprints.notifications.domain import Facts, IllegalTransition, Kind, Mail, Recipient
 from blueprints.notifications.words import BY_LANGUAGE
 from shared.contracts.accounts import Language
 from shared.contracts.orders import CancelReason
@@ -106,13 +106,13 @@ def test_what_is_not_about_orders_or_the_account_needs_consent() -> None:
 
 
 def test_an_e_mail_is_sent_once() -> None:
-    sent = domain.move(mail("welcome"), "send")
+    sent = domain.transition(mail("welcome"), "send")
     for command in ("send", "fail", "drop"):
-        with pytest.raises(IllegalMove, match="welcome:a is sent"):
-            domain.move(sent, command)
+        with pytest.raises(IllegalTransition, match="welcome:a is sent"):
+            domain.transition(sent, command)
 
 
 def test_pauses_grow_and_a_day_has_an_end() -> None:
     pauses = [domain.pause(attempts) for attempts in range(1, 100)]
-    assert pauses == sorted(pauses) and pauses[0] == domain.FIRST_PAUSE and pauses[-1] == domain.LONGEST_PAUSE
-    assert domain.PATIENCE / domain.LONGEST_PAUSE == 24
+    assert pauses == sorted(pauses) and pauses[0] == domain.FIRST_PAUSE and pauses[-1] == domain.MAX_PAUSE
+    assert domain.PATIENCE / domain.MAX_PAUSE == 24

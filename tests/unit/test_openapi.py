@@ -21,7 +21,7 @@ from scripts import declared, openapi
 from shared.declaration import Undeclared
 from shared.errors import InvalidRequest
 from shared.web.auth import Principal
-from shared.web.endpoint import VERSION, Call
+from shared.web.endpoint import VERSION, Request
 from shared.web.operation import Operation, PathParameter
 from tests.unit.registered import triggers
 
@@ -86,7 +86,7 @@ def test_if_match_is_described_as_it_is_read() -> None:
         for value in ("*", '"4-1c"', '""', "4-1c", 'W/"4-1c"', '"a", "b"', '"a"b"', '"a'):
             request = func.HttpRequest(method="PUT", url="/", headers={"if-match": value}, body=b"")
             try:
-                read = Call(request, nobody, msgspec.Struct()).if_match is not None or value == "*"
+                read = Request(request, nobody, msgspec.Struct()).if_match is not None or value == "*"
             except InvalidRequest:
                 read = False
             assert (pattern.search(value) is not None) == read, value

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from blueprints.orders.domain import GOOD, REFUSALS, REPLIES
 from blueprints.orders.saga import ASK, EVENTS, LOOK_UP, SETTLE, order_saga
 from shared.clock import parse_timestamp, timestamp
-from shared.orchestration import LONGEST_TIMER, ActivityFailed, timer_towards
+from shared.orchestration import MAX_TIMER, ActivityFailed, timer_towards
 from shared.recovery import LATE_START_SECONDS, ORDER_DEADLINE_SECONDS
 from tests.unit.driving import Context, Drive
 
@@ -234,7 +234,7 @@ def test_a_deadline_of_weeks_is_waited_for_in_timers_that_the_extension_does_not
     assert run.decision == ("cancel", "timed_out")
     moments = [PLACED, *(datetime.fromisoformat(timer.name) for timer in run.timers)]
     assert moments[-1] == due
-    assert all(later - earlier <= LONGEST_TIMER for earlier, later in pairwise(moments))
+    assert all(later - earlier <= MAX_TIMER for earlier, later in pairwise(moments))
 
 
 def test_a_moment_without_an_offset_is_no_moment() -> None:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from blueprints.orders import customer, domain
 from blueprints.orders.customer import ABANDONED, HOUR, Customer, Exceeded, Limits, Open
-from blueprints.orders.domain import MOST_LINES, Address, Order, OrderLine
+from blueprints.orders.domain import MAX_LINES, Address, Order, OrderLine
 from shared.clock import timestamp
 from shared.money import Money
 
@@ -33,7 +33,7 @@ def order(name: str, lines: int = 1, amount: int = 100, at: float = BEGAN, curre
 
 def ended(placed: Order, reason: str | None, at: float) -> Order:
     moment = timestamp(datetime.fromtimestamp(at, UTC))
-    return domain.move(placed, "cancel" if reason else "confirm", moment, reason)  # type: ignore[arg-type]  # one of them
+    return domain.transition(placed, "cancel" if reason else "confirm", moment, reason)  # type: ignore[arg-type]  # one of them
 
 
 def bought(known: Customer, amount: int, at: float = BEGAN) -> Customer:
@@ -46,7 +46,7 @@ def with_end(known: Customer, placed: Order, reason: str | None, at: float) -> C
 
 
 def test_lines_are_limited_in_the_long_run_and_the_largest_order_may_always_come_first() -> None:
-    known = customer.admit(NOBODY, order("a", MOST_LINES), BEGAN, LIMITS)
+    known = customer.admit(NOBODY, order("a", MAX_LINES), BEGAN, LIMITS)
     with pytest.raises(Exceeded) as refused:
         customer.check(known, 100, BEGAN, LIMITS)
     assert refused.value.limit == "order-lines"
@@ -54,7 +54,7 @@ def test_lines_are_limited_in_the_long_run_and_the_largest_order_may_always_come
     customer.check(known, 100, BEGAN + 10.001, LIMITS)
 
 
-@given(st.lists(st.tuples(st.integers(1, MOST_LINES), st.floats(0, 30)), max_size=60))
+@given(st.lists(st.tuples(st.integers(1, MAX_LINES), st.floats(0, 30)), max_size=60))
 def test_whoever_waits_as_told_is_let_in_and_no_one_gets_more_than_burst_and_rate(
     orders: list[tuple[int, float]],
 ) -> None:
@@ -68,7 +68,7 @@ def test_whoever_waits_as_told_is_let_in_and_no_one_gets_more_than_burst_and_rat
             now += exc.wait + 0.001
         known = customer.admit(known, order(str(number), lines), now, limits)
         total += lines
-        assert total <= MOST_LINES + (now - BEGAN) * 600 / 60 + 0.1
+        assert total <= MAX_LINES + (now - BEGAN) * 600 / 60 + 0.1
 
 
 def test_orders_under_way_are_limited_and_make_room_when_they_end() -> None:

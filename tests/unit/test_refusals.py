@@ -24,7 +24,7 @@ from shared.web import auth, gateway
 from shared.web import endpoint as web_endpoint
 from shared.web.auth import Principal, authenticate
 from shared.web.body import SKU, read_body
-from shared.web.endpoint import Answer, Call, framed
+from shared.web.endpoint import Request, Response, framed
 from shared.web.operation import Operation
 from tests.unit.test_web import ORDER, request
 
@@ -183,9 +183,9 @@ async def answered(
 ) -> func.HttpResponse:
     """What an operation answers that does nothing."""
 
-    async def nothing(call: Call[Any]) -> Answer:
+    async def nothing(request: Request[Any]) -> Response:
         """Do nothing."""
-        return Answer({"done": True})
+        return Response({"done": True})
 
     trigger = framed(replace(NOTHING, method=method, **declared), nothing)
     answer: func.HttpResponse = await trigger(func.HttpRequest(method, "http://localhost/", headers=headers, body=body))
@@ -208,9 +208,9 @@ async def test_an_answer_to_a_caller_is_kept_by_nobody_and_no_answer_is_sniffed(
 
 
 async def test_an_unknown_query_parameter_is_refused_without_its_name() -> None:
-    async def nothing(call: Call[Any]) -> Answer:
+    async def nothing(request: Request[Any]) -> Response:
         """Do nothing."""
-        return Answer({})
+        return Response({})
 
     trigger = framed(NOTHING, nothing)
     response = await trigger(func.HttpRequest("GET", "http://localhost/", params={MARK: "1"}, body=b""))

@@ -13,10 +13,10 @@ from hypothesis import strategies as st
 
 from scripts.dataset import FILE
 from scripts.replay.books import close
-from scripts.replay.plan import MOST_LINES, Plan, make_plan
+from scripts.replay.plan import MAX_LINES, Plan, make_plan
 from scripts.replay.rows import COLUMNS, Malformed, NotTheFormat, read, tag
 from scripts.replay.shopping import Outcome
-from shared.money import LARGEST
+from shared.money import MAX_AMOUNT
 
 
 def written(path: Path, rows: list[dict[str, str]], encoding: str = "utf-8") -> Path:
@@ -79,7 +79,7 @@ def test_every_row_is_in_one_place(tmp_path_factory: pytest.TempPathFactory, row
     assert set(places(plan).values()) <= {1}
     assert sum(places(plan).values()) == plan.rows
     for order in plan.orders:
-        assert 0 < len(order.lines) <= MOST_LINES and 0 < order.pence <= LARGEST
+        assert 0 < len(order.lines) <= MAX_LINES and 0 < order.pence <= MAX_AMOUNT
         assert order.key.isascii() and " " not in order.key
     assert len({order.key for order in plan.orders}) == len(plan.orders)
     assert all(pieces >= 0 for pieces in plan.start.values())

@@ -35,7 +35,7 @@ def delivered(*lines: tuple[str, int]) -> Order:
         request_hash="hash",
     )
     for command in ("confirm", "deliver"):
-        order = domain.move(order, command, AT)
+        order = domain.transition(order, command, AT)
     return order
 
 
@@ -61,13 +61,13 @@ def test_no_piece_comes_back_twice_and_what_is_paid_is_what_came_back(
             assert any(count > sold[sku] - back[sku] for sku, count in wanted.items())
             continue
         if end == "refuse":
-            case = returns.move(case, "refuse", AT)
+            case = returns.transition(case, "refuse", AT)
         else:
-            case = returns.move(case, "approve", AT)
+            case = returns.transition(case, "approve", AT)
             counted = {sku: (chance.randint(0, count), 0) for sku, count in wanted.items()}
             counted = {sku: (pieces, chance.randint(0, wanted[sku] - pieces)) for sku, (pieces, _) in counted.items()}
             if end == "expire" or not any(map(sum, counted.values())):
-                case = returns.move(case, "expire", AT)
+                case = returns.transition(case, "expire", AT)
             else:
                 case = returns.receive(case, counted, AT)
                 back.update({sku: sum(pieces) for sku, pieces in counted.items()})
@@ -88,10 +88,10 @@ def test_an_order_that_comes_back_piece_by_piece_is_paid_back_whole(lines: list[
     payment = Payment("ord_a", "customer", "captured", 1, order.total, "pi_1")
     while pieces:
         wanted = Counter(pieces.pop() for _ in range(min(len(pieces), chance.randint(1, 5))))
-        if len(cases) == returns.MOST_RETURNS - 1:
+        if len(cases) == returns.MAX_RETURNS - 1:
             wanted += Counter(pieces)
             pieces = []
-        case = returns.move(asked(order, cases, dict(wanted)), "approve", AT)
+        case = returns.transition(asked(order, cases, dict(wanted)), "approve", AT)
         case = returns.receive(case, {sku: (0, count) for sku, count in wanted.items()}, AT)
         assert case.due == case.value
         payment = decide_refund(payment, Refund(case.id, case.due, "returned"))
@@ -133,12 +133,12 @@ def test_a_refund_in_another_currency_is_refused() -> None:
 def test_no_sequence_of_commands_leaves_the_table_of_moves(commands: list[returns.Command]) -> None:
     case = asked(delivered(("A", 1)), [], {"A": 1})
     for command in commands:
-        status = returns.MOVES.get((case.status, command))
+        status = returns.TRANSITIONS.get((case.status, command))
         if status is None:
-            with pytest.raises(returns.IllegalMove, match=case.id):
-                returns.move(case, command, AT)
+            with pytest.raises(returns.IllegalTransition, match=case.id):
+                returns.transition(case, command, AT)
         else:
-            case = returns.move(case, command, AT)
+            case = returns.transition(case, command, AT)
             assert (case.status, case.history[-1].status) == (status, status)
 
 
@@ -155,7 +155,7 @@ def test_an_order_can_be_returned_until_thirty_days_after_its_delivery() -> None
 def test_what_is_not_delivered_is_not_returned(commands: tuple[Any, ...]) -> None:
     order = replace(delivered(("A", 1)), status="placed", history=delivered(("A", 1)).history[:1])
     for command in commands:
-        order = domain.move(order, command, AT)
+        order = domain.transition(order, command, AT)
     with pytest.raises(NotReturnable) as refused:
         asked(order, [], {"A": 1})
     assert refused.value.code == "order-not-delivered"
@@ -163,8 +163,8 @@ def test_what_is_not_delivered_is_not_returned(commands: tuple[Any, ...]) -> Non
 
 def test_an_order_has_so_many_returns_at_most() -> None:
     order, cases = delivered(("A", 100)), list[Return]()
-    for _ in range(returns.MOST_RETURNS):
-        cases.append(returns.move(asked(order, cases, {"A": 1}), "refuse", AT))
+    for _ in range(returns.MAX_RETURNS):
+        cases.append(returns.transition(asked(order, cases, {"A": 1}), "refuse", AT))
     with pytest.raises(NotReturnable) as refused:
         asked(order, cases, {"A": 1})
     assert refused.value.code == "too-many-returns"
@@ -172,7 +172,7 @@ def test_an_order_has_so_many_returns_at_most() -> None:
 
 @pytest.mark.parametrize("counted", [{"A": (2, 1)}, {"B": (1, 0)}, {"A": (0, 0)}, {}])
 def test_a_count_of_more_than_was_to_come_or_of_nothing_is_refused(counted: dict[str, tuple[int, int]]) -> None:
-    case = returns.move(asked(delivered(("A", 2)), [], {"A": 2}), "approve", AT)
+    case = returns.transition(asked(delivered(("A", 2)), [], {"A": 2}), "approve", AT)
     with pytest.raises(Miscounted):
         returns.receive(case, counted, AT)
 

@@ -22,10 +22,10 @@ def test_a_reservation_moves_stays_or_refuses(status: inventory.Status, command:
     reservation = inventory.Reservation("ord_a", status, (), 1)
     if status in inventory.SETTLED[command]:
         assert inventory.next_status(reservation, command) is None
-    elif (status, command) in inventory.MOVES:
+    elif (status, command) in inventory.TRANSITIONS:
         assert inventory.next_status(reservation, command) in inventory.SETTLED[command]
     else:
-        with pytest.raises(inventory.IllegalMove, match="ord_a"):
+        with pytest.raises(inventory.IllegalTransition, match="ord_a"):
             inventory.next_status(reservation, command)
 
 
@@ -45,7 +45,7 @@ def test_money_is_held_at_most_once_and_never_taken_after_it_was_given_back(comm
     for command in commands:
         try:
             status = payments.next_status(payment, command)
-        except payments.IllegalMove:
+        except payments.IllegalTransition:
             continue
         payment = payments.Payment("ord_a", "customer", status, payment.version + 1, payment.amount, payment.intent_id)
         seen.append(status)
@@ -56,7 +56,7 @@ def test_money_is_held_at_most_once_and_never_taken_after_it_was_given_back(comm
 
 
 def test_whatever_holds_money_can_give_it_back() -> None:
-    for status, command in payments.GIVE_BACK.items():
-        assert payments.MOVES[status, command] in ("voided", "refunded")
+    for status, command in payments.COMPENSATION.items():
+        assert payments.TRANSITIONS[status, command] in ("voided", "refunded")
     for status in ("declined", "voided", "refunded"):
-        assert status not in payments.GIVE_BACK
+        assert status not in payments.COMPENSATION

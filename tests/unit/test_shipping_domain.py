@@ -11,11 +11,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from blueprints.orders.domain import MOVES as ORDER_MOVES
 from blueprints.orders.domain import SHIPPING
+from blueprints.orders.domain import TRANSITIONS as ORDER_MOVES
 from blueprints.shipping import domain
 from blueprints.shipping.domain import (
-    MOST_SHIPMENTS,
+    MAX_SHIPMENTS,
     OUTCOMES,
     RANK,
     Fulfilment,
@@ -65,10 +65,10 @@ def test_what_is_stopped_ships_nothing_and_what_has_shipped_is_not_stopped(
 
 
 def test_an_order_has_so_many_shipments_at_most() -> None:
-    record = fulfilment({"A": MOST_SHIPMENTS + 1})
-    for _ in range(MOST_SHIPMENTS):
+    record = fulfilment({"A": MAX_SHIPMENTS + 1})
+    for _ in range(MAX_SHIPMENTS):
         record, _ = domain.ship(record, {"A": 1})
-    with pytest.raises(NotToShip, match=str(MOST_SHIPMENTS)):
+    with pytest.raises(NotToShip, match=str(MAX_SHIPMENTS)):
         domain.ship(record, {"A": 1})
 
 

@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.tasks.task import ENDED, MOVES, OPEN, TASK_ID, IllegalMove, Status, Task, moved, task_id, view
+from shared.tasks.task import ENDED, OPEN, TASK_ID, TRANSITIONS, IllegalTransition, Status, Task, moved, task_id, view
 from shared.tasks.triggers import STEPS, steps
 
-WHAT = sorted({what for _, what in MOVES})
+WHAT = sorted({what for _, what in TRANSITIONS})
 
 
 def task(status: Status = "pending") -> Task:
@@ -21,7 +21,7 @@ def task(status: Status = "pending") -> Task:
 @pytest.mark.parametrize("status", ENDED)
 @pytest.mark.parametrize("what", WHAT)
 def test_a_task_that_has_ended_moves_no_more(status: Status, what: str) -> None:
-    with pytest.raises(IllegalMove, match=f"tsk_x is {status} and cannot {what}"):
+    with pytest.raises(IllegalTransition, match=f"tsk_x is {status} and cannot {what}"):
         moved(task(status), what)
 
 
@@ -31,8 +31,8 @@ def test_whatever_happens_a_task_is_open_or_has_ended_for_good(happened: list[st
     for what in happened:
         try:
             status = moved(task(status), what)
-        except IllegalMove:
-            assert status in ENDED or (status, what) not in MOVES
+        except IllegalTransition:
+            assert status in ENDED or (status, what) not in TRANSITIONS
         assert status in OPEN or status in ENDED
 
 

@@ -14,7 +14,7 @@ from blueprints.orders.shapes import PlaceOrder
 from shared.errors import CommerceError, InvalidRequest, PayloadTooLarge, UnsupportedMediaType
 from shared.telemetry import span as spans
 from shared.telemetry import trace
-from shared.web.body import LARGEST_BODY, fingerprint, read_body
+from shared.web.body import MAX_BODY, fingerprint, read_body
 from shared.web.paging import decode_cursor, encode_cursor, read_limit
 from shared.web.problem import problem
 
@@ -82,7 +82,7 @@ def test_a_deep_document_is_a_bad_request(content: bytes) -> None:
 
 def test_a_large_body_is_refused_before_it_is_read() -> None:
     with pytest.raises(PayloadTooLarge):
-        read_body(request(b" " * (LARGEST_BODY + 1)), PlaceOrder)
+        read_body(request(b" " * (MAX_BODY + 1)), PlaceOrder)
 
 
 def test_a_body_of_another_type_is_refused() -> None:

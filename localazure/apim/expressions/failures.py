@@ -6,10 +6,10 @@ from typing import Any, NoReturn
 
 from localazure.apim.errors import ExpressionError
 
-MOST_STEPS = 100_000
+MAX_STEPS = 100_000
 """Rounds of loops, calls of functions and of lambdas in one evaluation: about a tenth of a second. Azure lets an
 expression hold a thread of its own; here one thread serves every caller."""
-LONGEST = 16 * 1024 * 1024
+MAX_ELEMENTS = 16 * 1024 * 1024
 """Characters, bytes or elements that one value may have: eight times the largest body."""
 
 _KINDS: dict[type[BaseException], str] = {
@@ -75,8 +75,8 @@ def not_null(value: Any, at: int = 0) -> Any:
 
 def bounded(size: int) -> int:
     """A size that may be allocated. Raises LimitExceeded."""
-    if size > LONGEST:
-        raise LimitExceeded(f"an expression may make no value of more than {LONGEST} elements")
+    if size > MAX_ELEMENTS:
+        raise LimitExceeded(f"an expression may make no value of more than {MAX_ELEMENTS} elements")
     return size
 
 
@@ -87,5 +87,5 @@ STEPS = "#steps"
 def count(variables: dict[str, Any]) -> None:
     """One more step. Raises LimitExceeded after too many."""
     taken = variables[STEPS] = variables[STEPS] + 1
-    if taken > MOST_STEPS:
-        raise LimitExceeded(f"the expression took more than {MOST_STEPS} steps")
+    if taken > MAX_STEPS:
+        raise LimitExceeded(f"the expression took more than {MAX_STEPS} steps")

@@ -29,7 +29,7 @@ _ASSIGNMENTS = {"=", "+=", "-=", "*=", "/=", "%=", "&=", "|=", "^=", "<<=", "??=
 REFUSED = {"goto", "lock", "await", "yield", "async", "typeof", "ref", "unsafe", "fixed", "stackalloc", "delegate"}
 """Words of C# that have no meaning here."""
 DEEPEST = 50
-LONGEST = 500
+MAX_CHAIN = 500
 """Operators of one level in a row."""
 
 
@@ -102,7 +102,7 @@ class Expressions(Cursor):
 
     def _binary(self, lowest: int) -> nodes.Node:
         left = self._unary()
-        for _ in range(LONGEST):
+        for _ in range(MAX_CHAIN):
             operator = self._operator()
             level = _PRECEDENCE.get(operator, -1)
             if level < lowest:
@@ -117,7 +117,7 @@ class Expressions(Cursor):
                 return nodes.Binary(at, operator, left, self.expression())
             # ?? is right-associative, the others are left-associative
             left = nodes.Binary(at, operator, left, self._binary(level if operator == "??" else level + 1))
-        raise self.error(f"more than {LONGEST} operators in a row")
+        raise self.error(f"more than {MAX_CHAIN} operators in a row")
 
     def _type_test(self, operator: str, left: nodes.Node, at: int) -> nodes.Node:
         if operator == "as":
@@ -305,7 +305,7 @@ class Expressions(Cursor):
 
     def _postfix(self, node: nodes.Node) -> nodes.Node:
         safe = False
-        for _ in range(LONGEST):
+        for _ in range(MAX_CHAIN):
             at = self.here.at
             if self.sees(".", "?."):
                 safe |= self.here.text == "?."
@@ -321,7 +321,7 @@ class Expressions(Cursor):
                 node = nodes.Increment(at, node, 1 if self.take().text == "++" else -1, False)
             else:
                 return nodes.Chain(at, node) if safe else node
-        raise self.error(f"more than {LONGEST} members in a row")
+        raise self.error(f"more than {MAX_CHAIN} members in a row")
 
     def _member(self, target: nodes.Node, at: int, safe: bool) -> nodes.Node:
         name = self.expect_name()

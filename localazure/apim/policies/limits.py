@@ -10,9 +10,9 @@ from localazure.apim.document import Element
 from localazure.apim.errors import ArtifactError, Failure, GatewayError
 from localazure.apim.policies.base import Builder, Run, policy
 
-LONGEST_RATE = 300
+MAX_RATE = 300
 """Seconds: the longest renewal-period of a rate limit."""
-MOST_AT_ONCE = 100_000
+MAX_AT_ONCE = 100_000
 """Calls that one increment-count may add: each is kept until its period is over."""
 SHORTEST_QUOTA = 300
 """Seconds: the shortest renewal-period of quota-by-key."""
@@ -104,7 +104,7 @@ def rate_limit_by_key(element: Element, builder: Builder) -> Run:
 
         def count(ended: Context) -> None:
             if condition(ended) and (more := int(amount(ended))) > 0:
-                services.rates.add(name, services.clock.time(), min(more, MOST_AT_ONCE))
+                services.rates.add(name, services.clock.time(), min(more, MAX_AT_ONCE))
 
         context.afterwards.append(count)
 
@@ -179,5 +179,5 @@ class _Quota:
 
 
 def _check_period(element: Element, period: int) -> None:
-    if not 0 < period <= LONGEST_RATE:
-        raise ArtifactError(f"'renewal-period' of a rate limit is 1 to {LONGEST_RATE} seconds", element.place)
+    if not 0 < period <= MAX_RATE:
+        raise ArtifactError(f"'renewal-period' of a rate limit is 1 to {MAX_RATE} seconds", element.place)

@@ -22,9 +22,9 @@ from localazure.apim.policies.markup import tree_of
 if TYPE_CHECKING:
     from liquid import Environment
 
-LARGEST_OUTPUT = 2 * 1024 * 1024
+MAX_OUTPUT = 2 * 1024 * 1024
 """Bytes that a template may write: what the gateway buffers of a body."""
-MOST_ROUNDS = 100_000
+MAX_ROUNDS = 100_000
 """Rounds of all loops of one rendering: a caller's long list costs no more than this."""
 _DELIMITED = re.compile(r"\{%.*?%\}|\{\{.*?\}\}", re.DOTALL)
 
@@ -61,8 +61,8 @@ def _engine() -> Environment:
         from liquid import Environment
 
         class Bounded(Environment):
-            output_stream_limit = LARGEST_OUTPUT
-            loop_iteration_limit = MOST_ROUNDS
+            output_stream_limit = MAX_OUTPUT
+            loop_iteration_limit = MAX_ROUNDS
             context_depth_limit = 30
 
         made = Bounded()

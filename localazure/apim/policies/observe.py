@@ -12,8 +12,8 @@ from localazure.apim.policies.base import Builder, Run, policy
 
 log = logging.getLogger("localazure.apim")
 
-MOST_DIMENSIONS = 10
-LARGEST_EVENT = 200 * 1024
+MAX_DIMENSIONS = 10
+MAX_EVENT = 200 * 1024
 """What of an event is sent: Azure cuts the rest off."""
 _KNOWN = {
     "API ID": lambda context: context.api.id if context.api else "",
@@ -31,8 +31,8 @@ _KNOWN = {
 def emit_metric(element: Element, builder: Builder) -> Run:
     """Add a value to a custom metric."""
     element.allow("name! namespace value default-dimensions", children="dimension")
-    if len(element.children) > MOST_DIMENSIONS:
-        raise ArtifactError(f"a metric has at most {MOST_DIMENSIONS} dimensions", element.place)
+    if len(element.children) > MAX_DIMENSIONS:
+        raise ArtifactError(f"a metric has at most {MAX_DIMENSIONS} dimensions", element.place)
     name, namespace = builder.literal(element, "name"), builder.literal(element, "namespace", "API Management")
     value = builder.attribute(element, "value", "double", "1")
     dimensions = []
@@ -80,6 +80,6 @@ def log_to_eventhub(element: Element, builder: Builder) -> Run:
     logger, text = builder.literal(element, "logger-id"), builder.text(element, "object")
 
     def run(context: Context) -> None:
-        log.info("event for the logger %s: %s", logger, shown(text(context))[:LARGEST_EVENT])
+        log.info("event for the logger %s: %s", logger, shown(text(context))[:MAX_EVENT])
 
     return run

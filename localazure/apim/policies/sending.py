@@ -14,7 +14,7 @@ import aiohttp
 from yarl import URL
 
 from localazure.apim.backends import HOP_BY_HOP
-from localazure.apim.context import LARGEST_BUFFERED, Context, Headers, Response
+from localazure.apim.context import MAX_BUFFERED, Context, Headers, Response
 from localazure.apim.document import Element
 from localazure.apim.errors import ArtifactError, ExpressionError, GatewayError, Unsupported
 from localazure.apim.policies.base import Builder, ReturnResponse, Run, policy, run_steps
@@ -196,10 +196,10 @@ async def _exchange(session: aiohttp.ClientSession, outgoing: Outgoing, seconds:
             for name, value in answer.headers.items():
                 if name.lower() not in HOP_BY_HOP:
                     found.add(name, value)
-            body = await answer.content.read(LARGEST_BUFFERED + 1)
-            while len(body) <= LARGEST_BUFFERED and (more := await answer.content.read(LARGEST_BUFFERED)):
+            body = await answer.content.read(MAX_BUFFERED + 1)
+            while len(body) <= MAX_BUFFERED and (more := await answer.content.read(MAX_BUFFERED)):
                 body += more
-            if len(body) > LARGEST_BUFFERED:
+            if len(body) > MAX_BUFFERED:
                 raise context.fail(500, "send-request", "BodyTooLarge", "The answer is larger than 2 MB.")
             return Response(answer.status, found, body, answer.reason or "")
     except TimeoutError as exc:

@@ -18,7 +18,7 @@ from localazure.apim.schemas import Schemas, problem
 from localazure.json_text import DEEPEST, is_deeper
 
 ACTIONS = "ignore prevent detect"
-LARGEST = 102_400
+MAX_SIZE = 102_400
 """Bytes: the largest max-size that API Management takes without its support raising it."""
 CONCEALED = "The request could not be processed due to an internal error. Contact the API owner."
 
@@ -51,8 +51,8 @@ def validate_content(element: Element, builder: Builder) -> Run:
     unspecified = builder.choice(element, "unspecified-content-type-action", ACTIONS)
     too_large = builder.choice(element, "size-exceeded-action", ACTIONS)
     limit = builder.number(element, "max-size")
-    if limit > LARGEST:
-        raise ArtifactError(f"'max-size' is at most {LARGEST}", element.place)
+    if limit > MAX_SIZE:
+        raise ArtifactError(f"'max-size' is at most {MAX_SIZE}", element.place)
     mapping = element.child("content-type-map")
     missing = any_type = None
     if mapping is not None:

@@ -16,7 +16,7 @@ Spans = list[dict[str, Any]]
 ALL: Spans = [{"min": "", "max": "FF", "isMinInclusive": True, "isMaxInclusive": False}]
 NOTHING: Spans = [{"min": "", "max": "", "isMinInclusive": True, "isMaxInclusive": True}]
 """What a query that no document can answer is sent to: one range, for an empty answer."""
-_MOST_KEYS = 1000
+_MAX_KEYS = 1000
 """Combinations of a hierarchical key's values that are told apart."""
 
 
@@ -48,7 +48,7 @@ def _keys(query: s.Query, paths: Sequence[tuple[str, ...]], parameters: Mapping[
     combinations = 1
     for possible in values:
         combinations *= len(possible)
-    return [list(key) for key in product(*values)] if values and combinations <= _MOST_KEYS else None
+    return [list(key) for key in product(*values)] if values and combinations <= _MAX_KEYS else None
 
 
 def _span(key: list[Any], length: int, version: int) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from localazure.cosmos.sql.grouping import check_grouped, is_aggregated
 from localazure.cosmos.sql.parser import parsed
 from localazure.cosmos.sql.paths import sorts_by_path
 
-MOST_JOINS = 10
+MAX_JOINS = 10
 """Source: `maxJoinsPerSqlQuery` of the service's account document."""
 _UNMAPPED = "Unsupported ORDER BY clause. ORDER BY item expression could not be mapped to a document path."
 _NESTED = "Cannot perform an aggregate function on an expression containing an aggregate or a subquery."
@@ -31,8 +31,8 @@ def bound(text: str) -> s.Query:
     query = parsed(text)
     binder = _Binder()
     binder.query(query, None, frozenset())
-    if binder.joins > MOST_JOINS:
-        message = f"The SQL query exceeded the maximum number of joins. The allowed limit is {MOST_JOINS}."
+    if binder.joins > MAX_JOINS:
+        message = f"The SQL query exceeded the maximum number of joins. The allowed limit is {MAX_JOINS}."
         binder.wrong(message, "SC3002", query.place)
     folds = is_aggregated(query) and not query.group
     if not binder.errors and query.sources and not folds and not sorts_by_path(query):

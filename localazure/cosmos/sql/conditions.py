@@ -12,11 +12,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from localazure.cosmos.errors import QueryError
-from localazure.cosmos.sql.expressions import Given
-from localazure.cosmos.sql.lexer import LITERAL, LONGEST, literal
+from localazure.cosmos.sql.expressions import Bindings
+from localazure.cosmos.sql.lexer import LITERAL, MAX_TEXT, literal
 from localazure.cosmos.sql.query import Query, parse, parse_open
 
-_MOST_TEMPLATES = 512
+_MAX_TEMPLATES = 512
 _PIECES = re.compile(rf"--[^\n]*|({LITERAL})", re.VERBOSE | re.DOTALL)
 
 Shape = tuple[str | bool | None, ...]
@@ -42,7 +42,7 @@ _templates: dict[Shape, _Template] = {}
 def holds(condition: str, document: Any, now: float) -> bool:
     """Whether a document fulfils a condition. Raises QueryError."""
     query, values = _parsed(f"SELECT VALUE true {condition}")
-    return bool(query.run([document], Given({}, now, values)))
+    return bool(query.run([document], Bindings({}, now, values)))
 
 
 def _parsed(text: str) -> tuple[Query, Sequence[Any]]:
@@ -53,9 +53,9 @@ def _parsed(text: str) -> tuple[Query, Sequence[Any]]:
     known = _templates.get(shape)
     if known is None:
         known = _templates[shape] = _template(text, pieces)
-        if len(_templates) > _MOST_TEMPLATES:
+        if len(_templates) > _MAX_TEMPLATES:
             del _templates[next(iter(_templates))]
-    elif len(text) > LONGEST or not known.fits(literals):
+    elif len(text) > MAX_TEXT or not known.fits(literals):
         return parse(text), ()
     try:
         values = [literal(each) if number in known.open else None for number, each in enumerate(literals)]

@@ -18,7 +18,7 @@ _COMPARISONS = frozenset({"=", "!=", "<", "<=", ">", ">="})
 
 
 @dataclass(frozen=True)
-class Given:
+class Bindings:
     """What a query is given from outside: its parameters, and the time in seconds since the Unix epoch.
 
     `literals` are the values, by number, of a query that was compiled to take them from here.
@@ -34,7 +34,7 @@ class Scope:
     """What names stand for; `group` holds the scopes that an aggregate runs over."""
 
     names: Mapping[str, Any]
-    given: Given
+    given: Bindings
     group: list[Scope] | None = field(default=None)
 
 

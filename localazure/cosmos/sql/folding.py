@@ -8,7 +8,7 @@ from functools import lru_cache
 from typing import Any, Final
 
 from localazure.cosmos.sql import syntax as s
-from localazure.cosmos.sql.expressions import Compiled, Compiler, Given, Scope
+from localazure.cosmos.sql.expressions import Bindings, Compiled, Compiler, Scope
 from localazure.cosmos.sql.functions import AGGREGATES, CLOCK
 from localazure.cosmos.sql.values import UNDEFINED
 
@@ -56,7 +56,7 @@ def constant(node: s.Expression) -> Any:
         if any(constant(operand) is decisive for operand in (node.first, *(operand for _, operand in node.rest))):
             return decisive
     found = closed(node)
-    return OPEN if found is None or found.parameters else found.evaluate(Scope({}, Given({}, 0.0)))
+    return OPEN if found is None or found.parameters else found.evaluate(Scope({}, Bindings({}, 0.0)))
 
 
 def folded(node: s.Expression) -> s.Expression:

@@ -14,7 +14,7 @@ from typing import Any
 from localazure.cosmos.errors import QueryError
 from localazure.cosmos.sql.values import UNDEFINED
 
-LONGEST = 524_288
+MAX_TEXT = 524_288
 """Characters. Source: `maxSqlQueryInputLength` of the service's account document."""
 
 KEYWORDS = frozenset(
@@ -75,9 +75,9 @@ class Token:
 
 def tokens(text: str) -> list[Token]:
     """The tokens, and one for the end. Raises QueryError."""
-    if len(text) > LONGEST:
+    if len(text) > MAX_TEXT:
         raise QueryError(
-            f"The SQL query text exceeded the maximum limit of {LONGEST} characters.", "SC3020", 0, len(text)
+            f"The SQL query text exceeded the maximum limit of {MAX_TEXT} characters.", "SC3020", 0, len(text)
         )
     found: list[Token] = []
     place = 0

@@ -9,7 +9,7 @@ from localazure.cosmos.sql.syntax import Between, Chain, Coalesce, Expression, L
 
 DEEPEST = 128
 """Levels that nest in the tree: Microsoft's parser stops at 249 to 996, by the kind; Python's own stack holds these."""
-_MOST_OPEN = 996
+_MAX_OPEN = 996
 """Operators and parentheses that wait for what follows, as in Microsoft's parser."""
 
 TERNARY, COALESCE, BETWEEN, OR, AND, TEST, COMPARISON, UNARY, WHOLE = 1, 2, 3, 4, 5, 6, 7, 13, 14
@@ -59,7 +59,7 @@ class OperatorStack:
 
     def push(self, waiting: Waiting) -> None:
         self.waiting.append(waiting)
-        if len(self.waiting) > _MOST_OPEN:
+        if len(self.waiting) > _MAX_OPEN:
             raise self._cursor.too_complex()
 
     def binary(self, operator: str, rank: int) -> None:

@@ -19,11 +19,11 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from localazure.cosmos.errors import BadRequest
-from localazure.cosmos.sql.expressions import Given, Scope
+from localazure.cosmos.sql.expressions import Bindings, Scope
 from localazure.cosmos.sql.query import Query, folded
 from localazure.cosmos.sql.values import UNDEFINED, identity, order_key, written
 
-LARGEST_PAGE = 4 * 1024 * 1024
+MAX_PAGE = 4 * 1024 * 1024
 """Bytes. Source: "Azure Cosmos DB service quotas", maximum response size."""
 
 
@@ -72,7 +72,7 @@ class _Room:
             return False
         text = written(value) if self.text_of is None else self.text_of(rid)
         self.bytes += len(text.encode())
-        if self.texts and self.bytes > LARGEST_PAGE:
+        if self.texts and self.bytes > MAX_PAGE:
             return False
         self.texts.append(text)
         return True
@@ -99,7 +99,7 @@ class _Entry:
 def run_page(
     query: Query,
     documents: Iterable[tuple[int, Any]],
-    given: Given,
+    given: Bindings,
     position: Position | None,
     size: int,
     text_of: Callable[[int], str],

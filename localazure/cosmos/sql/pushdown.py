@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from localazure.cosmos.sql import syntax as s
-from localazure.cosmos.sql.expressions import Given, Scope
+from localazure.cosmos.sql.expressions import Bindings, Scope
 from localazure.cosmos.sql.folding import OPEN, closed, folded, is_closed
 from localazure.cosmos.sql.paths import document_path
 from localazure.cosmos.sql.sources import document_name
@@ -19,13 +19,13 @@ _NOWHERE = s.Query(s.Select("list", ()))
 
 def candidates(query: s.Query, path: tuple[str, ...], parameters: Mapping[str, Any]) -> list[Any] | None:
     """The values at the path (property names) that the query's WHERE leaves possible, or `None` for any."""
-    found = _reading(query, path, Given(parameters, 0.0))
+    found = _reading(query, path, Bindings(parameters, 0.0))
     return None if found is None else list(found.values())
 
 
 def leaves_anything(query: s.Query, path: tuple[str, ...]) -> bool:
     """Whether the query's WHERE leaves any value possible at the path, whatever its parameters are."""
-    search = _Search(query, path, Given({}, 0.0))
+    search = _Search(query, path, Bindings({}, 0.0))
     first = query.sources[0].collection if query.sources else None
     return (query.where is None or search.is_silent(query.where)) and (
         not isinstance(first, s.Query) or leaves_anything(first, path)
@@ -40,7 +40,7 @@ def pinned(query: s.Query, path: tuple[str, ...]) -> str | None:
     where = query.where
     if not isinstance(where, s.Chain) or isinstance(query.sources[0].collection, s.Query):
         return None
-    search, found = _Search(query, path, Given({}, 0.0)), None
+    search, found = _Search(query, path, Bindings({}, 0.0)), None
     for term in (where.first, *[operand for _, operand in where.rest]) if where.rest[0][0] == "AND" else (where,):
         parameter = search.parameter(term)
         if (parameter is None and not search.is_silent(term)) or (parameter and found):
@@ -51,10 +51,10 @@ def pinned(query: s.Query, path: tuple[str, ...]) -> str | None:
 
 def is_undefined(node: s.Expression, parameters: Mapping[str, Any]) -> bool:
     """Whether the expression is undefined, whatever the document."""
-    return _Search(_NOWHERE, (), Given(parameters, 0.0)).constant(node) is UNDEFINED
+    return _Search(_NOWHERE, (), Bindings(parameters, 0.0)).constant(node) is UNDEFINED
 
 
-def _reading(tree: s.Query, path: tuple[str, ...], given: Given) -> Values | None:
+def _reading(tree: s.Query, path: tuple[str, ...], given: Bindings) -> Values | None:
     """As `candidates`, for a query and those in its FROM."""
     found = None if tree.where is None else _Search(tree, path, given).values(tree.where)
     first = tree.sources[0].collection if tree.sources else None
@@ -64,7 +64,7 @@ def _reading(tree: s.Query, path: tuple[str, ...], given: Given) -> Values | Non
 
 
 class _Search:
-    def __init__(self, query: s.Query, path: tuple[str, ...], given: Given) -> None:
+    def __init__(self, query: s.Query, path: tuple[str, ...], given: Bindings) -> None:
         self._query, self._path, self._given = query, path, given
         self._name = document_name(query.sources)
 

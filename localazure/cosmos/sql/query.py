@@ -14,7 +14,7 @@ from typing import Any
 from localazure.cosmos.errors import QueryError
 from localazure.cosmos.sql import syntax as s
 from localazure.cosmos.sql.binder import bound
-from localazure.cosmos.sql.expressions import Compiled, Compiler, Given, Scope
+from localazure.cosmos.sql.expressions import Bindings, Compiled, Compiler, Scope
 from localazure.cosmos.sql.grouping import is_aggregated, part_of
 from localazure.cosmos.sql.pushdown import candidates, leaves_anything, pinned
 from localazure.cosmos.sql.sources import DOCUMENT, WHOLE_ROW, Rows, document_name, is_document, rows
@@ -87,11 +87,11 @@ class Query:
         """Whether results can be given while documents are read, in their order."""
         return not (self.sort or self.distinct or self.group or self.aggregates)
 
-    def scope(self, document: Any, given: Given) -> Scope:
+    def scope(self, document: Any, given: Bindings) -> Scope:
         """What a document is to the query's FROM."""
         return Scope({self.document: document}, given)
 
-    def rows_of(self, document: Any, given: Given) -> Iterable[Scope]:
+    def rows_of(self, document: Any, given: Bindings) -> Iterable[Scope]:
         """The rows that one document becomes and that WHERE keeps."""
         scope = self.scope(document, given)
         if not self._document_is_row:
@@ -103,7 +103,7 @@ class Query:
         sources = self.tree.sources
         return len(sources) == 1 and is_document(sources[0])
 
-    def run(self, documents: Iterable[Any], given: Given) -> list[Any]:
+    def run(self, documents: Iterable[Any], given: Bindings) -> list[Any]:
         """The results, in order. Raises QueryError."""
         scopes = (self.scope(document, given) for document in documents) if self.reads else [Scope({}, given)]
         return self.results(scopes, Scope({}, given))

@@ -18,9 +18,9 @@ from pathlib import Path
 from typing import Any
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{0,149}")
-LARGEST_QUERY = 64 * 1024
+MAX_QUERY = 64 * 1024
 """Bytes of a saved query: as long as a query may be."""
-MOST_QUERIES = 200
+MAX_QUERIES = 200
 
 
 @dataclass(frozen=True)
@@ -87,8 +87,8 @@ def saved_queries(directory: str) -> list[SavedQuery]:
     if not directory:
         return []
     root = Path(directory)
-    files = sorted(root.rglob("*.kql"))[:MOST_QUERIES]
-    return [_saved(root, file) for file in files if file.stat().st_size <= LARGEST_QUERY]
+    files = sorted(root.rglob("*.kql"))[:MAX_QUERIES]
+    return [_saved(root, file) for file in files if file.stat().st_size <= MAX_QUERY]
 
 
 def _saved(root: Path, file: Path) -> SavedQuery:

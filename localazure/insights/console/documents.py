@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 PAGE = 50
 """Items in one go."""
-LONGEST_QUERY = 16 * 1024
+MAX_QUERY = 16 * 1024
 _PATIENCE = 20.0
 """Seconds for one page."""
 _FOUND = 50
@@ -43,8 +43,8 @@ class Documents:
 
     async def query(self, database: str, container: str, text: str, continuation: str | None) -> dict[str, Any]:
         """`{items, continuation, charge}`: one page of what a query finds. Raises BadRequest and Missing."""
-        if not text.strip() or len(text) > LONGEST_QUERY:
-            raise BadRequest(f"a query has 1 to {LONGEST_QUERY} characters")
+        if not text.strip() or len(text) > MAX_QUERY:
+            raise BadRequest(f"a query has 1 to {MAX_QUERY} characters")
         charge = [0.0]
 
         def note(headers: Any, _: Any = None) -> None:

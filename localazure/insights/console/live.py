@@ -17,7 +17,7 @@ from aiohttp import web
 from localazure.insights.console.assets import HEADERS
 from localazure.insights.console.errors import BadRequest, Busy, ConsoleError
 
-MOST = 24
+MAX_WATCHERS = 24
 """Pages that are told at once."""
 TURN = 1.0
 """Seconds between two looks at what is told."""
@@ -42,8 +42,8 @@ class Live:
         watched = [name for name in request.query.get("watch", "").split(",") if name]
         if unknown := sorted(set(watched) - self._looks.keys()):
             raise BadRequest(f"there is no {unknown[0][:40]} to watch")
-        if self._streams >= MOST:
-            raise Busy(f"{MOST} pages are open already; close one")
+        if self._streams >= MAX_WATCHERS:
+            raise Busy(f"{MAX_WATCHERS} pages are open already; close one")
         self._streams += 1
         try:
             return await self._tell(request, watched)

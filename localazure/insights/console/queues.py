@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 PAGE = 50
 """Messages that are looked at in one go."""
-LARGEST_BODY = 64 * 1024
+MAX_BODY = 64 * 1024
 """Characters of a body that are shown."""
 _SEARCHED = 2_000
 """Dead letters among which the one to send again is looked for."""
@@ -222,8 +222,8 @@ def _shown(message: ServiceBusReceivedMessage) -> dict[str, Any]:
         "reason": message.dead_letter_reason,
         "description": message.dead_letter_error_description,
         "properties": _properties(message.application_properties),
-        "body": body[:LARGEST_BODY],
-        "partial": len(body) > LARGEST_BODY,
+        "body": body[:MAX_BODY],
+        "partial": len(body) > MAX_BODY,
         "bytes": size,
     }
 

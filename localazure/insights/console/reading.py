@@ -21,7 +21,7 @@ log = logging.getLogger("localazure.insights")
 
 SECONDS = 10.0
 """For one view; an ordinary one takes a tenth of a second."""
-AT_ONCE, WAITING = 2, 32
+MAX_CONCURRENCY, WAITING = 2, 32
 """Views that are read, and that may wait for it."""
 
 Row = dict[str, Any]
@@ -33,8 +33,8 @@ class Reader:
     def __init__(self, store: Store, application: str) -> None:
         self.application = application
         self._store = store
-        self._threads = ThreadPoolExecutor(AT_ONCE, "insights-console")
-        self._running = asyncio.Semaphore(AT_ONCE)
+        self._threads = ThreadPoolExecutor(MAX_CONCURRENCY, "insights-console")
+        self._running = asyncio.Semaphore(MAX_CONCURRENCY)
         self._waiting = 0
 
     async def rows(self, sql: str, parameters: Mapping[str, Any]) -> list[Row]:

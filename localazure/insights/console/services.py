@@ -15,10 +15,10 @@ from localazure.insights.console.errors import BadRequest
 from localazure.insights.console.reading import Reader, Row
 from localazure.insights.store import KEPT
 
-MOST_MINUTES = 30 * 24 * 60
+MAX_MINUTES = 30 * 24 * 60
 POINTS = 120
 """Of a chart: one for every few pixels."""
-MOST_EDGES = 500
+MAX_EDGES = 500
 _STEPS = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14_400, 21_600, 43_200)
 """Seconds that a point of a chart stands for."""
 
@@ -39,7 +39,7 @@ LEFT JOIN (
     SELECT DISTINCT "operation_Id" AS trace, "operation_ParentId" AS parent, "cloud_RoleName" AS role
     FROM {KEPT}."requests" WHERE {_WITHIN} AND "operation_ParentId" <> ''
 ) AS h ON h.trace = c."operation_Id" AND h.parent = c."id"
-GROUP BY ALL ORDER BY count DESC LIMIT {MOST_EDGES}
+GROUP BY ALL ORDER BY count DESC LIMIT {MAX_EDGES}
 """  # noqa: S608
 _ENTRIES = f"""
 SELECT r."cloud_RoleName" AS role, {_FIGURES.replace('"itemCount"', 'r."itemCount"')}
@@ -47,7 +47,7 @@ FROM {KEPT}."requests" AS r WHERE {_WITHIN} AND r."operation_ParentId" = '' AND 
 """  # noqa: S608
 _OPERATIONS = f"""
 SELECT "cloud_RoleName" AS role, "name", {_FIGURES}
-FROM {KEPT}."requests" WHERE {_WITHIN} GROUP BY 1, 2 ORDER BY 1, 2 LIMIT {MOST_EDGES}
+FROM {KEPT}."requests" WHERE {_WITHIN} GROUP BY 1, 2 ORDER BY 1, 2 LIMIT {MAX_EDGES}
 """  # noqa: S608
 _PERCENTILES = f"""
 SELECT epoch(time_bucket(to_seconds($step), "timestamp"))::BIGINT AS moment,
@@ -91,8 +91,8 @@ class Services:
         return utc(self._clock).replace(tzinfo=None)
 
     def _since(self, minutes: float) -> datetime:
-        if not 0 < minutes <= MOST_MINUTES:
-            raise BadRequest(f"the time shown is 1 to {MOST_MINUTES} minutes")
+        if not 0 < minutes <= MAX_MINUTES:
+            raise BadRequest(f"the time shown is 1 to {MAX_MINUTES} minutes")
         return self._now() - timedelta(minutes=minutes)
 
 

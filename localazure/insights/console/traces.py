@@ -14,12 +14,12 @@ from localazure.insights.console.waterfall import Log, Span, Waterfall, arranged
 from localazure.insights.schema import SEQUENCE, SUBJECT
 from localazure.insights.store import KEPT
 
-LONGEST_TEXT = 200
+MAX_TEXT = 200
 """Characters that somebody may search for; an id is shorter."""
-MOST_FOUND = 50
-MOST_TRACES = 20
+MAX_FOUND = 50
+MAX_TRACES = 20
 """Traces of one subject that are told."""
-MOST_ROWS = 5_000
+MAX_ROWS = 5_000
 """Spans, and lines of the log, of one trace: an order of 600 lines has a few hundred."""
 _NEWEST = 100_000
 """Items among which the latest subjects are looked for."""
@@ -39,7 +39,7 @@ def _each(columns: str, condition: str) -> str:
 def _about(condition: str) -> str:
     """The subjects of the items that a condition holds for."""
     each = _each(f'"{SUBJECT}" AS subject', f'"{SUBJECT}" IS NOT NULL AND {condition}')
-    return f"SELECT subject, max(moment) AS last FROM ({each}) GROUP BY subject ORDER BY last DESC LIMIT {MOST_FOUND}"  # noqa: S608
+    return f"SELECT subject, max(moment) AS last FROM ({each}) GROUP BY subject ORDER BY last DESC LIMIT {MAX_FOUND}"  # noqa: S608
 
 
 _SUMMARY = f"""
@@ -52,7 +52,7 @@ GROUP BY 1 ORDER BY last DESC
 _OF_SUBJECT = _each('"operation_Id" AS trace', f'"{SUBJECT}" = $subject')
 _TRACES_OF = f"""
 SELECT trace, min(moment) AS first FROM ({_OF_SUBJECT}) WHERE trace <> ''
-GROUP BY trace ORDER BY first LIMIT {MOST_TRACES}
+GROUP BY trace ORDER BY first LIMIT {MAX_TRACES}
 """  # noqa: S608
 _OF_TRACE = '"appId" = $application AND "operation_Id" = $trace'
 _SHARED = (
@@ -64,7 +64,7 @@ SELECT 'request' AS kind, {_CALL}, '' AS type, "source" AS target, "url" AS data
 FROM {KEPT}."requests" WHERE {_OF_TRACE}
 UNION ALL
 SELECT 'dependency' AS kind, {_CALL}, "type", "target", "data" FROM {KEPT}."dependencies" WHERE {_OF_TRACE}
-ORDER BY moment LIMIT {MOST_ROWS + 1}
+ORDER BY moment LIMIT {MAX_ROWS + 1}
 """  # noqa: S608
 _LOGS = f"""
 SELECT {_SHARED}, "message", "severityLevel" AS level FROM {KEPT}."traces" WHERE {_OF_TRACE}
@@ -73,7 +73,7 @@ SELECT {_SHARED}, "problemId" || ': ' || "message", coalesce("severityLevel", 3)
 WHERE {_OF_TRACE}
 UNION ALL
 SELECT {_SHARED}, "name", 1 FROM {KEPT}."customEvents" WHERE {_OF_TRACE}
-ORDER BY moment LIMIT {MOST_ROWS}
+ORDER BY moment LIMIT {MAX_ROWS}
 """  # noqa: S608
 
 
@@ -89,8 +89,8 @@ class Traces:
     async def search(self, text: str) -> dict[str, Any]:
         """`{trace}` for the id of a trace, otherwise `{subjects}` whose ids begin with the text. Raises BadRequest."""
         wanted = text.strip()
-        if len(wanted) > LONGEST_TEXT:
-            raise BadRequest(f"search for {LONGEST_TEXT} characters at most")
+        if len(wanted) > MAX_TEXT:
+            raise BadRequest(f"search for {MAX_TEXT} characters at most")
         if _TRACE.fullmatch(wanted) and await self._reader.rows(_SPANS, {"trace": wanted.lower()}):
             return {"trace": wanted.lower(), "subjects": []}
         found = await self._reader.rows(_about(f'starts_with("{SUBJECT}", $text)'), {"text": wanted})
@@ -100,13 +100,13 @@ class Traces:
         """Of each subject `{subject, traces, first, last, requests, failed, services}`, the latest first."""
         if not subjects:
             return []
-        return await self._reader.rows(_SUMMARY, {"subjects": list(subjects[:MOST_FOUND])})
+        return await self._reader.rows(_SUMMARY, {"subjects": list(subjects[:MAX_FOUND])})
 
     async def of_subject(self, subject: str) -> dict[str, Any]:
         """`{subject, traces}`: every trace that says it is about the subject. Raises Missing."""
-        found = await self._reader.rows(_TRACES_OF, {"subject": subject[:LONGEST_TEXT]})
+        found = await self._reader.rows(_TRACES_OF, {"subject": subject[:MAX_TEXT]})
         if not found:
-            raise Missing(f"nothing is known of {subject[:LONGEST_TEXT]}: telemetry comes some seconds later")
+            raise Missing(f"nothing is known of {subject[:MAX_TEXT]}: telemetry comes some seconds later")
         return {"subject": subject, "traces": [await self.told(row["trace"]) for row in found]}
 
     async def told(self, trace: str) -> dict[str, Any]:
@@ -114,10 +114,10 @@ class Traces:
         rows = await self._reader.rows(_SPANS, {"trace": trace})
         logs = await self._reader.rows(_LOGS, {"trace": trace})
         if not rows and not logs:
-            raise Missing(f"there is no trace {trace[:LONGEST_TEXT]}")
-        spans = [_span(row) for row in rows[:MOST_ROWS]]
+            raise Missing(f"there is no trace {trace[:MAX_TEXT]}")
+        spans = [_span(row) for row in rows[:MAX_ROWS]]
         told = arranged(spans, [_log(row) for row in logs])
-        return {"trace": trace, "partial": len(rows) > MOST_ROWS, **self._document(told)}
+        return {"trace": trace, "partial": len(rows) > MAX_ROWS, **self._document(told)}
 
     def _document(self, told: Waterfall) -> dict[str, Any]:
         return {

@@ -25,14 +25,14 @@ from localazure.insights.console.errors import BadRequest, ConsoleError, Forbidd
 from localazure.insights.console.live import Live
 from localazure.insights.console.queues import Queues
 from localazure.insights.console.reading import Reader
-from localazure.insights.console.services import MOST_MINUTES, Services
+from localazure.insights.console.services import MAX_MINUTES, Services
 from localazure.insights.console.traces import Traces
 from localazure.insights.console.workflows import Workflows
 from localazure.insights.engine import Engine
 from localazure.insights.errors import QueryError, Throttled
 
 API = "/console/api"
-LARGEST_BODY = 128 * 1024
+MAX_BODY = 128 * 1024
 """Bytes of what a person sends: a query of 64 KiB, escaped, has room."""
 
 T = TypeVar("T")
@@ -255,15 +255,15 @@ def _minutes(request: web.Request) -> float:
         minutes = float(request.query.get("minutes", "60"))
     except ValueError:
         minutes = 0
-    if not 0 < minutes <= MOST_MINUTES:
-        raise BadRequest(f"minutes is a number up to {MOST_MINUTES}")
+    if not 0 < minutes <= MAX_MINUTES:
+        raise BadRequest(f"minutes is a number up to {MAX_MINUTES}")
     return minutes
 
 
 async def _sent(request: web.Request, kind: type[T]) -> T:
     """The body as a `kind`. Raises BadRequest."""
-    if (request.content_length or 0) > LARGEST_BODY or request.content_length is None:
-        raise BadRequest(f"the body has {LARGEST_BODY} bytes at most, and says how many")
+    if (request.content_length or 0) > MAX_BODY or request.content_length is None:
+        raise BadRequest(f"the body has {MAX_BODY} bytes at most, and says how many")
     try:
         return json_text.read_as(await request.read(), kind)
     except ValueError as exc:

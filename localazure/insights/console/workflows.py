@@ -16,10 +16,10 @@ from localazure.insights.console.errors import BadRequest, Conflict, Missing, Un
 API = "/runtime/webhooks/durabletask"
 STATES = ("Pending", "Running", "Suspended", "Completed", "Failed", "Terminated", "Canceled", "ContinuedAsNew")
 PAGE = 100
-MOST_COUNTED = 1_000
+MAX_COUNTED = 1_000
 """Instances that are counted by status."""
-LARGEST_EVENT = 64 * 1024
-LONGEST_NAME = 100
+MAX_EVENT = 64 * 1024
+MAX_NAME = 100
 """Characters of an instance's id, of an event's name, of a reason: the extension's own limit of an id."""
 _PATIENCE = aiohttp.ClientTimeout(total=10)
 _KEY = "durabletask_extension"
@@ -42,7 +42,7 @@ class Workflows:
         counts = dict.fromkeys(STATES, 0)
         found: list[dict[str, Any]] = []
         reached: list[str] = []
-        wanted = {"top": str(MOST_COUNTED), "showInput": "false", "createdTimeFrom": since}
+        wanted = {"top": str(MAX_COUNTED), "showInput": "false", "createdTimeFrom": since}
         if prefix:
             wanted["instanceIdPrefix"] = _short(prefix, "beginning of an id")
         for host in self._hosts:
@@ -80,8 +80,8 @@ class Workflows:
         if not name:
             raise BadRequest("an event has a name")
         body = json.dumps(data)
-        if len(body) > LARGEST_EVENT:
-            raise BadRequest(f"an event has {LARGEST_EVENT} characters of JSON at most")
+        if len(body) > MAX_EVENT:
+            raise BadRequest(f"an event has {MAX_EVENT} characters of JSON at most")
         event = quote(_short(name, "event's name"), safe="")
         await self._act(host, f"{_path(identifier)}/raiseEvent/{event}", {}, body)
 
@@ -96,7 +96,7 @@ class Workflows:
     async def _ask(self, method: str, host: str, path: str, query: Mapping[str, str], body: str | None = None) -> Any:
         """The answer as JSON; `None` for 404, `{}` for one without a body. Raises Unavailable, Conflict, Missing."""
         if host not in self._hosts:
-            raise Missing(f"there is no functions host {host[:LONGEST_NAME]}; there are {', '.join(self._hosts)}")
+            raise Missing(f"there is no functions host {host[:MAX_NAME]}; there are {', '.join(self._hosts)}")
         if self._session is None:
             self._session = aiohttp.ClientSession(timeout=_PATIENCE)
         headers = {} if body is None else {"Content-Type": "application/json"}
@@ -143,6 +143,6 @@ def _path(identifier: str) -> str:
 
 
 def _short(text: str, what: str) -> str:
-    if len(text) > LONGEST_NAME:
-        raise BadRequest(f"the {what} has {LONGEST_NAME} characters at most")
+    if len(text) > MAX_NAME:
+        raise BadRequest(f"the {what} has {MAX_NAME} characters at most")
     return text

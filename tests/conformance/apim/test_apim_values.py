@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from localazure.apim.cache import LARGEST_ENTRY, MOST_BYTES, kept_values
+from localazure.apim.cache import MAX_BYTES, MAX_ENTRY, kept_values
 from tests.conformance.apim.conftest import Files, Local
 
 LOOKUP = "<cache-lookup-value key='k' variable-name='v' {} />"
@@ -62,6 +62,6 @@ def test_what_is_kept_is_bounded_by_its_bytes() -> None:
         cache.put(str(number), (large,), 10.0)
     assert cache.get("0", 0.0) is None and cache.get("199", 0.0) == (large,)
     kept = sum(cache.get(str(number), 0.0) is not None for number in range(200))
-    assert 100 < kept * len(large) / 2_000_000 <= MOST_BYTES / 2_000_000
-    cache.put("huge", ("x" * (LARGEST_ENTRY + 1),), 10.0)
+    assert 100 < kept * len(large) / 2_000_000 <= MAX_BYTES / 2_000_000
+    cache.put("huge", ("x" * (MAX_ENTRY + 1),), 10.0)
     assert cache.get("huge", 0.0) is None

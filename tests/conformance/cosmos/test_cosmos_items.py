@@ -17,7 +17,7 @@ from localazure.clock import ManualClock, SystemClock
 from localazure.cosmos import EMULATOR_KEY, PART
 from localazure.cosmos.changes import Operation
 from localazure.cosmos.engine import Account
-from localazure.cosmos.model import Part
+from localazure.cosmos.model import FeedRange
 from localazure.cosmos.wire import CosmosServer
 from localazure.part import Config
 
@@ -270,7 +270,7 @@ def test_any_sequence_of_batches_does_what_a_dictionary_does(batches: list[list[
         done, _ = account.batch(container, '["k"]', batch)
         assert done == (after is not None)
         state = state if after is None else after
-        found = {item.id: item.document["n"] for item in container.visible(Part('["k"]'), 0)}
+        found = {item.id: item.document["n"] for item in container.visible(FeedRange('["k"]'), 0)}
         assert found == state
     account.close()
 

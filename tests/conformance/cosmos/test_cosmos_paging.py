@@ -21,7 +21,7 @@ from localazure.cosmos import EMULATOR_KEY, PART
 from localazure.cosmos.changes import Operation
 from localazure.cosmos.engine import Account
 from localazure.cosmos.model import WHOLE, Container
-from localazure.cosmos.queries import Wanted
+from localazure.cosmos.queries import PageRequest
 from localazure.cosmos.wire import CosmosServer
 from localazure.part import Config
 from tests.conformance.cosmos.raw import key_header, wire
@@ -259,14 +259,14 @@ def test_pages_make_up_the_whole_and_stay_true_while_others_write(
     container = account.create_container("d", {"id": "c", "partitionKey": {"paths": ["/pk"]}})
     for number, value in enumerate(values):
         write(account, container, "put", number, value)
-    whole = account.query(container, WHOLE, query, {}, Wanted(100)).texts
+    whole = account.query(container, WHOLE, query, {}, PageRequest(100)).texts
     touched = {number for step in writes for _, number, _ in step}
 
     def drain(steps: list[Any]) -> list[str]:
         found: list[str] = []
         token: str | None = ""
         while token is not None:
-            answer = account.query(container, WHOLE, query, {}, Wanted(size, token))
+            answer = account.query(container, WHOLE, query, {}, PageRequest(size, token))
             found, token = found + answer.texts, answer.token
             for change in steps[0] if steps else []:
                 write(account, container, *change)

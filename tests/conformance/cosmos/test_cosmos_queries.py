@@ -16,8 +16,8 @@ from localazure.cosmos.changes import Operation
 from localazure.cosmos.engine import Account
 from localazure.cosmos.errors import BadRequest
 from localazure.cosmos.model import WHOLE
-from localazure.cosmos.queries import Wanted
-from localazure.cosmos.sql.expressions import Given
+from localazure.cosmos.queries import PageRequest
+from localazure.cosmos.sql.expressions import Bindings
 from localazure.cosmos.sql.points import points
 from localazure.cosmos.sql.pushdown import candidates
 from localazure.cosmos.sql.query import parse
@@ -151,7 +151,7 @@ def test_filters_agree_with_three_valued_logic(
     word = " AND " if conjunction else " OR "
     text = word.join(f"c.{name} {operator} @p{place}" for place, (name, operator, _) in enumerate(terms))
     parameters = {f"@p{place}": value for place, (_, _, value) in enumerate(terms)}
-    found = parse(f"SELECT * FROM c WHERE {text}").run(documents, Given(parameters, 0))
+    found = parse(f"SELECT * FROM c WHERE {text}").run(documents, Bindings(parameters, 0))
     results = [[_test(document, *term) for term in terms] for document in documents]
     wanted = all if conjunction else any
     assert found == [d for d, row in zip(documents, results, strict=True) if wanted(value is True for value in row)]
@@ -246,11 +246,11 @@ def test_reading_many_items_by_their_form_finds_what_the_language_finds(
     text, parameters = spec["query"], {given["name"]: given["value"] for given in spec["parameters"]}
     assert points(text, parameters, container.steps) is not None
     documents = [found.document for found in container.visible(WHOLE, 0)]
-    expected = parse(text).run(documents, Given(parameters, 0))
+    expected = parse(text).run(documents, Bindings(parameters, 0))
     found: list[Any] = []
     token: str | None = ""
     while token is not None:
-        answer = account.query(container, WHOLE, text, parameters, Wanted(size, token))
+        answer = account.query(container, WHOLE, text, parameters, PageRequest(size, token))
         found, token = found + [json.loads(text) for text in answer.texts], answer.token
     assert found == expected
     account.close()
@@ -287,7 +287,7 @@ def test_a_query_of_hundreds_of_terms_does_not_overflow() -> None:
     query = parse(f"SELECT * FROM c WHERE {text}")
     parameters = {f"@p{n}": str(n) for n in range(900)} | {f"@k{n}": "k" for n in range(900)}
     documents = [{"id": "899", "kind": "k"}, {"id": "x", "kind": "k"}]
-    assert query.run(documents, Given(parameters, 0)) == [{"id": "899", "kind": "k"}]
+    assert query.run(documents, Bindings(parameters, 0)) == [{"id": "899", "kind": "k"}]
 
 
 def test_a_syntax_error_says_where() -> None:

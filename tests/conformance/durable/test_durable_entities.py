@@ -10,7 +10,7 @@ import azure.durable_functions as df
 import pytest
 from azure.durable_functions import DurableOrchestrationClient as Client
 
-from localazure.durable.entities import LARGEST_BATCH
+from localazure.durable.entities import MAX_BATCH
 from localazure.functions.wire import Host
 from tests.conformance.durable.conftest import Hosts, client_of, entity_state, finished, until
 
@@ -58,7 +58,7 @@ async def test_many_orchestrations_share_one_entity_without_losing_a_change(clie
 
 
 async def test_signals_of_a_client_are_done_in_their_order_more_than_one_batch_of_them(client: Client) -> None:
-    journal, count = df.EntityId("Journal", "j"), 2 * LARGEST_BATCH + 1
+    journal, count = df.EntityId("Journal", "j"), 2 * MAX_BATCH + 1
     for number in range(count):
         await client.signal_entity(journal, "write", f"word {number}")
     state = await entity_state(client, journal, lambda state: state and len(state["words"]) == count)

@@ -33,7 +33,7 @@ async def test_a_query_that_does_not_end_is_ended(insights: Insights) -> None:
 
 
 async def test_a_query_whose_caller_has_gone_is_ended(insights: Insights) -> None:
-    for _ in range(queries.AT_ONCE):
+    for _ in range(queries.MAX_CONCURRENCY):
         asking = asyncio.create_task(insights.ask(ENDLESS))
         with pytest.raises(TimeoutError):
             await asyncio.wait_for(asking, 1)
@@ -41,7 +41,7 @@ async def test_a_query_whose_caller_has_gone_is_ended(insights: Insights) -> Non
 
 
 async def test_telemetry_is_taken_while_queries_run(insights: Insights) -> None:
-    asking = [asyncio.create_task(insights.ask(ENDLESS, Prefer="wait=3")) for _ in range(queries.AT_ONCE)]
+    asking = [asyncio.create_task(insights.ask(ENDLESS, Prefer="wait=3")) for _ in range(queries.MAX_CONCURRENCY)]
     while not any(task.done() for task in asking):
         assert (await insights.send(envelope()))[0] == 200
     await asyncio.gather(*asking)

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import stripe
 
-from localazure.stripe.model import MOVES
+from localazure.stripe.model import TRANSITIONS
 from tests.conformance.stripe.conftest import ORDER, START, Ask, Provider, held
 
 MANUAL = {"amount": 5000, "currency": "usd", "capture_method": "manual", "allowed_payment_method_types": ["card"]}
@@ -142,7 +142,7 @@ async def into(ask: Ask, status: str) -> Any:
     return intent
 
 
-STATUSES = sorted({status for status, _ in MOVES} | set(MOVES.values()))
+STATUSES = sorted({status for status, _ in TRANSITIONS} | set(TRANSITIONS.values()))
 LEGAL = {
     "requires_payment_method": {"confirm", "cancel"},
     "requires_confirmation": {"confirm", "cancel"},

@@ -98,7 +98,7 @@ async def test_a_consent_says_since_when() -> None:
 async def test_changes_at_the_same_time_are_all_kept() -> None:
     caller = someone()
     await service.me(caller)
-    keys = [secrets.token_hex(8) for _ in range(service.TRIES)]
+    keys = [secrets.token_hex(8) for _ in range(service.MAX_ATTEMPTS)]
     await asyncio.gather(*(service.add_address(caller, key, HOME) for key in keys))
     assert len((await service.addresses(caller))[0].items) == len(keys)
 

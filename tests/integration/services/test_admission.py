@@ -68,7 +68,7 @@ async def _answered(order: OrderView, data: Any) -> None:
         data, source="payments", subject=order.id, version=2, time=order.placed_at,
         traceparent="00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01",
     )  # fmt: skip
-    await service.record_answer(event)
+    await service.record_reply(event)
 
 
 async def paid(caller: Principal, sku: str, lines: int = 1) -> None:

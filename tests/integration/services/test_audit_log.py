@@ -21,8 +21,8 @@ from blueprints.operations.shapes import HeadView, Verify
 from shared.acting import Actor, acting
 from shared.contracts.audit import ActRecorded
 from shared.errors import PreconditionFailed
-from shared.messaging.again import tell_again
 from shared.messaging.relay import relay_waiting
+from shared.messaging.republish import republish_last
 from shared.money import Money
 from shared.persistence.cosmos import Container
 from tests.integration.services.conftest import told
@@ -88,8 +88,8 @@ async def test_who_asks_again_hears_the_event_and_not_its_record(monkeypatch: py
     async def publish(topic: str, events: Any, **_: Any) -> None:
         published.extend(event.type for event in events)
 
-    monkeypatch.setattr("shared.messaging.again.publish", publish)
-    await tell_again(PRODUCTS, sku)
+    monkeypatch.setattr("shared.messaging.republish.publish", publish)
+    await republish_last(PRODUCTS, sku)
     assert published == ["commerce.product.changed.v1"]
 
 

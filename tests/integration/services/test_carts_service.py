@@ -75,7 +75,7 @@ async def test_a_cart_holds_what_was_put_in_and_tells_every_change_once(steps: l
 async def test_changes_at_the_same_time_are_all_in_the_cart() -> None:
     caller = someone()
     cart_id = await opened(caller)
-    skus = [f"S{number}" for number in range(service.TRIES)]
+    skus = [f"S{number}" for number in range(service.MAX_ATTEMPTS)]
     await asyncio.gather(*(service.set_line(caller, cart_id, sku, 1, None) for sku in skus))
     view, _ = await service.get(caller, cart_id)
     assert (lines(view), view.version) == (dict.fromkeys(skus, 1), len(skus) + 1)

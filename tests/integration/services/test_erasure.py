@@ -98,7 +98,7 @@ async def test_an_erasure_takes_the_account_and_leaves_a_certificate() -> None:
 
 async def test_an_account_that_told_much_of_itself_is_erased_as_well() -> None:
     caller = someone()
-    for number in range(store.AT_ONCE + 5):
+    for number in range(store.MAX_BATCH + 5):
         await service.change(caller, ChangeAccount(language="de" if number % 2 == 0 else "en"), None)
     parked = {"id": "parked:account.changed.v1:x", "account_id": caller.subject, "kind": "parked", "event": {}}
     await store.ACCOUNTS.upsert({**parked, "outbox_id": "x", "reason": "too large"})
@@ -225,7 +225,7 @@ async def placed(caller: Principal, *moves: Any, listed: bool = True) -> str:
     if listed:
         await orders.enlist(caller.subject, order_id, at)
     for command in moves:
-        moved = domain.move(order, command, at, "timed_out")
+        moved = domain.transition(order, command, at, "timed_out")
         await orders.advance(order, moved, confirmed(caller))
         order = moved
     return order_id
@@ -243,7 +243,9 @@ async def test_orders_redacts_what_has_ended_and_answers_when_all_has() -> None:
     assert (order.request_hash, order.total, order.status) == ("", TOTAL, "cancelled")
     open_order = await orders.get(still)
     assert open_order is not None and open_order.shipping_address.name == caller.name, "it has yet to be sent"
-    await orders.advance(open_order, domain.move(open_order, "cancel", timestamp(), "timed_out"), confirmed(caller))
+    await orders.advance(
+        open_order, domain.transition(open_order, "cancel", timestamp(), "timed_out"), confirmed(caller)
+    )
     for _ in range(2):
         await erasure.erase(event(started, started.erasure_id), started)
     items = [item async for item in orders.ORDERS.query("SELECT * FROM c", {}, key=still)]

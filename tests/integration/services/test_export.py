@@ -40,7 +40,7 @@ from shared.contracts.orders import Line
 from shared.contracts.personal_data import ExportAnswered, ExportListed
 from shared.data_export import Held
 from shared.errors import Conflict, Contention, NotFound
-from shared.messaging import again
+from shared.messaging import republish
 from shared.persistence.cosmos import Container
 from shared.sealing import private_key, public_key
 from shared.settings import CONTACT_KEY
@@ -359,7 +359,7 @@ async def test_carts_and_notifications_tell_what_the_api_shows() -> None:
     held = await opened(carts_store.CARTS, export_id, key)
     assert held == Held({"carts": plain(cart)}) and cart.items == [Line("A1", 2)]
     mails = await opened(notifications_store.MAILS, export_id, key)
-    assert mails == Held({"mails": plain(*(await notifications.list_own(caller, None, 10)).items)})
+    assert mails == Held({"mails": plain(*(await notifications.list_by_recipient(caller, None, 10)).items)})
     assert [mail["subject"] for mail in mails.files["mails"]] == ["S"]
 
 
@@ -370,7 +370,7 @@ async def test_who_is_asked_again_tells_the_same_again_every_part_of_it(monkeypa
     async def publish(topic: str, events: Any, repeat: str = "", spans: Any = None) -> None:
         sent.extend(each.id for each in events)
 
-    monkeypatch.setattr(again, "publish", publish)
+    monkeypatch.setattr(republish, "publish", publish)
     export_id, asking, _ = asked_of(caller)
     await orders_export.export(event(asking, export_id, "accounts"), asking)
     before = await items(orders_store.ORDERS, export_id)

@@ -16,7 +16,7 @@ from shared.errors import CommerceError, NotFound, PreconditionFailed, Unprocess
 from shared.persistence.cosmos import Document
 from tests.integration.services.test_carts_service import change, lines, opened, someone, told
 
-BASKETS = st.dictionaries(st.sampled_from(["A1", "B2", "C3"]), st.integers(1, domain.MOST_PIECES), max_size=3)
+BASKETS = st.dictionaries(st.sampled_from(["A1", "B2", "C3"]), st.integers(1, domain.MAX_PIECES), max_size=3)
 
 
 async def filled(basket: dict[str, int]) -> str:
@@ -68,9 +68,7 @@ async def test_what_was_gathered_is_added_up_once(own: dict[str, int], gathered:
     cart_id, guest = await opened(caller), await filled(gathered)
     for sku, pieces in own.items():
         await change(caller, cart_id, sku, pieces)
-    both = {
-        sku: min(domain.MOST_PIECES, own.get(sku, 0) + gathered.get(sku, 0)) for sku in own.keys() | gathered.keys()
-    }
+    both = {sku: min(domain.MAX_PIECES, own.get(sku, 0) + gathered.get(sku, 0)) for sku in own.keys() | gathered.keys()}
     for _ in range(2):
         view, _etag = await service.merge(caller, cart_id, guest)
         assert lines(view) == both
@@ -135,6 +133,6 @@ async def test_someone_elses_cart_takes_nothing_in() -> None:
 
 
 def test_a_cart_does_not_take_in_carts_for_ever() -> None:
-    cart = Cart("crt_own", "customer", 1, merged=tuple(secrets.token_hex(4) for _ in range(domain.MOST_MERGED)))
+    cart = Cart("crt_own", "customer", 1, merged=tuple(secrets.token_hex(4) for _ in range(domain.MAX_MERGED)))
     with pytest.raises(domain.MergedTooOften):
         domain.with_guest(cart, Cart("crt_guest", "", 1, {"A1": 1}))

@@ -15,7 +15,7 @@ from blueprints.operations.declaration import SERVICE
 from shared.clock import timestamp, utc_now
 from shared.errors import NotFound, Transient, Unprocessable
 from shared.tasks.store import Tasks
-from shared.tasks.task import IllegalMove, Progress, Task
+from shared.tasks.task import IllegalTransition, Progress, Task
 from shared.tasks.triggers import LongTasks, Step, purge, revive, take_step
 from shared.web.auth import Principal
 
@@ -115,7 +115,7 @@ async def test_a_cancel_is_heard_by_the_next_step_and_has_the_same_answer_again(
     assert (await TASKS.cancel(await present(task))).status == "cancelling"
     assert (await TASKS.cancel(task)).status == "cancelling", "whatever was read of it before"
     assert (await take_step(TASKS, {"count": count}, task.id))["status"] == "cancelled"
-    with pytest.raises(IllegalMove):
+    with pytest.raises(IllegalTransition):
         await TASKS.cancel(task)
 
 
@@ -124,7 +124,9 @@ async def test_concurrent_cancels_and_steps_leave_one_end() -> None:
     await TASKS.progressed(task, Progress(0, 1), {})
     moves = [TASKS.cancel(task), *(take_step(TASKS, {"count": count}, task.id) for _ in range(4))]
     results = await asyncio.gather(*moves, return_exceptions=True)
-    assert all(not isinstance(result, BaseException) or isinstance(result, IllegalMove) for result in results), results
+    assert all(not isinstance(result, BaseException) or isinstance(result, IllegalTransition) for result in results), (
+        results
+    )
     assert (await present(task)).status in ("completed", "cancelled", "cancelling")
 
 

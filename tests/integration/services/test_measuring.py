@@ -17,7 +17,7 @@ from blueprints.inventory.declaration import SERVICE
 from blueprints.payments import store
 from blueprints.payments.domain import Payment
 from shared.errors import Transient
-from shared.messaging import again, depths
+from shared.messaging import depths, republish
 from shared.persistence.cosmos import Container
 from shared.telemetry import export
 from shared.telemetry.record import MetricRecord
@@ -81,13 +81,13 @@ async def test_what_waits_is_measured_and_what_is_overdue_apart(
 ) -> None:
     await store.add(Payment(f"ord_{secrets.token_hex(8)}", "customer", "authorized", 1, None, "pi"))
     ahead = datetime.now(UTC) + timedelta(seconds=100)
-    monkeypatch.setattr(again, "utc_now", lambda: ahead)
-    await again.unfinished(store.PAYMENTS, "payment", "authorized", 1000)
+    monkeypatch.setattr(republish, "utc_now", lambda: ahead)
+    await republish.unfinished(store.PAYMENTS, "payment", "authorized", 1000)
     (waiting,) = measures
     assert (waiting.role, waiting.name, waiting.properties) == ("payments", "waiting_seconds", {"status": "authorized"})
     assert 95 <= waiting.least <= waiting.greatest
     measures.clear()
-    overdue = await again.unfinished(store.PAYMENTS, "payment", "authorized", 40)
+    overdue = await republish.unfinished(store.PAYMENTS, "payment", "authorized", 40)
     both = {record.name: record for record in measures}
     assert both["overdue_seconds"].count == both["waiting_seconds"].count == len(overdue)
     assert both["overdue_seconds"].least == pytest.approx(both["waiting_seconds"].least - 40)
@@ -95,13 +95,13 @@ async def test_what_waits_is_measured_and_what_is_overdue_apart(
 
 async def test_the_oldest_come_first(monkeypatch: pytest.MonkeyPatch, measures: list[MetricRecord]) -> None:
     ahead = datetime.now(UTC) + timedelta(hours=1)
-    monkeypatch.setattr(again, "utc_now", lambda: ahead)
+    monkeypatch.setattr(republish, "utc_now", lambda: ahead)
     payment = Payment("", "customer", "authorized", 1, None, "pi")
     for _ in range(3):
         await store.add(replace(payment, order_id=f"ord_{secrets.token_hex(8)}"))
-    everybody = await again.unfinished(store.PAYMENTS, "payment", "authorized", 1)
-    monkeypatch.setattr(again, "AT_MOST", 2)
-    assert await again.unfinished(store.PAYMENTS, "payment", "authorized", 1) == everybody[:2]
+    everybody = await republish.unfinished(store.PAYMENTS, "payment", "authorized", 1)
+    monkeypatch.setattr(republish, "AT_MOST", 2)
+    assert await republish.unfinished(store.PAYMENTS, "payment", "authorized", 1) == everybody[:2]
 
 
 async def test_what_the_database_throttles_is_counted_though_the_client_tries_again(addresses: dict[str, str]) -> None:

@@ -231,12 +231,12 @@ async def test_what_was_written_is_shown_to_whom_it_was_written() -> None:
     orders = [confirmed(who) for _ in range(3)]
     for data in orders:
         await service.hear_confirmed(event(data, data.order_id), data)
-    first = await service.list_own(Principal(who, frozenset(), frozenset()), None, 2)
-    rest = await service.list_own(Principal(who, frozenset(), frozenset()), first.next_cursor, 2)
+    first = await service.list_by_recipient(Principal(who, frozenset(), frozenset()), None, 2)
+    rest = await service.list_by_recipient(Principal(who, frozenset(), frozenset()), first.next_cursor, 2)
     shown = [view.id for view in (*first.items, *rest.items)]
     assert shown == [f"order_confirmed:{data.order_id}" for data in reversed(orders)]
     assert rest.next_cursor is None
-    other = await service.list_own(Principal("someone-else", frozenset(), frozenset()), None, 2)
+    other = await service.list_by_recipient(Principal("someone-else", frozenset(), frozenset()), None, 2)
     assert other.items == []
 
 

@@ -15,7 +15,7 @@ import pytest
 from blueprints.payments import provider, service, store
 from blueprints.payments.domain import Payment
 from blueprints.payments.provider import Intent
-from blueprints.payments.webhook import NOTICES, Notice
+from blueprints.payments.webhook import NOTICES, WebhookEvent
 from shared.errors import Transient
 from shared.telemetry.span import request
 from tests.integration.services.conftest import TRACEPARENT, Story, intents, told, traceparents
@@ -26,7 +26,7 @@ def story(payment_method: str = "pm_card_visa") -> Story:
 
 
 async def deliver(told_story: Story, name: str) -> None:
-    handlers = {"placed": service.authorize, "confirmed": service.capture, "cancelled": service.give_back}
+    handlers = {"placed": service.authorize, "confirmed": service.capture, "cancelled": service.void_or_refund}
     data = getattr(told_story, name)
     await handlers[name](told_story.event(data), data)  # type: ignore[operator]  # each takes its own event
 
@@ -134,9 +134,9 @@ async def test_a_webhook_that_tells_of_a_hold_for_a_cancelled_order_voids_it(add
     await deliver(order, "cancelled")
     intent = await provider.create(order.order_id, order.placed.total)
     held = await provider.confirm(order.order_id, intent.id, "pm_card_visa")
-    notice = Notice("payment_intent.amount_capturable_updated", order.order_id, held)
+    notice = WebhookEvent("payment_intent.amount_capturable_updated", order.order_id, held)
     for _ in range(2):
-        await service.hear(notice)
+        await service.handle_webhook(notice)
     [books] = await intents(addresses["stripe"], order.order_id)
     assert (books["status"], books["held"]) == ("canceled", 0)
 
@@ -147,9 +147,9 @@ async def test_a_webhook_before_our_own_answer_is_as_good_as_it(addresses: dict[
     payment = Payment(order.order_id, "customer", "authorizing", 1, order.placed.total, intent.id)
     with request("payments", "payments_on_orders", TRACEPARENT) as asking:
         await store.add(payment)
-    held = Intent(intent.id, "held", amount=order.placed.total)
+    held = Intent(intent.id, "authorized", amount=order.placed.total)
     with request("payments", "webhook", None):
-        await service.hear(Notice("payment_intent.amount_capturable_updated", order.order_id, held))
+        await service.handle_webhook(WebhookEvent("payment_intent.amount_capturable_updated", order.order_id, held))
     assert await told(store.PAYMENTS, order.order_id) == ["payment.authorized"]
     (traceparent,) = await traceparents(store.PAYMENTS, order.order_id)
     heard = asking.context.child(f"{intent.id}/payment_intent.amount_capturable_updated")
@@ -157,7 +157,7 @@ async def test_a_webhook_before_our_own_answer_is_as_good_as_it(addresses: dict[
 
 
 async def test_a_webhook_of_nothing_we_know_changes_nothing() -> None:
-    await service.hear(Notice("charge.captured", None, None))
+    await service.handle_webhook(WebhookEvent("charge.captured", None, None))
 
 
 def test_the_provider_is_asked_for_the_notices_that_are_heard() -> None:

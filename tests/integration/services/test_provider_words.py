@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from blueprints.payments import provider, service, store
 from blueprints.payments.domain import Payment
 from blueprints.payments.provider import Intent
-from blueprints.payments.webhook import Notice, read_webhook
+from blueprints.payments.webhook import WebhookEvent, read_webhook
 from shared.errors import InvalidRequest, Rejected, Transient
 from shared.money import Money
 from shared.settings import settings
@@ -55,7 +55,7 @@ def signed(payload: bytes) -> str:
     return f"t={moment},v1={digest}"
 
 
-def heard(document: Any) -> Notice:
+def heard(document: Any) -> WebhookEvent:
     payload = json.dumps(document).encode()
     return read_webhook(payload, signed(payload))
 
@@ -75,7 +75,7 @@ def changed(path: str, value: Any) -> dict[str, Any]:
 
 
 def test_a_good_event_says_what_is_held_for_whom() -> None:
-    assert heard(GOOD) == Notice(HELD, ORDER_ID, Intent("pi_1", "held", "", Money(500, "GBP")))
+    assert heard(GOOD) == WebhookEvent(HELD, ORDER_ID, Intent("pi_1", "authorized", "", Money(500, "GBP")))
 
 
 @pytest.mark.parametrize(
@@ -117,8 +117,8 @@ def test_a_well_signed_event_of_another_shape_is_a_bad_request(document: Any) ->
 
 @pytest.mark.parametrize("order_id", [..., None, 5, "", "ord_x", "ord_" + "a" * 26 + "\n", "é", {}, []])
 def test_an_intent_of_no_order_of_ours_says_nothing(order_id: Any) -> None:
-    assert heard(changed("data.object.metadata.order_id", order_id)) == Notice(HELD, None, None)
-    assert heard(changed("data.object.metadata", None)) == Notice(HELD, None, None)
+    assert heard(changed("data.object.metadata.order_id", order_id)) == WebhookEvent(HELD, None, None)
+    assert heard(changed("data.object.metadata", None)) == WebhookEvent(HELD, None, None)
 
 
 @given(JSON)
@@ -135,8 +135,8 @@ def test_bytes_that_are_no_json_are_a_bad_request(payload: bytes) -> None:
 
 
 async def test_a_hold_that_neither_we_nor_the_provider_know_is_noted_and_no_fault() -> None:
-    stranger = Intent("pi_nobody", "held", "", Money(500, "GBP"))
-    await service.hear(Notice(HELD, f"ord_{secrets.token_hex(13)}", stranger))
+    stranger = Intent("pi_nobody", "authorized", "", Money(500, "GBP"))
+    await service.handle_webhook(WebhookEvent(HELD, f"ord_{secrets.token_hex(13)}", stranger))
 
 
 async def test_asking_for_an_intent_that_does_not_exist_can_never_succeed() -> None:

@@ -18,7 +18,7 @@ from shared.contracts.event import make_event
 from shared.contracts.inventory import StockReserved
 from shared.contracts.orders import Line, OrderPlaced
 from shared.contracts.payments import PaymentAuthorized
-from shared.messaging import again
+from shared.messaging import republish
 from shared.money import Money
 from shared.persistence.cosmos import Container
 from shared.settings import settings
@@ -36,11 +36,11 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
 
     What other tests left waiting is looked at, too, in one round.
     """
-    monkeypatch.setattr(again, "AT_MOST", EVERYTHING)
+    monkeypatch.setattr(republish, "AT_MOST", EVERYTHING)
     monkeypatch.setenv("RECONCILE_AFTER_SECONDS", "0.001")
     monkeypatch.setenv("ORDER_DEADLINE_SECONDS", "0.001")
     ahead = datetime.now(UTC) + timedelta(hours=1)
-    monkeypatch.setattr(again, "utc_now", lambda: ahead)
+    monkeypatch.setattr(republish, "utc_now", lambda: ahead)
     settings.cache_clear()
 
 
@@ -83,7 +83,7 @@ async def answered(order: Order, *data: StockReserved | PaymentAuthorized) -> No
     for item in data:
         source = "inventory" if isinstance(item, StockReserved) else "payments"
         event = make_event(item, source=source, subject=order.id, version=1, time=timestamp(), traceparent=TRACEPARENT)
-        await orders.record_answer(event)
+        await orders.record_reply(event)
 
 
 async def test_an_order_that_nobody_decided_is_decided() -> None:

@@ -14,7 +14,7 @@ from blueprints.payments import refunds, service, store
 from blueprints.payments.domain import CANCELLATION, Payment
 from blueprints.payments.provider import Intent
 from blueprints.payments.refunds import RefundOrder, RefundView
-from blueprints.payments.webhook import DISPUTED, REFUNDED, Disputed, Notice
+from blueprints.payments.webhook import DISPUTED, REFUNDED, Disputed, WebhookEvent
 from shared.acting import Actor, acting
 from shared.contracts.orders import ReturnReceived
 from shared.errors import Conflict, NotFound, Transient, Unprocessable
@@ -60,12 +60,12 @@ async def back(addresses: dict[str, str], order: Story) -> int:
     return int(intent["refunded"])
 
 
-async def paid_back_by_hand(addresses: dict[str, str], order: Story, amount: int) -> Notice:
+async def paid_back_by_hand(addresses: dict[str, str], order: Story, amount: int) -> WebhookEvent:
     """Pay back at the provider itself; what it tells of that."""
     intent_id = str((await payment_of(order)).intent_id)
     client = stripe.StripeClient("sk_test_local", base_addresses={"api": addresses["stripe"]})
     await asyncio.to_thread(client.v1.refunds.create, {"payment_intent": intent_id, "amount": amount})
-    return Notice(REFUNDED, order.order_id, Intent(intent_id, "taken"))
+    return WebhookEvent(REFUNDED, order.order_id, Intent(intent_id, "captured"))
 
 
 async def test_what_came_back_is_paid_back_once_however_often_its_event_comes(addresses: dict[str, str]) -> None:
@@ -175,7 +175,7 @@ async def test_what_was_paid_back_at_the_provider_is_noted_and_counts(addresses:
     order = await paid()
     notice = await paid_back_by_hand(addresses, order, 150)
     await ask(order, 100)
-    await asyncio.gather(*(service.hear(notice) for _ in range(3)))
+    await asyncio.gather(*(service.handle_webhook(notice) for _ in range(3)))
     assert await back(addresses, order) == 250
     assert (await told(store.PAYMENTS, order.order_id)).count("payment.refunded") == 2
     with pytest.raises(Conflict):
@@ -189,7 +189,7 @@ async def test_a_refund_at_the_provider_that_was_not_heard_of_makes_ours_fail_an
     notice = await paid_back_by_hand(addresses, order, 400)
     assert (await ask(order, 200)).status == "failed"
     assert (await told(store.PAYMENTS, order.order_id))[-1] == "payment.refund_failed"
-    await service.hear(notice)
+    await service.handle_webhook(notice)
     assert (await ask(order, 100)).status == "made"
     assert await back(addresses, order) == 500
 
@@ -200,7 +200,9 @@ async def test_what_is_disputed_is_not_paid_back_until_the_bank_has_decided(addr
 
     async def bank(status: Any) -> None:
         kind = DISPUTED[0] if status == "open" else DISPUTED[1]
-        await service.hear(Notice(kind, None, None, Disputed("dp_1", intent, Money(500, "GBP"), status)))
+        await service.handle_webhook(
+            WebhookEvent(kind, None, None, Disputed("dp_1", intent, Money(500, "GBP"), status))
+        )
 
     for _ in range(2):
         await bank("open")
@@ -220,7 +222,9 @@ async def test_what_is_disputed_is_not_paid_back_until_the_bank_has_decided(addr
 async def test_a_dispute_that_is_lost_leaves_nothing_to_pay_back(addresses: dict[str, str]) -> None:
     order = await paid()
     intent = str((await payment_of(order)).intent_id)
-    await service.hear(Notice(DISPUTED[1], None, None, Disputed("dp_1", intent, Money(500, "GBP"), "lost")))
+    await service.handle_webhook(
+        WebhookEvent(DISPUTED[1], None, None, Disputed("dp_1", intent, Money(500, "GBP"), "lost"))
+    )
     with pytest.raises(Conflict):
         await ask(order, 1)
 

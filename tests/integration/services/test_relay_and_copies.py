@@ -16,7 +16,7 @@ from shared.errors import Transient
 from shared.messaging.relay import relay
 from shared.money import Money
 from shared.persistence.cosmos import Container, Document
-from shared.persistence.outbox import outbox_document, tell
+from shared.persistence.outbox import enqueue_event, outbox_document
 
 PRODUCTS = Container("catalog", "products", "sku")
 
@@ -28,7 +28,7 @@ def changed(sku: str, name: str = "thing") -> ProductChanged:
 async def outbox(sku: str, *versions: int) -> list[Document]:
     """The items a change feed would show for these versions of a product."""
     for version in versions:
-        await PRODUCTS.batch(sku, [tell(PRODUCTS, sku, changed(sku), version=version)])
+        await PRODUCTS.batch(sku, [enqueue_event(PRODUCTS, sku, changed(sku), version=version)])
     query = "SELECT * FROM c WHERE c.kind = 'outbox'"
     return [document async for document in PRODUCTS.query(query, {}, key=sku)]
 
@@ -107,5 +107,5 @@ async def test_a_copy_keeps_the_latest_version_in_whatever_order_they_come(order
     for version in (*order, *order):
         document: dict[str, Any] = {"sku": sku, "name": f"v{version}", "price": {"amount": version, "currency": "GBP"}}
         await store.keep_product(version, document)
-    found = await store.product_copy.find([sku])
+    found = await store.product_cache.find([sku])
     assert (found[sku].name, found[sku].price.amount) == ("v3", 3)

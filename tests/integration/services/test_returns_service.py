@@ -45,7 +45,7 @@ async def sold(*commands: Any, at: str = "", **pieces: int) -> Order:
     placed = OrderPlaced(order_id=order.id, customer_id="customer", lines=[], total=order.total, payment_method="pm_a")
     await store.add(order, placed)
     for command in ("confirm", *commands):
-        moved = domain.move(order, command, at)
+        moved = domain.transition(order, command, at)
         await store.advance(
             order, moved, OrderConfirmed(order_id=order.id, total=order.total) if command == "confirm" else None
         )

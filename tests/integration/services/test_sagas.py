@@ -88,7 +88,7 @@ async def placed(*replies: EventData) -> domain.Order:
     data = OrderPlaced(order_id=order.id, customer_id="customer", lines=[], total=order.total, payment_method="pm_a")
     await store.add(order, data)
     for reply in replies:
-        await service.record_answer(
+        await service.record_reply(
             make_event(
                 msgspec.structs.replace(reply, order_id=order.id), source="elsewhere", subject=order.id, version=1,
                 time=timestamp(), traceparent=TRACEPARENT,

@@ -10,7 +10,7 @@ import msgspec
 import pytest
 
 from blueprints.orders import service, store
-from blueprints.orders.domain import Priced
+from blueprints.orders.domain import ProductPrice
 from blueprints.orders.shapes import PlaceOrder
 from shared.errors import Conflict
 from shared.money import Money
@@ -39,19 +39,19 @@ def now(monkeypatch: pytest.MonkeyPatch) -> Now:
 
 
 async def tell(version: int, sku: str, amount: int) -> None:
-    """What the catalog tells reaches one instance: the one whose memory is `store.product_copy`."""
+    """What the catalog tells reaches one instance: the one whose memory is `store.product_cache`."""
     document: dict[str, Any] = {"sku": sku, "name": "thing", "price": {"amount": amount, "currency": "GBP"}}
     await store.keep_product(version, document)
 
 
-def price(found: dict[str, Priced], sku: str) -> Money:
+def price(found: dict[str, ProductPrice], sku: str) -> Money:
     return found[sku].price
 
 
 async def test_another_instances_price_is_never_older_than_the_cache_may_be(
     now: Now, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    hears, other = store.ProductCopy(), store.ProductCopy()
+    hears, other = store.ProductCache(), store.ProductCache()
     monkeypatch.setattr(store, "product_copy", hears)
     sku = f"S{secrets.token_hex(5)}"
     await tell(1, sku, 100)
@@ -67,10 +67,10 @@ async def test_another_instances_price_is_never_older_than_the_cache_may_be(
 async def test_a_shopper_pays_no_other_total_than_the_one_that_was_seen_whichever_instance_answers(
     now: Now, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    hears, late = store.ProductCopy(), store.ProductCopy()
+    hears, late = store.ProductCache(), store.ProductCache()
     sku, shopper = f"S{secrets.token_hex(5)}", Principal(secrets.token_hex(8), frozenset(), frozenset())
 
-    async def place(copy: store.ProductCopy, amount: int) -> Money:
+    async def place(copy: store.ProductCache, amount: int) -> Money:
         monkeypatch.setattr(store, "product_copy", copy)
         body = {
             "items": [{"sku": sku, "quantity": 1}],

@@ -23,7 +23,7 @@ from shared.contracts.orders import Line, OrderCancellationRequested, OrderConfi
 from shared.errors import Conflict, InvalidRequest, NotFound, PayloadTooLarge, Rejected, Unprocessable
 from shared.money import Money
 from shared.web.auth import Principal
-from shared.web.body import LARGEST_BODY
+from shared.web.body import MAX_BODY
 from tests.integration.services.conftest import Story, told
 
 STAFF = Principal("staff", frozenset(), frozenset({"staff"}))
@@ -229,7 +229,7 @@ async def test_news_late_repeated_and_at_once_come_to_the_same(carriers: Carrier
     assert found is not None
     tracker = found.shipment.tracker_id
     news = [News(tracker, said) for said in ("delivered", "in_transit", "delivered", "out_for_delivery", "unknown")]
-    await asyncio.gather(*(service.hear(each) for each in news * 2))
+    await asyncio.gather(*(service.handle_webhook(each) for each in news * 2))
     assert await service.poll(order.order_id, shipment.id) == "delivered"
     assert await order.told() == ["shipment.shipped", "shipment.delivered"]
 
@@ -241,13 +241,13 @@ async def test_two_orders_in_one_parcel_both_hear_of_it() -> None:
         await service.poll(shipment.order_id, shipment.id)
     found = await store.get_shipment(first.order_id, shipments[0].id)
     assert found is not None
-    await service.hear(News(found.shipment.tracker_id, "delivered"))
+    await service.handle_webhook(News(found.shipment.tracker_id, "delivered"))
     assert await first.told() == await second.told() == ["shipment.shipped", "shipment.delivered"]
 
 
 async def test_news_of_a_parcel_that_nobody_knows_change_nothing() -> None:
-    await service.hear(News("trk_of_somebody_else", "delivered"))
-    await service.hear(None)
+    await service.handle_webhook(News("trk_of_somebody_else", "delivered"))
+    await service.handle_webhook(None)
 
 
 async def test_a_provider_that_does_not_answer_has_told_nothing_new(carriers: Carriers) -> None:
@@ -286,7 +286,7 @@ async def test_a_parcel_that_is_given_up_may_still_turn_up(carriers: Carriers) -
     found = await store.get_shipment(order.order_id, shipment.id)
     assert found is not None
     assert found.shipment.reason == "not_heard_of"
-    await service.hear(News(found.shipment.tracker_id, "delivered"))
+    await service.handle_webhook(News(found.shipment.tracker_id, "delivered"))
     assert await service.give_up(order.order_id, shipment.id) == "delivered"
     assert await order.told() == ["shipment.shipped", "shipment.failed", "shipment.delivered"]
 
@@ -338,7 +338,7 @@ def test_a_signed_webhook_of_another_shape_is_refused(body: bytes) -> None:
 
 def test_a_webhook_that_is_too_large_is_not_even_verified() -> None:
     with pytest.raises(PayloadTooLarge):
-        provider.read_webhook(b" " * (LARGEST_BODY + 1), "")
+        provider.read_webhook(b" " * (MAX_BODY + 1), "")
 
 
 async def test_who_ships_is_recorded_beside_the_shipment() -> None:

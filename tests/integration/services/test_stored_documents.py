@@ -22,7 +22,7 @@ from blueprints.inventory import store as inventory
 from blueprints.inventory.domain import Reservation
 from blueprints.orders import service as orders_service
 from blueprints.orders import store as orders
-from blueprints.orders.domain import Address, HistoryEntry, Order, OrderLine, ReasonMismatch, move, place
+from blueprints.orders.domain import Address, HistoryEntry, Order, OrderLine, ReasonMismatch, place, transition
 from blueprints.payments import store as payments
 from blueprints.payments.domain import Payment
 from shared.contracts.carts import CartChanged
@@ -32,7 +32,7 @@ from shared.contracts.inventory import StockReleased
 from shared.contracts.orders import Line, OrderCancelled, OrderConfirmed, OrderPlaced
 from shared.contracts.payments import PaymentAuthorized, PaymentDeclined
 from shared.messaging.relay import relay
-from shared.money import LARGEST, Money
+from shared.money import MAX_AMOUNT, Money
 from shared.persistence.cosmos import Container
 from shared.persistence.documents import Unreadable
 from shared.persistence.outbox import event_of
@@ -44,7 +44,7 @@ few = settings(max_examples=25, deadline=None, suppress_health_check=[HealthChec
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=30)
 COUNT = st.integers(1, 10_000)
-MONEY = st.builds(Money, st.integers(0, LARGEST), st.sampled_from(["GBP", "USD", "JPY"]))
+MONEY = st.builds(Money, st.integers(0, MAX_AMOUNT), st.sampled_from(["GBP", "USD", "JPY"]))
 LINES = st.lists(st.builds(Line, TEXT, COUNT), max_size=3).map(tuple)
 TIME = st.just("2026-03-01T12:00:00.120Z")
 
@@ -224,7 +224,7 @@ async def test_a_product_is_read_as_it_was_written(
     document = await catalog.save(product, None, changed)
     assert catalog.product_of(document) == product
     await orders.keep_product(1, msgspec.to_builtins(changed))
-    found = await orders.product_copy.find([product.sku])
+    found = await orders.product_cache.find([product.sku])
     assert (found[product.sku].name, found[product.sku].price) == (name, price)
 
 
@@ -265,7 +265,7 @@ async def test_an_unreadable_order_harms_its_own_reader_alone_and_operations_hea
     changes = [{"op": "set", "path": f"/{name}", "value": value} for name, value in harm.items()]
     await orders.ORDERS.patch(bad.id, bad.id, changes)
     with caplog.at_level(logging.ERROR, "commerce.orders"):
-        page = await orders_service.list_own(customer, None, 10)
+        page = await orders_service.list_by_customer(customer, None, 10)
         assert [order.id for order in page.items] == [good.id]
         with pytest.raises(Unreadable):
             await orders_service.get(Principal(customer, frozenset(), frozenset()), bad.id)
@@ -297,7 +297,7 @@ async def test_an_unreadable_product_is_left_out_of_the_catalog(caplog: pytest.L
 async def test_an_event_that_its_consumers_would_refuse_is_never_written() -> None:
     order = placed()
     await orders.add(order, told(order))
-    moved = move(order, "confirm", "2026-03-01T12:00:01.000Z")
+    moved = transition(order, "confirm", "2026-03-01T12:00:01.000Z")
     broken: Any = "a lot"
     with pytest.raises(msgspec.ValidationError):
         await orders.advance(order, moved, OrderConfirmed(order_id=order.id, total=broken))

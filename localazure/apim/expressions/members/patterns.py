@@ -15,7 +15,7 @@ from localazure.apim.expressions.operators import joined
 from localazure.apim.expressions.table import declare, enumeration, index
 from localazure.apim.expressions.types import IMPLICIT, derive
 
-LONGEST = 0.25
+MAX_SECONDS = 0.25
 """Seconds that one match may take; every caller waits that long."""
 _OPTIONS = {
     "IgnoreCase": regex.IGNORECASE,
@@ -33,7 +33,7 @@ derive("RegexOptions", "int")
 _REFERENCE = re.compile(r"\$(?:(\d+)|\{(\w+)\}|([$&`'+_]))")
 _ITEM = r"(?:\\[dDwWsS.\-]|\[\^?[\w.\-]+\]|[\w\-:/@=,; ])(?:\{\d{1,3}\})?"
 _STRAIGHT = re.compile(rf"\^(?:{_ITEM}|\(\?[=!](?:{_ITEM})+\))*\$?")
-LONGEST_STRAIGHT = 1000
+MAX_STRAIGHT = 1000
 """Characters of a pattern that is matched without looking at the clock."""
 _QUOTED = re.compile(r"\(\?'(\w+)'")
 
@@ -68,14 +68,14 @@ def is_straight(pattern: str) -> bool:
 
     Looking at the clock takes longer than such a match.
     """
-    return len(pattern) <= LONGEST_STRAIGHT and _STRAIGHT.fullmatch(pattern) is not None
+    return len(pattern) <= MAX_STRAIGHT and _STRAIGHT.fullmatch(pattern) is not None
 
 
 def _timed(run: Callable[..., Any], *arguments: Any) -> Any:
     try:
-        return run(*arguments, timeout=LONGEST)
+        return run(*arguments, timeout=MAX_SECONDS)
     except TimeoutError:
-        raise LimitExceeded(f"a regular expression took more than {LONGEST} seconds") from None
+        raise LimitExceeded(f"a regular expression took more than {MAX_SECONDS} seconds") from None
 
 
 def _argument(value: str | None) -> str:
@@ -102,9 +102,9 @@ def _matches(pattern: Any, value: str | None) -> list[Match]:
     text = _argument(value)
     found: list[Match] = []
     try:
-        found.extend(_as_match(item) for item in pattern.finditer(text, timeout=LONGEST))
+        found.extend(_as_match(item) for item in pattern.finditer(text, timeout=MAX_SECONDS))
     except TimeoutError:
-        raise LimitExceeded(f"a regular expression took more than {LONGEST} seconds") from None
+        raise LimitExceeded(f"a regular expression took more than {MAX_SECONDS} seconds") from None
     return found
 
 

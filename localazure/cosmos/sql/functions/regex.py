@@ -16,7 +16,7 @@ from localazure.cosmos.errors import QueryError
 from localazure.cosmos.sql.functions.kinds import Function, whole
 from localazure.cosmos.sql.values import UNDEFINED
 
-LONGEST = 4096
+MAX_PATTERN = 4096
 """Characters of a pattern: compiling one is linear too, but in memory."""
 _MODIFIERS = frozenset("imsx")
 _SPACE_OR_COMMENT = re.compile(r"\\.|\[(?:\\.|[^\]\\])*\]|\s+|#[^\n]*", re.DOTALL)
@@ -25,7 +25,7 @@ _SPACE_OR_COMMENT = re.compile(r"\\.|\[(?:\\.|[^\]\\])*\]|\s+|#[^\n]*", re.DOTAL
 @lru_cache(maxsize=256)
 def _compiled(pattern: str, modifiers: str) -> Any:
     """The compiled pattern; `None` for one that is none. Raises QueryError for what is not supported."""
-    if not _MODIFIERS.issuperset(modifiers) or len(pattern) > LONGEST:
+    if not _MODIFIERS.issuperset(modifiers) or len(pattern) > MAX_PATTERN:
         return None
     if "x" in modifiers:
         pattern = _SPACE_OR_COMMENT.sub(lambda match: "" if match[0][0] in " \t\r\n\f\v#" else match[0], pattern)

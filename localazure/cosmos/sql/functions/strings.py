@@ -10,7 +10,7 @@ from typing import Any
 from localazure.cosmos.sql.functions.kinds import Function, Scalar, number, strings
 from localazure.cosmos.sql.values import UNDEFINED, is_number
 
-LONGEST_REPLICA = 10_000
+MAX_REPLICA = 10_000
 """Characters."""
 _NUMBER = re.compile(r"-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?")
 
@@ -53,7 +53,7 @@ def _last_index_of(text: Any, part: Any, start: Any = None) -> Any:
 
 
 def _replicate(text: Any, times: Any) -> Any:
-    if not isinstance(text, str) or not is_number(times) or times < 0 or len(text) * int(times) > LONGEST_REPLICA:
+    if not isinstance(text, str) or not is_number(times) or times < 0 or len(text) * int(times) > MAX_REPLICA:
         return UNDEFINED
     return text * int(times)
 

@@ -12,7 +12,7 @@ from blueprints.letters.service import Letter
 from shared.contracts.loyalty import MemberJoined
 
 from shared.messaging.triggers import subscription
-from shared.web.endpoint import Answer, Call, endpoint
+from shared.web.endpoint import Request, Response, endpoint
 from shared.web.operation import PathParameter
 
 bp = func.Blueprint()
@@ -32,9 +32,9 @@ MEMBER = PathParameter(
     returns=Letter,
     problems=(404,),
 )
-async def get(call: Call[Any]) -> Answer:
+async def get(request: Request[Any]) -> Response:
     """Read the letter to a member."""
-    return Answer(await service.get(call.path(MEMBER)))
+    return Response(await service.get(request.path(MEMBER)))
 
 
 subscription(bp, SERVICE, "loyalty", {MemberJoined: service.write})

@@ -8,7 +8,7 @@ from shared.contracts.loyalty import MemberJoined
 
 from shared.persistence.cosmos import Container, create
 from shared.persistence.documents import document_of, read_as
-from shared.persistence.outbox import tell
+from shared.persistence.outbox import enqueue_event
 
 MEMBERS = Container.of(SERVICE, "members")
 
@@ -21,7 +21,7 @@ async def get(member_id: str) -> Member | None:
 async def add(member: Member) -> None:
     """Raises AlreadyExists."""
     item = document_of(member, member_id=member.id, kind="member")
-    told = tell(MEMBERS, member.id, MemberJoined(member_id=member.id), version=1)
+    told = enqueue_event(MEMBERS, member.id, MemberJoined(member_id=member.id), version=1)
     await MEMBERS.batch(member.id, [create(item), told])
 
 

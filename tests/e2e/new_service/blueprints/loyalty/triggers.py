@@ -16,7 +16,7 @@ from shared.contracts.orders import OrderConfirmed
 from shared.messaging.relay import relay
 from shared.messaging.triggers import change_feed, subscription
 from shared.persistence.feed import as_written
-from shared.web.endpoint import Answer, Call, endpoint
+from shared.web.endpoint import Request, Response, endpoint
 from shared.web.operation import PathParameter
 
 bp = df.Blueprint()
@@ -35,16 +35,16 @@ MEMBER = PathParameter("member_id", "The member's id.", MEMBER_ID, "mem_4q2n5xk7
     status=202,
     location=True,
 )
-async def join(call: Call[Join]) -> Answer:
+async def join(request: Request[Join]) -> Response:
     """Become a member."""
-    member = await service.join(call.caller)
-    return Answer(member, 202, {"Location": f"/v1/members/{member.id}"})
+    member = await service.join(request.caller)
+    return Response(member, 202, {"Location": f"/v1/members/{member.id}"})
 
 
 @endpoint(bp, SERVICE, "members_get", "GET /members/{member_id}", MEMBER, returns=MemberView, problems=(404,))
-async def get(call: Call[Any]) -> Answer:
+async def get(request: Request[Any]) -> Response:
     """Read a member."""
-    return Answer(await service.get(call.path(MEMBER)))
+    return Response(await service.get(request.path(MEMBER)))
 
 
 @change_feed(bp, SERVICE, store.MEMBERS)

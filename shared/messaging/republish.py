@@ -63,13 +63,13 @@ async def each_apart(container: Container, keys: Iterable[str], action: Callable
             Log(container.database).error("reconcile.failed", exc_info=exc, subject=key)
 
 
-async def ask_again(container: Container, kind: str, status: str) -> None:
+async def republish_overdue(container: Container, kind: str, status: str) -> None:
     """The items of `kind` that have waited in `status` for too long tell orders again what they wait for."""
     overdue = await unfinished(container, kind, status, settings().seconds(RECONCILE_AFTER_SECONDS))
-    await each_apart(container, overdue, lambda order_id: tell_again(container, order_id))
+    await each_apart(container, overdue, lambda order_id: republish_last(container, order_id))
 
 
-async def tell_again(container: Container, key: str, among: Collection[type[EventData]] = ()) -> None:
+async def republish_last(container: Container, key: str, among: Collection[type[EventData]] = ()) -> None:
     """Publish the last event in the outbox of `key` once more; the last of those types, where some are named.
 
     Raises Transient.
@@ -83,7 +83,7 @@ async def tell_again(container: Container, key: str, among: Collection[type[Even
         await _again(container.database, max(events, key=lambda event: event.version))
 
 
-async def tell_all_again(container: Container, key: str) -> None:
+async def republish_all(container: Container, key: str) -> None:
     """Publish every event in the outbox of `key` once more. Raises Transient."""
     query = "SELECT * FROM c WHERE c.kind = 'outbox'"
     told: list[Document] = [document async for document in container.query(query, {}, key=key)]
