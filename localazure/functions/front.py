@@ -13,7 +13,7 @@ from localazure.functions import answers, targets
 from localazure.functions.admin import Admin, refusal
 from localazure.functions.http import Router
 from localazure.functions.keys import Keys
-from localazure.functions.server import MAX_HEADERS, Handler
+from localazure.functions.server import MAX_HEADER_BYTES, Handler
 from localazure.functions.targets import BadTarget, Target
 from localazure.origins import PRIVATE
 from localazure.origins import refusal as refusal_of_strangers
@@ -110,4 +110,4 @@ def _unreadable(request: web.Request, host: str) -> int | None:
                 value.decode()
             except UnicodeDecodeError:
                 return 400
-    return 431 if size > MAX_HEADERS else None
+    return 431 if size > MAX_HEADER_BYTES else None

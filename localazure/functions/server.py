@@ -24,7 +24,7 @@ log = logging.getLogger("localazure.functions")
 
 MAX_BODY = 104_857_600
 MAX_LINE = 8_192
-MAX_HEADERS = 32_768
+MAX_HEADER_BYTES = 32_768
 MAX_HEADERS = 100
 """Bytes of a body (the Functions host's limit), of a request line, of all headers, and their number (Kestrel's)."""
 
@@ -103,7 +103,7 @@ class Connection(connections.Connection):
     def __init__(self, watch: connections.Server, **options: Any) -> None:
         super().__init__(watch, **options)
         loop = asyncio.get_running_loop()
-        limits = {"max_line_size": MAX_LINE, "max_field_size": MAX_HEADERS, "auto_decompress": False}
+        limits = {"max_line_size": MAX_LINE, "max_field_size": MAX_HEADER_BYTES, "auto_decompress": False}
 
         def tolerant() -> AnyMethod:
             return AnyMethod(self, loop, 2**16, **limits)
@@ -152,7 +152,7 @@ def runner(handler: Handler, timeouts: Timeouts, grace: float) -> web.ServerRunn
         access_log=None,
         auto_decompress=False,
         max_line_size=MAX_LINE,
-        max_field_size=MAX_HEADERS,
+        max_field_size=MAX_HEADER_BYTES,
         max_headers=MAX_HEADERS + 1,
     )
     return web.ServerRunner(server, shutdown_timeout=grace)

@@ -148,7 +148,7 @@ async def test_someone_elses_address_does_not_exist() -> None:
 
 
 async def test_an_address_book_has_an_end(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(domain, "MOST_ADDRESSES", 2)
+    monkeypatch.setattr(domain, "MAX_ADDRESSES", 2)
     caller = someone()
     for _ in range(2):
         await service.add_address(caller, "", HOME)

@@ -117,7 +117,7 @@ async def test_someone_elses_cart_does_not_exist() -> None:
 
 
 async def test_a_full_cart_takes_no_other_product_but_more_of_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(domain, "MOST_LINES", 2)
+    monkeypatch.setattr(domain, "MAX_LINES", 2)
     caller = someone()
     cart_id = await opened(caller)
     for sku in SKUS[:2]:

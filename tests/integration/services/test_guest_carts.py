@@ -118,7 +118,7 @@ async def test_two_carts_that_are_too_much_for_one_stay_two(monkeypatch: pytest.
     caller, guest = someone(), await filled({"A1": 1, "B2": 1})
     cart_id = await opened(caller)
     await change(caller, cart_id, "C3", 1)
-    monkeypatch.setattr(domain, "MOST_LINES", 2)
+    monkeypatch.setattr(domain, "MAX_LINES", 2)
     with pytest.raises(Unprocessable, match="at most 2 lines"):
         await service.merge(caller, cart_id, guest)
     await change(caller, cart_id, "C3", None)
