@@ -34,7 +34,7 @@ _client: EmailClient | None = None
 
 
 class Refused(Unprocessable):
-    """The provider will not have this message, now or later: an address that is none, a sender that is not ours."""
+    """The provider will not have this message, now or later: an invalid address, a sender that is not ours."""
 
 
 def operation_id(recipient_id: str, mail_id: str) -> str:

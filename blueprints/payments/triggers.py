@@ -67,7 +67,7 @@ async def refund(request: Request[RefundOrder]) -> Response:
 
 @endpoint(bp, SERVICE, "payments_webhook", "POST /payments/webhooks/stripe", returns=WebhookAck, signature=SIGNATURE)
 async def webhook(request: Request[Any]) -> Response:
-    """Hear what the provider has to tell.
+    """Take a webhook event of the provider.
 
     For the payment provider alone: the signature covers the body's very bytes.
     """

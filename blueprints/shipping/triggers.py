@@ -98,7 +98,7 @@ async def get(request: Request[Any]) -> Response:
     bp, SERVICE, "shipments_webhook", "POST /shipments/webhooks/easypost", returns=WebhookAck, signature=SIGNATURE
 )
 async def webhook(request: Request[Any]) -> Response:
-    """Hear what carriers have to tell.
+    """Take a webhook event of a carrier.
 
     For the carriers' provider alone: the signature covers the body's very bytes.
     """

@@ -81,7 +81,7 @@ class Backends:
         except TimeoutError as exc:
             self._note(breaker, "Timeout")
             raise context.fail(500, "forward-request", "Timeout", "The backend did not answer in time.") from exc
-        except (aiohttp.ClientError, OSError, ValueError) as exc:  # ValueError: an address or a header that is none
+        except (aiohttp.ClientError, OSError, ValueError) as exc:  # ValueError: an invalid address or header
             self._note(breaker, "BackendConnectionFailure")
             raise context.fail(
                 500, "forward-request", "BackendConnectionFailure", "The backend cannot be reached."

@@ -79,7 +79,7 @@ def _apply(document: _Draft, operation: Any, partition_paths: Sequence[str]) -> 
 
 
 def _changeable(path: Any, name: str, partition_paths: Sequence[str]) -> str:
-    """The path, unless what it names, holds or lies in decides which item this is."""
+    """`path`. Raises BadRequest if it is, contains or lies below `id`, a system property or the partition key."""
     if not isinstance(path, str) or not path.startswith("/"):
         raise BadRequest(f"{name} must begin with /")
     if any(path == fixed or path.startswith(f"{fixed}/") for fixed in (*_SYSTEM, *partition_paths)):

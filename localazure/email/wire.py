@@ -106,7 +106,7 @@ class EmailServer(HttpServer):
         return _json({"id": sent.id, "status": sent.status, "error": failed})
 
     async def _allowed(self, request: web.Request) -> bytes:
-        """The body. Raises Unauthenticated, Forbidden, Unavailable, and InvalidRequest for a version that is none."""
+        """The body. Raises Unauthenticated, Forbidden, Unavailable, and InvalidRequest for an unknown version."""
         body = await request.read()
         authorization = request.headers.get("Authorization", "")
         if authorization.startswith(SCHEME):

@@ -1,4 +1,4 @@
-"""The consumer: a message becomes a typed event and meets its handler; what then goes wrong is sorted here.
+"""The consumer: decodes a Service Bus message into a typed event, calls its handler, and sorts what goes wrong.
 
 A transient fault is tried again in place, with exponential backoff and full jitter, well within the message's
 lock. Whatever is still wrong after that is raised: the host abandons the message, the broker delivers it again,

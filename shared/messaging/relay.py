@@ -1,6 +1,6 @@
 """The outbox relay: what the change feed shows as new in an outbox goes to the service's topic, in its order.
 
-What is transient fails the whole batch, which the trigger then gives again (`shared.messaging.triggers`). An item
+A transient fault fails the whole batch; the trigger's retry policy redelivers it (`shared.messaging.triggers`). An item
 that can never be published is parked beside the state it tells of, with the reason, where it stops nobody and
 can be found.
 """
@@ -58,7 +58,7 @@ async def relay(container: Container, documents: Iterable[Document], before: Bef
         ) as span:
             span.note("event_id", event.id)
             span.note("order_id", getattr(data, "order_id", None))
-            with suppress(ValueError):  # a time that is none keeps no event from being told
+            with suppress(ValueError):  # an invalid time does not keep an event from being published
                 span.note("feed_ms", max(0, round((utc_now() - parse_timestamp(event.time)).total_seconds() * 1000)))
             spans[event.id] = span
             try:

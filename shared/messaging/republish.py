@@ -1,9 +1,8 @@
-"""Telling again: how a service that waits for the others, and hears nothing, asks without calling them.
+"""Republishing: how a service that waits for the others, and hears nothing, asks without calling them.
 
-Whatever went missing – a message in a dead-letter queue, a saga that was ended by hand – the one who waits tells
-its own last event again, under a message id of its own so that duplicate detection lets it pass. Consumers take
-events by their id, so a repeat does nothing to those who had it; and orders answers an answer it knows already by
-telling its decision again.
+If a message was dead-lettered or a saga ended by hand, the waiting service publishes its last event again under a new
+message id (duplicate detection would drop the old one). Consumers deduplicate by event id; orders answers a reply that
+it knows already by publishing its decision again.
 """
 
 from __future__ import annotations

@@ -72,7 +72,7 @@ def change_feed(bp: Any, service: Service, container: Container, *others: Contai
 
 
 def subscription(bp: Any, service: Service, topic: str, handlers: Handlers) -> None:
-    """Trigger `<service>_on_<topic>`: each message of the service's subscription to `topic` meets its handler.
+    """Trigger `<service>_on_<topic>`: each message of the service's subscription to `topic` goes to its handler.
 
     Raises Undeclared where the events that are handled are not those that are declared to be heard.
     """

@@ -109,7 +109,7 @@ def run_page(
 
     `documents` come with their rids, in that order; `text_of` gives a document's text by its rid.
 
-    Raises BadRequest, also for a position that is none of this query.
+    Raises BadRequest, also for a position of another query.
     """
     outer = Scope({}, given)
     if position is None:

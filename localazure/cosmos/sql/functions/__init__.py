@@ -46,7 +46,7 @@ REFUSED: dict[str, tuple[int, int | None]] = {
 
 
 def arity(name: str) -> tuple[int, int | None] | None:
-    """The least and the most arguments (`None`: any number) of a function; `None` for a name that is none."""
+    """The least and the most arguments (`None`: any number) of a function; `None` for an unknown name."""
     if name in AGGREGATES:
         return 1, 1
     if name in REFUSED:

@@ -12,7 +12,7 @@ from localazure.cosmos.sql.values import UNDEFINED
 
 
 def _integers(function: Callable[..., int | None]) -> Scalar:
-    """`function`, for 64-bit integers alone; undefined if the result is none."""
+    """`function`, for 64-bit integers alone; undefined if the result does not fit in 64 bits."""
 
     def checked(*arguments: Any) -> Any:
         given = [whole(argument) for argument in arguments]

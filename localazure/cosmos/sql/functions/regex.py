@@ -1,6 +1,6 @@
 """Regular expressions, matched in time linear in the text: no pattern can hold up the server.
 
-The service has PCRE. What RE2 lacks of it (lookaround, backreferences) is refused by name; a pattern that is none
+The service has PCRE. What RE2 lacks of it (lookaround, backreferences) is refused by name; an invalid pattern
 anywhere gives undefined.
 """
 
@@ -24,7 +24,7 @@ _SPACE_OR_COMMENT = re.compile(r"\\.|\[(?:\\.|[^\]\\])*\]|\s+|#[^\n]*", re.DOTAL
 
 @lru_cache(maxsize=256)
 def _compiled(pattern: str, modifiers: str) -> Any:
-    """The compiled pattern; `None` for one that is none. Raises QueryError for what is not supported."""
+    """The compiled pattern; `None` for an invalid one. Raises QueryError for what is not supported."""
     if not _MODIFIERS.issuperset(modifiers) or len(pattern) > MAX_PATTERN:
         return None
     if "x" in modifiers:
