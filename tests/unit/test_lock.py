@@ -112,6 +112,7 @@ def test_only_locked_packages_have_licences_read_by_hand() -> None:
 
 
 def test_development_adds_to_what_is_asked_for_and_never_to_the_lock() -> None:
-    for name in ("requirements-dev.txt", "requirements-runtime.txt"):
-        lines = (ROOT / name).read_text(encoding="utf-8").splitlines()
-        assert "-r requirements.in" in lines, "a lock with hashes would make pip ask for those of every other line"
+    asked = {"local": "requirements.in", "dev": "requirements-local.txt", "runtime": "requirements.in"}
+    for name, first in asked.items():
+        lines = (ROOT / f"requirements-{name}.txt").read_text(encoding="utf-8").splitlines()
+        assert f"-r {first}" in lines, "a lock with hashes would make pip ask for those of every other line"

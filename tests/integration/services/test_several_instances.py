@@ -52,7 +52,7 @@ async def test_another_instances_price_is_never_older_than_the_cache_may_be(
     now: Now, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     hears, other = store.ProductCache(), store.ProductCache()
-    monkeypatch.setattr(store, "product_copy", hears)
+    monkeypatch.setattr(store, "product_cache", hears)
     sku = f"S{secrets.token_hex(5)}"
     await tell(1, sku, 100)
     assert [price(await copy.find([sku]), sku).amount for copy in (hears, other)] == [100, 100]
@@ -71,7 +71,7 @@ async def test_a_shopper_pays_no_other_total_than_the_one_that_was_seen_whicheve
     sku, shopper = f"S{secrets.token_hex(5)}", Principal(secrets.token_hex(8), frozenset(), frozenset())
 
     async def place(copy: store.ProductCache, amount: int) -> Money:
-        monkeypatch.setattr(store, "product_copy", copy)
+        monkeypatch.setattr(store, "product_cache", copy)
         body = {
             "items": [{"sku": sku, "quantity": 1}],
             "shipping_address": ADDRESS,
@@ -80,7 +80,7 @@ async def test_a_shopper_pays_no_other_total_than_the_one_that_was_seen_whicheve
         }
         return (await service.place(shopper, secrets.token_hex(8), msgspec.convert(body, PlaceOrder))).total
 
-    monkeypatch.setattr(store, "product_copy", hears)
+    monkeypatch.setattr(store, "product_cache", hears)
     await tell(1, sku, 100)
     await late.find([sku])
     await tell(2, sku, 200)
