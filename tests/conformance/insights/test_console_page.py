@@ -122,7 +122,7 @@ async def test_a_part_that_does_not_run_has_no_tab_and_no_answer(insights: Insig
 async def test_pages_beyond_a_number_are_not_told_what_changes(
     insights: Insights, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("localazure.insights.console.live.MOST", 1)
+    monkeypatch.setattr("localazure.insights.console.live.MAX_WATCHERS", 1)
     url = f"{insights.url}/console/api/live?watch=telemetry"
     async with insights.session.get(url) as first:
         assert await first.content.readline() == b"retry: 2000\n"
