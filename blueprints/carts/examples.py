@@ -8,6 +8,7 @@ _CART = {
     "id": "crt_4q2n5xk7d6h3w2m5r7t2y4u6i3",
     "items": [{"sku": "85123A", "quantity": 6}],
     "version": 2,
+    "discontinued": [],
 }
 
 _GUEST = {**_CART, "id": "gst_4q2n5xk7d6h3w2m5r7t2y4u6i34q2n5xk7d6h3w2m5r7t2y4u6i3"}

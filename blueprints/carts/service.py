@@ -14,6 +14,7 @@ from blueprints.carts.domain import Cart
 from shared import data_export, ids
 from shared.contracts.accounts import ErasureStarted, ExportStarted
 from shared.contracts.carts import CartChanged
+from shared.contracts.catalog import ProductDiscontinued, ProductReinstated
 from shared.contracts.event import Event
 from shared.contracts.orders import Line
 from shared.errors import Contention, NotFound, PreconditionFailed, Unprocessable
@@ -49,6 +50,10 @@ class CartView(msgspec.Struct, frozen=True):
     id: str
     items: list[Line]
     version: int
+    discontinued: Annotated[
+        list[str],
+        msgspec.Meta(description="Products in the cart that are sold no more; an order takes none of them."),
+    ]
 
 
 async def open_cart(caller: Principal, key: str) -> tuple[CartView, str]:
@@ -58,12 +63,12 @@ async def open_cart(caller: Principal, key: str) -> tuple[CartView, str]:
         document = await store.save(cart, None, _event_of(cart))
     except AlreadyExists:
         document = await _own(caller, cart.id)
-    return _view(document)
+    return await _view(document)
 
 
 async def get(caller: Principal, cart_id: str) -> tuple[CartView, str]:
     """The caller's cart and its ETag. Raises NotFound, also for the cart of someone else."""
-    return _view(await _own(caller, cart_id))
+    return await _view(await _own(caller, cart_id))
 
 
 async def set_line(caller: Principal, cart_id: str, sku: str, quantity: int, etag: str | None) -> tuple[CartView, str]:
@@ -91,12 +96,12 @@ async def open_guest_cart() -> tuple[CartView, str]:
     """A new, empty cart of nobody, and its ETag. Who knows its id may use it, so only its hash is kept."""
     guest_cart_id = ids.drawn("gst", 2 * ids.LENGTH)
     document = await store.save(Cart(_stored_id(guest_cart_id), "", 1), None, None)
-    return _guest_view(guest_cart_id, document)
+    return await _guest_view(guest_cart_id, document)
 
 
 async def get_guest_cart(guest_cart_id: str) -> tuple[CartView, str]:
     """A guest's cart and its ETag. Raises NotFound, also once it was merged."""
-    return _guest_view(guest_cart_id, await _guest(guest_cart_id))
+    return await _guest_view(guest_cart_id, await _guest(guest_cart_id))
 
 
 async def set_guest_line(guest_cart_id: str, sku: str, quantity: int, etag: str | None) -> tuple[CartView, str]:
@@ -107,6 +112,16 @@ async def set_guest_line(guest_cart_id: str, sku: str, quantity: int, etag: str 
 async def remove_guest_line(guest_cart_id: str, sku: str, etag: str | None) -> tuple[CartView, str]:
     """Have no pieces of `sku` in the guest's cart."""
     return await _change_guest(guest_cart_id, etag, lambda cart: domain.remove_line(cart, sku))
+
+
+async def discontinue(event: Event, data: ProductDiscontinued) -> None:
+    """The product is sold no more: carts that hold it say so."""
+    await store.keep_discontinued(data.sku, event.version, discontinued=True)
+
+
+async def reinstate(event: Event, data: ProductReinstated) -> None:
+    """The product is sold again."""
+    await store.keep_discontinued(data.sku, event.version, discontinued=False)
 
 
 async def erase(event: Event, started: ErasureStarted) -> None:
@@ -120,18 +135,18 @@ async def export(event: Event, started: ExportStarted) -> None:
     """Tell which carts the customer has."""
     cart_ids = (await store.ids_of(started.account_id))[: data_export.MAX_ITEMS + 1]
     found = [await store.get(cart_id) for cart_id in cart_ids]
-    carts = [_view(document)[0] for document in found if document is not None]
+    carts = [(await _view(document))[0] for document in found if document is not None]
     await data_export.answer(store.CARTS, started, data_export.held(carts=carts))
 
 
 async def _change(
     caller: Principal, cart_id: str, etag: str | None, change: Callable[[Cart], Cart]
 ) -> tuple[CartView, str]:
-    return _view(await _changed(lambda: _own(caller, cart_id), etag, change))
+    return await _view(await _changed(lambda: _own(caller, cart_id), etag, change))
 
 
 async def _change_guest(guest_cart_id: str, etag: str | None, change: Callable[[Cart], Cart]) -> tuple[CartView, str]:
-    return _guest_view(guest_cart_id, await _changed(lambda: _guest(guest_cart_id), etag, change))
+    return await _guest_view(guest_cart_id, await _changed(lambda: _guest(guest_cart_id), etag, change))
 
 
 async def _claim(guest_cart_id: str, cart_id: str) -> Cart:
@@ -186,8 +201,8 @@ def _stored_id(guest_cart_id: str) -> str:
     return ids.derived("crt", "guest", guest_cart_id)
 
 
-def _guest_view(guest_cart_id: str, document: Document) -> tuple[CartView, str]:
-    view, etag = _view(document)
+async def _guest_view(guest_cart_id: str, document: Document) -> tuple[CartView, str]:
+    view, etag = await _view(document)
     return msgspec.structs.replace(view, id=guest_cart_id), etag
 
 
@@ -203,6 +218,6 @@ def _event_of(cart: Cart) -> CartChanged:
     return CartChanged(cart_id=cart.id, customer_id=cart.customer_id, lines=_lines(cart))
 
 
-def _view(document: Document) -> tuple[CartView, str]:
+async def _view(document: Document) -> tuple[CartView, str]:
     cart = store.cart_of(document)
-    return CartView(cart.id, _lines(cart), cart.version), document["_etag"]
+    return CartView(cart.id, _lines(cart), cart.version, await store.discontinued_among(cart.lines)), document["_etag"]

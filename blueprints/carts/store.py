@@ -1,20 +1,32 @@
-"""Carts in Cosmos DB: `carts` by /cart_id, each with its outbox beside it, gone a week after its last change."""
+"""Carts in Cosmos DB.
+
+`carts` by /cart_id        each with its outbox beside it, gone a week after its last change
+`discontinued` by /sku     what the catalog told: whether a product that was once taken off the shop is back
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import time
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from blueprints.carts.declaration import SERVICE
 from blueprints.carts.domain import Cart
 from shared.contracts.event import EventData
-from shared.persistence.cosmos import Container, Document, create, replace
+from shared.persistence.cosmos import Container, Document, create, keep_latest, replace
 from shared.persistence.documents import document_of, read_as
 from shared.persistence.outbox import enqueue_event
 
 CARTS = Container.of(SERVICE, "carts")
+DISCONTINUED = Container.of(SERVICE, "discontinued")
 
 RETENTION = 7 * 24 * 3600
+KNOWN_SECONDS = 10.0
+"""How old what a cart says of its products may be: as old as an answer of the catalog. An order looks for itself."""
+MAX_KNOWN = 50_000
+
+_known: dict[str, tuple[float, bool]] = {}
+"""SKU → when it was asked, and whether it is sold no more."""
 
 
 async def get(cart_id: str) -> Document | None:
@@ -43,6 +55,31 @@ async def ids_of(customer_id: str) -> list[str]:
     """The ids of the customer's carts."""
     query = "SELECT c.id FROM c WHERE c.customer_id = @customer AND c.kind = 'cart'"
     return [document["id"] async for document in CARTS.query(query, {"@customer": customer_id})]
+
+
+async def keep_discontinued(sku: str, version: int, *, discontinued: bool) -> None:
+    """Keep whether a product is sold no more, unless a later version is already here."""
+    await keep_latest(DISCONTINUED, sku, {"id": sku, "sku": sku, "version": version, "discontinued": discontinued})
+    _known.pop(sku, None)
+
+
+async def discontinued_among(skus: Collection[str]) -> list[str]:
+    """Those of the products that are sold no more. What this process was told a moment ago is not asked again."""
+    now = time.monotonic()
+    found = {sku: known for sku in skus if (known := _known.get(sku)) is not None and now - known[0] < KNOWN_SECONDS}
+    missing = [sku for sku in skus if sku not in found]
+    if len(missing) == 1:
+        document = await DISCONTINUED.read(missing[0], missing[0])
+        documents = [] if document is None else [document]
+    else:
+        documents = await DISCONTINUED.read_many(missing)
+    gone = {document["sku"] for document in documents if document["discontinued"]}
+    if len(_known) + len(missing) > MAX_KNOWN:
+        _known.clear()
+    asked = {sku: (now, sku in gone) for sku in missing}
+    _known.update(asked)
+    found |= asked
+    return [sku for sku in skus if found[sku][1]]
 
 
 async def remove(cart_id: str) -> None:

@@ -10,6 +10,7 @@ from blueprints.carts import service, store
 from blueprints.carts.declaration import SERVICE
 from blueprints.carts.service import CART_ID, GUEST_CART_ID, CartView, MergeCart, SetLine
 from shared.contracts.accounts import ErasureStarted, ExportStarted
+from shared.contracts.catalog import ProductDiscontinued, ProductReinstated
 from shared.messaging.relay import relay
 from shared.messaging.triggers import change_feed, subscription
 from shared.persistence.feed import as_written
@@ -202,3 +203,4 @@ async def feed(documents: func.DocumentList) -> None:
 
 
 subscription(bp, SERVICE, "accounts", {ErasureStarted: service.erase, ExportStarted: service.export})
+subscription(bp, SERVICE, "catalog", {ProductDiscontinued: service.discontinue, ProductReinstated: service.reinstate})

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from shared.contracts.audit import ActRecorded
-from shared.contracts.catalog import ProductChanged
+from shared.contracts.catalog import ProductChanged, ProductDiscontinued, ProductReinstated
 from shared.declaration import STAFF, Container, Scope, Service, crash_points
 
 SERVICE = Service(
@@ -19,7 +19,7 @@ SERVICE = Service(
             writes=("batch", "upsert"),
         ),
     ),
-    publishes=(ProductChanged, ActRecorded),
+    publishes=(ProductChanged, ProductDiscontinued, ProductReinstated, ActRecorded),
     scopes=(Scope("catalog.write", "Change products", STAFF),),
     crash_points=crash_points(
         "publish.part.after:catalog",

@@ -9,7 +9,8 @@ import msgspec
 
 from blueprints.catalog import domain, store
 from blueprints.catalog.domain import Product
-from shared.contracts.catalog import ProductChanged
+from shared.contracts.catalog import ProductChanged, ProductDiscontinued, ProductReinstated
+from shared.contracts.event import EventData
 from shared.errors import (
     Contention,
     InvalidRequest,
@@ -45,6 +46,9 @@ class PutProduct(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         bool,
         msgspec.Meta(description="Whether lists show it; one that they do not can be read and ordered by its SKU."),
     ] = True
+    discontinued: Annotated[
+        bool, msgspec.Meta(description="Whether it is sold no more: no list shows it, and no order takes it.")
+    ] = False
 
 
 class ProductView(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -56,6 +60,7 @@ class ProductView(msgspec.Struct, frozen=True, omit_defaults=True):
     price: Money
     description: str | None = None
     listed: Annotated[bool, msgspec.Meta(description="False: it is in no list.")] = True
+    discontinued: Annotated[bool, msgspec.Meta(description="True: it is sold no more.")] = False
 
 
 async def browse(
@@ -85,8 +90,8 @@ async def get(sku: str) -> tuple[ProductView, str]:
 async def put(sku: str, request: PutProduct, etag: str | None) -> tuple[ProductView, str, bool]:
     """Create the product or replace it; answers it, its ETag and whether it is new.
 
-    Raises PreconditionFailed where the product is not, or no longer, at `etag`, PreconditionRequired for another price
-    without one, Unprocessable for a price of 0 that is not said to be meant.
+    Raises PreconditionFailed where the product is not, or no longer, at `etag`, PreconditionRequired without one for
+    another price or for whether it is sold, Unprocessable for a price of 0 that is not said to be meant.
     """
     wanted = _wanted(sku, request)
     for _ in range(MAX_ATTEMPTS):
@@ -94,17 +99,17 @@ async def put(sku: str, request: PutProduct, etag: str | None) -> tuple[ProductV
         if etag is not None and (present is None or present["_etag"] != etag):
             raise PreconditionFailed("the product has changed since you read it; read it again")
         known = None if present is None else store.product_of(present)
-        if etag is None and known is not None and known.price != wanted.price:
-            raise PreconditionRequired("another price needs the product's ETag as If-Match; read the product first")
+        if etag is None and known is not None and (unseen := domain.needs_etag(known, wanted)):
+            raise PreconditionRequired(f"{unseen} needs the product's ETag as If-Match; read the product first")
         try:
-            document = await _write(present, domain.revised(known, wanted))
+            document = await _write(present, known, domain.revised(known, wanted))
         except (AlreadyExists, ConditionFailed):
             continue
         return _view(store.product_of(document)), document["_etag"], present is None
     raise Contention(f"product {sku} keeps changing", retry_after=1)
 
 
-async def _write(present: Document | None, product: Product | None) -> Document:
+async def _write(present: Document | None, known: Product | None, product: Product | None) -> Document:
     """Write the next version of the product at `present`; `None`: nothing changes.
 
     Raises AlreadyExists, ConditionFailed.
@@ -112,10 +117,24 @@ async def _write(present: Document | None, product: Product | None) -> Document:
     if product is None:
         assert present is not None, "a product that is not there cannot be unchanged"
         return present
-    event = ProductChanged(sku=product.sku, name=product.name, category=product.category, price=product.price)
-    document = await store.save(product, present, event)
-    log.info("product.changed", sku=product.sku, version=product.version)
+    document = await store.save(product, present, *_events(known, product))
+    log.info("product.changed", sku=product.sku, version=product.version, discontinued=product.discontinued)
     return document
+
+
+def _events(known: Product | None, product: Product) -> list[EventData]:
+    """The product as it now is, and whether it has just been taken off the shop or brought back."""
+    changed = ProductChanged(
+        sku=product.sku,
+        name=product.name,
+        category=product.category,
+        price=product.price,
+        discontinued=product.discontinued,
+    )
+    if product.discontinued == (known is not None and known.discontinued):
+        return [changed]
+    moved = ProductDiscontinued if product.discontinued else ProductReinstated
+    return [changed, moved(sku=product.sku)]
 
 
 def _wanted(sku: str, request: PutProduct) -> Product:
@@ -127,11 +146,27 @@ def _wanted(sku: str, request: PutProduct) -> Product:
         raise InvalidRequest("not an ISO 4217 currency code in use - at `$.price.currency`") from exc
     if request.price.amount == 0 and not request.free:
         raise Unprocessable("a price of 0 gives the product away; say so with `free`: true", code="price-zero")
-    return Product(sku, request.name, request.category, request.price, request.description, request.listed)
+    return Product(
+        sku,
+        request.name,
+        request.category,
+        request.price,
+        request.description,
+        request.listed,
+        request.discontinued,
+    )
 
 
 def _view(product: Product) -> ProductView:
-    return ProductView(product.sku, product.name, product.category, product.price, product.description, product.listed)
+    return ProductView(
+        product.sku,
+        product.name,
+        product.category,
+        product.price,
+        product.description,
+        product.listed,
+        product.discontinued,
+    )
 
 
 def _digest(text: str) -> str:

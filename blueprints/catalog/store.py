@@ -14,10 +14,14 @@ from shared.persistence.documents import document_of, read_as, readable
 from shared.persistence.outbox import enqueue_event
 
 PRODUCTS = Container.of(SERVICE, "products")
-RECORDED = ("name", "category", "price", "description", "listed")
+RECORDED = ("name", "category", "price", "description", "listed", "discontinued")
 """Fields of a product whose changes are recorded."""
 LISTED, UNLISTED = "product", "unlisted_product"
-"""The kinds of items that are products: those that lists show, and those that only their SKU leads to."""
+"""The kinds of items that are products: those that lists show, and those that only their SKU leads to.
+
+Among the latter are those that are discontinued."""
+EARLIER: Mapping[str, Any] = {"listed": True, "discontinued": False}
+"""What a product of an earlier release does not say of itself."""
 
 
 async def get(sku: str) -> Document | None:
@@ -29,23 +33,22 @@ def product_of(document: Mapping[str, Any]) -> Product:
     return read_as(PRODUCTS, document, Product)
 
 
-async def save(product: Product, before: Document | None, told: EventData) -> Document:
-    """Write a new product, or the next version of the one that `before` holds, with the event that tells of it and the
+async def save(product: Product, before: Document | None, *events: EventData) -> Document:
+    """Write a new product, or the next version of the one that `before` holds, with the events that tell of it and the
     record of who did it.
 
     Raises AlreadyExists or ConditionFailed where someone else was faster.
     """
     search_text = f"{product.name} {product.sku}".lower()
-    kind = LISTED if product.listed else UNLISTED
+    kind = LISTED if product.listed and not product.discontinued else UNLISTED
     document = document_of(product, id=product.sku, kind=kind, search_text=search_text)
     write = create(document) if before is None else replace(document, before["_etag"])
-    event = enqueue_event(PRODUCTS, product.sku, told, version=product.version)
-    # a product of an earlier release does not say that it is listed
-    known = {} if before is None else {name: before.get(name, name == "listed" or None) for name in RECORDED}
+    outbox = [enqueue_event(PRODUCTS, product.sku, event, version=product.version) for event in events]
+    known = {} if before is None else {name: before.get(name, EARLIER.get(name)) for name in RECORDED}
     act = record_act(
         PRODUCTS, product.sku, product.sku, known, {name: document[name] for name in RECORDED}, product.version
     )
-    written = await PRODUCTS.batch(product.sku, [write, event, *act])
+    written = await PRODUCTS.batch(product.sku, [write, *outbox, *act])
     return written[0]
 
 

@@ -67,13 +67,25 @@ class ReasonMismatch(ValueError):
     """A cancellation needs one of the known reasons, and nothing else has one."""
 
 
-class UnknownSku(ValueError):
-    """Lines name products that are not for sale; `lines` are their places, counted from 0."""
+class NotForSale(ValueError):
+    """Lines name products that nobody can buy; `lines` are their places, counted from 0."""
+
+    why = "not for sale"
 
     def __init__(self, lines: list[int]) -> None:
         places = ", ".join(map(str, lines[:10])) + (" …" if len(lines) > 10 else "")
-        super().__init__(f"not for sale: the products of the lines {places}, counted from 0")
+        super().__init__(f"{self.why}: the products of the lines {places}, counted from 0")
         self.lines = lines
+
+
+class UnknownSku(NotForSale):
+    """The shop has no such products."""
+
+
+class Discontinued(NotForSale):
+    """The shop sells them no more."""
+
+    why = "sold no more"
 
 
 class TotalOutOfRange(ValueError):
@@ -148,16 +160,20 @@ class ProductPrice:
 
     name: str
     price: Money
+    discontinued: bool = False
 
 
 def price_lines(wanted: Iterable[tuple[str, int]], products: Mapping[str, ProductPrice]) -> tuple[OrderLine, ...]:
     """Put names and prices to (sku, quantity) pairs, line by line as they were asked for.
 
-    Raises UnknownSku with the place of every line whose SKU is not in `products`.
+    Raises UnknownSku with the place of every line whose SKU is not in `products`, Discontinued with those of every
+    line whose product is sold no more.
     """
     lines = tuple(wanted)
     if unknown := [place for place, (sku, _) in enumerate(lines) if sku not in products]:
         raise UnknownSku(unknown)
+    if gone := [place for place, (sku, _) in enumerate(lines) if products[sku].discontinued]:
+        raise Discontinued(gone)
     return tuple(OrderLine(sku, products[sku].name, quantity, products[sku].price) for sku, quantity in lines)
 
 

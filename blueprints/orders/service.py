@@ -59,7 +59,8 @@ async def place(caller: Principal, key: str, request: PlaceOrder) -> OrderView:
 
     The order's id is derived from caller and key: a repeat finds the order it made and gets the same answer.
     Raises LimitReached where the customer has ordered too much of late; Unprocessable for a key that was used for
-    another request, unknown SKUs, or a total out of range; Conflict where the total is another than is expected.
+    another request, SKUs that are unknown or discontinued, or a total out of range; Conflict where the total is
+    another than is expected.
     """
     if (request.items is None) == (request.cart_id is None):
         raise InvalidRequest("send either items or cart_id")
@@ -283,6 +284,8 @@ async def _price(
         )
     except domain.UnknownSku as exc:
         raise Unprocessable(str(exc), code="unknown-sku") from exc
+    except domain.Discontinued as exc:
+        raise Unprocessable(f"{exc}; leave them out", code="discontinued") from exc
     except domain.TotalOutOfRange as exc:
         raise Unprocessable(str(exc), code="total-out-of-range") from exc
     if request.expected_total not in (None, order.total):

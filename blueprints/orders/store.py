@@ -5,7 +5,7 @@
                            lies where no change feed has to look at it
 `orders-by-customer`       which orders a customer has, in their order; what became of them is in the orders
 `customers` by /customer_id   what a customer has under way, has paid, and was declined
-`products` by /sku         what the catalog told: names and prices
+`products` by /sku         what the catalog told: names, prices, and what is sold no more
 `carts` by /cart_id        what carts told: whose basket holds what
 """
 
@@ -214,7 +214,7 @@ class ProductCache:
         self._held: dict[str, tuple[float, ProductPrice]] = {}
 
     async def find(self, skus: Iterable[str]) -> dict[str, ProductPrice]:
-        """The products among `skus` that are for sale."""
+        """The products among `skus` that the catalog has told of."""
         now, lifetime = time.monotonic(), settings().seconds(PRODUCT_CACHE_SECONDS)
         wanted = list(dict.fromkeys(skus))
         found = {

@@ -12,6 +12,7 @@ SUBSCRIPTIONS: tuple[tuple[str, str], ...] = (
     ("carts", "accounts"),
     ("carts", "operations"),
     ("carts", "orders"),
+    ("catalog", "carts"),
     ("catalog", "operations"),
     ("catalog", "orders"),
     ("inventory", "operations"),

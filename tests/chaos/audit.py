@@ -20,6 +20,7 @@ from tests.chaos.stores import (
     CART_COPIES,
     CARTS,
     CATALOG,
+    DISCONTINUED,
     FEEDS,
     ORDERS,
     PAYMENTS,
@@ -250,9 +251,13 @@ def _no_event_lost(snapshot: Snapshot, expected: Expected) -> Iterator[str]:
 
 
 def _copies(snapshot: Snapshot) -> Iterator[str]:
-    """What orders keeps of others, and its own list by customer, is up to date."""
-    products, carts = snapshot.of_kind(CATALOG, "product"), snapshot.of_kind(CARTS, "cart")
+    """What orders and carts keep of others, and orders' own list by customer, is up to date."""
+    products = [*snapshot.of_kind(CATALOG, "product"), *snapshot.of_kind(CATALOG, "unlisted_product")]
+    carts = snapshot.of_kind(CARTS, "cart")
     yield from _same("product", _versions(products), _versions(snapshot.documents[PRODUCT_COPIES]))
+    off = {product["sku"] for product in products if product.get("discontinued")}
+    if off != (known := {copy["sku"] for copy in snapshot.documents[DISCONTINUED] if copy["discontinued"]}):
+        yield f"discontinued: {sorted(off)}, but carts knows of {sorted(known)}"
     gone = {erasure["account_id"] for erasure in snapshot.of_kind(ACCOUNTS, "erasure") if erasure["status"] == "erased"}
     copies = [copy for copy in snapshot.documents[CART_COPIES] if copy["customer_id"] not in gone]
     yield from _same("cart", _versions(carts), _versions(copies))

@@ -8,18 +8,12 @@ from collections.abc import Callable
 from typing import Any
 
 import stripe
-from azure.cosmos.aio import CosmosClient
 from azure.servicebus import ServiceBusMessage
 from azure.servicebus.aio import ServiceBusClient
 
 from blueprints.inventory.store import SHELVES
-from shared.clock import timestamp
-from shared.contracts.catalog import ProductChanged
-from shared.contracts.event import make_event
-from shared.money import Money
-from shared.persistence.cosmos import Container
-from shared.persistence.outbox import outbox_document
 from tests.chaos.people import curious, forgotten, impatient, known
+from tests.chaos.products import change, discontinued, poison
 from tests.chaos.shop import Caller, fault, order_of, sign_in
 from tests.chaos.stage import CONFIRMED, SHIPPED, SLOW, WISH, Stage, Story, fresh_key
 from tests.chaos.system import CREDIT, STRIPE_TIMEOUT
@@ -29,8 +23,7 @@ from tests.e2e.conftest import ADDRESS
 async def confirmed(stage: Stage) -> None:
     """A product that changes its price is bought out of a cart, half of which was gathered as a guest."""
     sku = await stage.stocked(price=300)
-    price = {"amount": 250, "currency": "GBP"}
-    await _reprice(stage, sku, price)
+    await change(stage, sku, price={"amount": 250, "currency": "GBP"})
     guest = await stage.shopper.done("POST", "/guest-carts")
     guest = await stage.shopper.done("PUT", f"/guest-carts/{guest['id']}/items/{sku}", {"quantity": 1})
     cart = await stage.shopper.done("POST", "/carts", key=fresh_key())
@@ -40,17 +33,6 @@ async def confirmed(stage: Stage) -> None:
     body = {"cart_id": cart["id"], "cart_version": cart["version"], "shipping_address": ADDRESS}
     body |= {"expected_total": {"amount": 2 * 250, "currency": "GBP"}, "payment_method": "pm_card_visa"}
     await stage.place(body, fresh_key(), CONFIRMED)
-
-
-async def _reprice(stage: Stage, sku: str, price: dict[str, Any]) -> None:
-    """Another price, at the version that was read. A change whose answer was lost is found when it is read again."""
-    body = {"name": f"Thing {sku}", "category": "tests", "price": price}
-    while True:
-        read = await stage.staff.call("GET", f"/products/{sku}")
-        if read.json["price"] == price:
-            return
-        answer = await stage.staff.call("PUT", f"/products/{sku}", body, etag=read.headers["ETag"])
-        assert answer.status in (200, 412), answer.text
 
 
 async def declined(stage: Stage) -> None:
@@ -121,32 +103,6 @@ async def taken(stage: Stage) -> None:
     if intent["status"] == "requires_capture":
         by_hand: Any = {"metadata": {"captured_by": "hand"}}
         await asyncio.to_thread(client.v1.payment_intents.capture, intent["id"], by_hand)
-
-
-async def poison(stage: Stage) -> None:
-    """The outbox holds an event that nobody knows, between others that are too many for one message batch."""
-    sku = f"P{secrets.token_hex(5)}"
-    events = [
-        make_event(
-            ProductChanged(sku=sku, name=f"{version}" * 100_000, category="tests", price=Money(100, "GBP")),
-            source="catalog", subject=sku, version=version, time=timestamp(),
-            traceparent="00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01",
-        )
-        for version in (1, 2, 3)
-    ]  # fmt: skip
-    outbox = [outbox_document(Container("catalog", "products", "sku"), sku, event) for event in events]
-    unknown = {**outbox[0], "id": f"outbox:unknown:{sku}"}
-    unknown["event"] = {**outbox[0]["event"], "id": f"unknown:{sku}", "type": "commerce.unknown.v1"}
-    product = {
-        "id": sku, "sku": sku, "kind": "product", "name": "3", "category": "tests", "search_text": sku.lower(),
-        "price": {"amount": 100, "currency": "GBP"}, "version": 3,
-    }  # fmt: skip
-    stage.told.parked.add(f"unknown:{sku}")
-    async with CosmosClient.from_connection_string(stage.system.settings["COSMOS_CONNECTION"]) as client:
-        products = client.get_database_client("catalog").get_container_client("products")
-        documents = [product, outbox[0], unknown, *outbox[1:]]
-        operations: Any = [("create", (document,)) for document in documents]
-        await products.execute_item_batch(operations, partition_key=sku)
 
 
 async def mended(stage: Stage) -> None:
@@ -369,6 +325,10 @@ BESIDES: dict[str, Story] = {
     "erasure.begun:withdrawn": forgotten,
     "erasure.finished": forgotten,
     "cosmos.delete.after:carts:carts": forgotten,
+    "cosmos.create.after:carts:discontinued": discontinued,
+    "cosmos.patch.after:carts:discontinued": discontinued,
+    "message.handled:carts:commerce.product.discontinued.v1": discontinued,
+    "message.handled:carts:commerce.product.reinstated.v1": discontinued,
     "message.handled:carts:commerce.erasure.started.v1": forgotten,
     "cosmos.patch.after:orders:orders": forgotten,
     "message.handled:orders:commerce.erasure.requested.v1": forgotten,

@@ -18,7 +18,7 @@ from tests.e2e.conftest import ADDRESS, Answer
 PATIENCE = 60.0
 _AGAIN = frozenset({502, 503})
 """502: nothing answers for the service. 503: a service that is needed does not answer."""
-_NOT_YET = frozenset({"unknown-sku", "cart-not-found", "cart-version", "cart-empty", "total-changed"})
+_NOT_YET = frozenset({"unknown-sku", "discontinued", "cart-not-found", "cart-version", "cart-empty", "total-changed"})
 """Why an order may be refused whose products or cart orders has not heard of yet."""
 
 

@@ -24,7 +24,7 @@ Key = tuple[str, str]
 ORDERS, BY_CUSTOMER, ANSWERS = ("orders", "orders"), ("orders", "orders-by-customer"), ("orders", "answers")
 PRODUCT_COPIES, CART_COPIES = ("orders", "products"), ("orders", "carts")
 STOCK, RESERVATIONS, PAYMENTS = ("inventory", "stock"), ("inventory", "reservations"), ("payments", "payments")
-CATALOG, CARTS = ("catalog", "products"), ("carts", "carts")
+CATALOG, CARTS, DISCONTINUED = ("catalog", "products"), ("carts", "carts"), ("carts", "discontinued")
 SHIPMENTS = ("shipping", "shipments")
 ACCOUNTS, MAILS = ("accounts", "accounts"), ("notifications", "mails")
 FEEDS: Mapping[Key, str] = {
@@ -38,7 +38,7 @@ FEEDS: Mapping[Key, str] = {
     SHIPMENTS: "shipping",
 }
 """Containers that have an outbox → the topic it is relayed to."""
-OTHERS: tuple[Key, ...] = (ANSWERS, BY_CUSTOMER, PRODUCT_COPIES, CART_COPIES, STOCK)
+OTHERS: tuple[Key, ...] = (ANSWERS, BY_CUSTOMER, PRODUCT_COPIES, CART_COPIES, DISCONTINUED, STOCK)
 DURABLE = "/runtime/webhooks/durabletask/instances"
 
 

@@ -158,6 +158,38 @@ async def test_a_cart_becomes_an_order(shopper: Client, stocked: Stocked) -> Non
     assert (await shopper.settled(order["id"]))["status"] == "confirmed"
 
 
+async def test_a_discontinued_product_is_seen_by_its_sku_alone_and_bought_again_once_it_is_back(
+    shopper: Client, staff: Client, stocked: Stocked
+) -> None:
+    shopper, staff = shopper.at_gateway(), staff.at_gateway()
+    sku = await stocked(100, 5)
+    cart = (await shopper.call("POST", "/carts")).json
+    await shopper.placed(basket((sku, 1)))
+    await shopper.call("PUT", f"/carts/{cart['id']}/items/{sku}", {"quantity": 1})
+
+    async def put(discontinued: bool) -> None:
+        product = await staff.call("GET", f"/products/{sku}")
+        body, seen = {**product.json, "discontinued": discontinued}, {"If-Match": product.headers["ETag"]}
+        assert (await staff.call("PUT", f"/products/{sku}", body)).status == 428
+        assert (await staff.call("PUT", f"/products/{sku}", body, seen)).status == 200
+        listed = (await staff.call("GET", f"/products?q={sku}")).json["items"]
+        assert [found["sku"] for found in listed] == [sku] * (not discontinued)
+
+    await put(discontinued=True)
+    assert (await staff.call("GET", f"/products/{sku}")).json["discontinued"]
+    await shopper.until(f"/carts/{cart['id']}", lambda found: found["discontinued"] == [sku])
+    async with asyncio.timeout(60):
+        while (refused := await shopper.order(basket((sku, 1)))).status == 202:  # noqa: ASYNC110 - another process
+            await asyncio.sleep(0.2)
+    assert (refused.status, refused.problem) == (422, "discontinued"), refused.text
+    await put(discontinued=False)
+    await shopper.until(f"/carts/{cart['id']}", lambda found: found["discontinued"] == [])
+    async with asyncio.timeout(60):
+        while (ordered := await shopper.order(basket((sku, 1)))).status != 202:
+            assert ordered.problem == "discontinued", ordered.text
+            await asyncio.sleep(0.2)
+
+
 async def test_the_last_piece_goes_to_one_buyer(
     login: Login, stocked: Stocked, staff: Client, provider: Provider
 ) -> None:

@@ -96,6 +96,13 @@ def test_the_place_of_every_unknown_sku_is_told() -> None:
     assert caught.value.lines == [0, 2, 3]
 
 
+def test_the_place_of_every_product_that_is_sold_no_more_is_told() -> None:
+    products = {"A": ProductPrice("a", Money(1, "GBP")), "B": ProductPrice("b", Money(1, "GBP"), discontinued=True)}
+    with pytest.raises(domain.Discontinued, match="sold no more: the products of the lines 0, 2,") as caught:
+        domain.price_lines([("B", 1), ("A", 1), ("B", 2)], products)
+    assert caught.value.lines == [0, 2]
+
+
 @pytest.mark.parametrize("amount", [0, MAX_AMOUNT + 1])
 def test_a_total_no_payment_can_carry_is_refused(amount: int) -> None:
     with pytest.raises(domain.TotalOutOfRange):

@@ -20,7 +20,7 @@ from blueprints.orders.shapes import OrderView, PlaceOrder
 from shared.contracts.event import Event, make_event
 from shared.contracts.orders import OrderAuthorized, OrderPlaced
 from shared.contracts.payments import PaymentAuthorized, PaymentDeclined
-from shared.errors import LimitReached
+from shared.errors import LimitReached, Unprocessable
 from shared.money import Money
 from shared.persistence.outbox import event_of
 from shared.web.auth import Principal
@@ -287,3 +287,17 @@ def test_what_is_remembered_of_customers_is_bounded(monkeypatch: pytest.MonkeyPa
     for number in range(5):
         admission._remember(str(number), Customer(str(number)), "etag")
     assert list(admission._remembered) == ["3", "4"]
+
+
+async def test_a_product_that_is_sold_no_more_is_ordered_by_nobody_but_an_order_of_it_stays(sku: str) -> None:
+    caller, key = someone(), secrets.token_hex(8)
+    order = await place(caller, sku, key=key)
+    document: dict[str, Any] = {"sku": sku, "name": "thing", "price": {"amount": PRICE, "currency": "GBP"}}
+    await store.keep_product(2, {**document, "discontinued": True})
+    with pytest.raises(Unprocessable, match="sold no more: the products of the lines 0,") as refused:
+        await place(caller, sku)
+    assert refused.value.code == "discontinued"
+    assert await place(caller, sku, key=key) == order, "the repeat of an order that was placed before"
+    assert (await service.settle(order.id, "confirm")).status == "confirmed"
+    await store.keep_product(3, {**document, "discontinued": False})
+    assert (await place(caller, sku)).status == "placed"

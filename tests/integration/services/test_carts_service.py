@@ -105,6 +105,38 @@ async def test_one_key_opens_one_cart_and_no_key_a_new_one_each_time() -> None:
     assert (await service.open_cart(caller, ""))[0].id != (await service.open_cart(caller, ""))[0].id
 
 
+@settings(max_examples=10, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(order=st.permutations([2, 3, 4, 2, 3, 4]))
+async def test_a_cart_says_what_is_sold_no_more_by_the_latest_news_in_whatever_order_and_how_often_it_comes(
+    order: list[int],
+) -> None:
+    caller, gone, back, kept = someone(), *(f"S{secrets.token_hex(5)}" for _ in range(3))
+    cart_id = await opened(caller)
+    for sku in (back, gone, kept):
+        view, _ = await service.set_line(caller, cart_id, sku, 1, None)
+    assert view.discontinued == []
+    for version in order:
+        for sku, off in ((gone, version != 3), (back, version == 3)):
+            await store.keep_discontinued(sku, version, discontinued=off)
+    assert (await service.get(caller, cart_id))[0].discontinued == [gone]
+    assert (await service.set_line(caller, cart_id, gone, 2, None))[0].discontinued == [gone]
+    assert (await service.remove_line(caller, cart_id, gone, None))[0].discontinued == []
+
+
+async def test_what_a_cart_says_of_its_products_is_asked_again_in_time_and_not_before(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    caller, sku, now = someone(), f"S{secrets.token_hex(5)}", 1000.0
+    monkeypatch.setattr("blueprints.carts.store.time.monotonic", lambda: now)
+    cart_id = await opened(caller)
+    await service.set_line(caller, cart_id, sku, 1, None)
+    document = {"id": sku, "sku": sku, "version": 2, "discontinued": True}
+    await store.DISCONTINUED.create(document)  # as another process hears of it
+    assert (await service.get(caller, cart_id))[0].discontinued == []
+    now += store.KNOWN_SECONDS
+    assert (await service.get(caller, cart_id))[0].discontinued == [sku]
+
+
 async def test_someone_elses_cart_does_not_exist() -> None:
     owner, other = someone(), someone()
     cart_id = await opened(owner)

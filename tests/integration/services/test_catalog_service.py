@@ -164,15 +164,49 @@ async def test_an_unlisted_product_is_found_by_its_sku_alone_until_it_is_listed_
     assert await told(store.PRODUCTS, sku) == ["product.changed"] * 2
 
 
+@few
+@given(st.lists(st.tuples(st.sampled_from(["tin", "lamp"]), st.booleans()), min_size=1, max_size=6))
+async def test_going_and_coming_back_are_told_once_each_and_nothing_that_is_off_the_shop_is_in_a_list(
+    puts: list[tuple[str, bool]],
+) -> None:
+    sku, category = new_sku(), f"c-{secrets.token_hex(6)}"
+    etag: str | None = None
+    before: tuple[str, bool] | None = None
+    expected: list[str] = []
+    for name, off in puts:
+        view, etag, _ = await service.put(sku, request(name, category=category, discontinued=off), etag)
+        assert view.discontinued == off and await service.get(sku) == (view, etag), "it stays readable by its SKU"
+        for found in (await service.browse(category, None, None, 10), await service.browse(None, sku, None, 10)):
+            assert [product.sku for product in found[0].items] == [sku] * (not off)
+        expected += ["product.changed"] * ((name, off) != before)
+        if off != (before is not None and before[1]):
+            expected.append("product.discontinued" if off else "product.reinstated")
+        before = (name, off)
+    assert sorted(await told(store.PRODUCTS, sku)) == sorted(expected)
+
+
+@pytest.mark.parametrize("off", [True, False])
+async def test_a_product_goes_and_comes_back_by_who_has_seen_it_and_stays_as_it_is_by_anyone(off: bool) -> None:
+    sku = new_sku()
+    _, etag, _ = await service.put(sku, request(discontinued=off), None)
+    with pytest.raises(PreconditionRequired):
+        await service.put(sku, request(discontinued=not off), None)
+    assert (await service.put(sku, request("another name", discontinued=off), None))[0].discontinued == off
+    with pytest.raises(PreconditionFailed):
+        await service.put(sku, request(discontinued=not off), etag)
+    _, etag = await service.get(sku)
+    assert (await service.put(sku, request(discontinued=not off), etag))[0].discontinued != off
+
+
 async def test_a_product_of_an_earlier_release_is_listed() -> None:
     sku, category = new_sku(), f"c-{secrets.token_hex(6)}"
     await service.put(sku, request(category=category), None)
     document = await store.get(sku)
     assert document is not None
-    earlier = {name: value for name, value in document.items() if name != "listed"}
+    earlier = {name: value for name, value in document.items() if name not in ("listed", "discontinued")}
     await store.PRODUCTS.batch(sku, [replace(earlier, document["_etag"])])
     (found,) = (await service.browse(category, None, None, 10))[0].items
-    assert found.sku == sku and found.listed
+    assert found.sku == sku and found.listed and not found.discontinued
 
 
 async def test_a_price_of_nothing_is_refused_unless_it_is_said_to_be_meant() -> None:
