@@ -33,7 +33,7 @@ var prod Environment = {
     alwaysReadyDurable: 2
   }
   // one trace in five; errors are kept whole by the host
-  settings: { TELEMETRY_SAMPLING: '0.2' }
+  settings: { TELEMETRY_SAMPLING: '0.1' }
   storage: { sku: 'Standard_ZRS' }
   cosmos: { autoscaleMaximum: 4000, zoneRedundant: true, backup: 'Continuous30Days' }
   serviceBus: { sku: 'Premium', capacity: 1 }

@@ -91,6 +91,23 @@ module logs 'modules/log-analytics.bicep' = {
   }
 }
 
+module columns 'modules/telemetry-columns.bicep' = {
+  scope: group
+  params: { name: 'dcr-${suffix}', location: location, tags: everything, workspaceId: logs.outputs.id }
+}
+
+module logsByRule 'modules/log-analytics.bicep' = {
+  scope: group
+  params: {
+    name: 'log-${suffix}'
+    location: location
+    tags: everything
+    retentionInDays: environment.logs.retentionInDays
+    dailyQuotaGb: environment.logs.dailyQuotaGb
+    ruleId: columns.outputs.id
+  }
+}
+
 module insights 'modules/application-insights.bicep' = {
   scope: group
   params: { name: componentName, location: location, tags: everything, workspaceId: logs.outputs.id }

@@ -109,7 +109,8 @@ async def reserve(event: Event, asking: OrderPlaced | OrderAuthorized) -> None:
     answer = StockRejected(order_id=order_id, short=short) if short else StockReserved(order_id=order_id)
     try:
         await store.add_reservation(reservation, answer)
-        log.info(f"stock.{reservation.status}", order_id=order_id, lines=len(lines), short=len(short))
+        tell = log.info if short else log.spanned
+        tell(f"stock.{reservation.status}", order_id=order_id, lines=len(lines), short=len(short))
     except AlreadyExists:
         # A repeat: what it has taken itself is given back, and what was decided on stays as it is.
         reservation = await _reservation(order_id)

@@ -106,7 +106,7 @@ async def capture(event: Event, confirmed: OrderConfirmed) -> None:
     if intent.fate != "captured":
         raise Transient(f"the provider says {intent.fate} of the payment of {payment.order_id}")
     await store.advance(payment, status, PaymentCaptured(order_id=payment.order_id, amount=confirmed.total))
-    log.info("payment.captured", order_id=payment.order_id)
+    log.spanned("payment.captured", order_id=payment.order_id)
 
 
 async def void_or_refund(event: Event, cancelled: OrderCancelled) -> None:
@@ -223,7 +223,8 @@ async def _learn(payment: Payment, intent: Intent) -> None:
     except ConditionFailed:
         await _lost_race(order_id, intent.id)
         return
-    log.info(f"payment.{status}", order_id=order_id, code=intent.decline_code or None)
+    tell = log.info if intent.decline_code else log.spanned
+    tell(f"payment.{status}", order_id=order_id, code=intent.decline_code or None)
 
 
 async def _void_stray(order_id: str, intent_id: str) -> None:

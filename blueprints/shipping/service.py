@@ -107,7 +107,7 @@ async def keep(event: Event, confirmed: OrderConfirmed) -> None:
         await store.add(Fulfilment(confirmed.order_id, confirmed.customer_id, ordered))
     except AlreadyExists:
         return
-    log.info("fulfilment.opened", order_id=confirmed.order_id, lines=len(ordered))
+    log.spanned("fulfilment.opened", order_id=confirmed.order_id, lines=len(ordered))
 
 
 async def stop(event: Event, requested: OrderCancellationRequested) -> None:

@@ -7,6 +7,9 @@ param tags Tags
 param retentionInDays int
 param dailyQuotaGb int
 
+@description('The rule that every row goes through before it is stored; it names this workspace, so it comes after it.')
+param ruleId string?
+
 resource workspace 'Microsoft.OperationalInsights/workspaces@2025-02-01' = {
   name: name
   location: location
@@ -16,6 +19,7 @@ resource workspace 'Microsoft.OperationalInsights/workspaces@2025-02-01' = {
     retentionInDays: retentionInDays
     workspaceCapping: { dailyQuotaGb: dailyQuotaGb }
     features: { disableLocalAuth: true }
+    defaultDataCollectionRuleResourceId: ruleId
   }
 }
 

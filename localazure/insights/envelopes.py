@@ -153,7 +153,8 @@ def milliseconds(text: str) -> float:
     if match is None:
         raise ItemRefused("106: Field 'duration' is of incorrect format. Expected: d.hh:mm:ss.fffffff")
     days, hours, minutes, seconds = (int(match[place] or 0) for place in range(1, 5))
-    return ((days * 24 + hours) * 3600 + minutes * 60 + seconds) * 1000 + float(f"0.{match[5] or 0}") * 1000
+    ticks = int((match[5] or "").ljust(7, "0"))
+    return (((days * 24 + hours) * 3600 + minutes * 60 + seconds) * 10_000_000 + ticks) / 10_000
 
 
 def _time(text: str, now: datetime) -> datetime:

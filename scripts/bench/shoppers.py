@@ -81,10 +81,13 @@ class Shopper:
         self._base = system.addresses[door] + DOORS[door]
         self._headers = {"Authorization": f"Bearer {token}"}
 
-    async def place(self, lines: Lines, card: str = "pm_card_visa") -> tuple[int, Any]:
-        """The answer to a new order: its status and its document."""
+    async def place(self, lines: Lines, card: str = "pm_card_visa", trace_id: str = "") -> tuple[int, Any]:
+        """The answer to a new order: its status and its document. `trace_id`: of the trace that it is to be."""
         order = {**order_of(lines), "payment_method": card}
-        return await self.call("POST", "/orders", order, {"Idempotency-Key": secrets.token_hex(8)})
+        headers = {"Idempotency-Key": secrets.token_hex(8)}
+        if trace_id:
+            headers["traceparent"] = f"00-{trace_id}-{secrets.token_hex(8)}-00"
+        return await self.call("POST", "/orders", order, headers)
 
     async def bought(self, lines: Lines) -> dict[str, Any]:
         """The order once it is settled. Raises MeasurementFailed for one that is not accepted."""

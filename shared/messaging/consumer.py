@@ -98,7 +98,8 @@ def _note(span: Span, message: func.ServiceBusMessage, event: Event, data: Event
     span.note("event_id", event.id)
     span.note("order_id", _order(data).get("order_id"))
     with suppress(Exception):  # the same
-        span.note("delivery_count", int(message.delivery_count or 0))
+        if (deliveries := int(message.delivery_count or 0)) > 1:  # the first is what is usual
+            span.note("delivery_count", deliveries)
         if (enqueued := message.enqueued_time_utc) is not None:  # without a zone, it is UTC
             waited = utc_now() - (enqueued if enqueued.tzinfo else enqueued.replace(tzinfo=UTC))
             span.note("queue_ms", max(0, round(waited.total_seconds() * 1000)))

@@ -115,7 +115,7 @@ def _send(topic: str, event: Event, repeat: str, spans: Mapping[str, Span]) -> A
     """The span of one event's send, in the event's own trace."""
     within = spans.get(event.id)
     if within is None and (told := trace.parse(event.traceparent)) is not None:
-        within = Span(topic, "", told, "", "")
+        within = Span(topic, "", told, "")
     return dependency(SERVICE_BUS, f"send {topic}", topic, event.type, within=within, key=f"send/{event.id}{repeat}")
 
 

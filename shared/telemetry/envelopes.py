@@ -1,7 +1,9 @@
 """Records as the envelopes of Application Insights.
 
-Only what a query asks for is in them: ingestion is paid by the gigabyte. Source: the schemas `Envelope`, `RequestData`,
-`RemoteDependencyData`, `MessageData` and `ExceptionData` of Application Insights.
+Only what a query asks for is in them, and each of it once: what is paid for is the columns that a row fills
+(decision 85). Which instance and which operation it was stand in the request; its calls and lines name it as their
+parent. Source: the schemas `Envelope`, `RequestData`, `RemoteDependencyData`, `MessageData` and `ExceptionData` of
+Application Insights.
 """
 
 from __future__ import annotations
@@ -16,7 +18,6 @@ from shared.telemetry.record import LogRecord, MetricRecord, Record, SpanRecord,
 
 Envelope = dict[str, Any]
 
-SDK = "py:oc"
 MAX_VALUE = 1024
 """Characters of a property: ours are ids, names and reasons."""
 
@@ -24,16 +25,11 @@ MAX_VALUE = 1024
 def envelope_of(record: Record, key: str, share: float) -> Envelope:
     """`key` is the instrumentation key, `share` the share of such records that is sent: 0.1 stands for ten."""
     kind, data = _log(record) if isinstance(record, LogRecord) else _span(record)
-    tags = {
-        "ai.cloud.role": record.role,
-        "ai.cloud.roleInstance": _instance(),
-        "ai.operation.id": record.trace_id,
-        "ai.internal.sdkVersion": SDK,
-    }
+    tags = {"ai.cloud.role": record.role, "ai.operation.id": record.trace_id}
     if record.parent_id:
         tags["ai.operation.parentId"] = record.parent_id
-    if isinstance(record, SpanRecord) and record.operation:
-        tags["ai.operation.name"] = record.operation
+    if isinstance(record, SpanRecord) and record.kind == "request":
+        tags |= {"ai.operation.name": record.name, "ai.cloud.roleInstance": _instance()}
     envelope: Envelope = {
         "name": f"Microsoft.ApplicationInsights.{kind}",
         "time": _time(record.time if isinstance(record, LogRecord) else record.started),
@@ -51,13 +47,13 @@ def metric_of(record: MetricRecord, key: str) -> Envelope:
         "name": "Microsoft.ApplicationInsights.Metric",
         "time": _time(record.time),
         "iKey": key,
-        "tags": {"ai.cloud.role": record.role, "ai.cloud.roleInstance": _instance(), "ai.internal.sdkVersion": SDK},
+        "tags": {"ai.cloud.role": record.role, "ai.cloud.roleInstance": _instance()},
         "data": {
             "baseType": "MetricData",
             "baseData": {
                 "ver": 2,
                 "metrics": [{**point, "min": record.least, "max": record.greatest}],
-                "properties": _texts(record.properties),
+                **_properties(record.properties),
             },
         },
     }
@@ -69,7 +65,7 @@ def _span(record: SpanRecord) -> tuple[str, dict[str, Any]]:
         "name": record.name,
         "duration": _duration(record.seconds),
         "success": record.success,
-        "properties": _texts(record.properties),
+        **_properties(record.properties),
     }
     if record.kind == "request":
         also = {"source": record.source, "url": record.url}
@@ -81,20 +77,28 @@ def _span(record: SpanRecord) -> tuple[str, dict[str, Any]]:
 
 
 def _log(record: LogRecord) -> tuple[str, dict[str, Any]]:
-    properties = _texts(record.properties)
+    properties = _properties(record.properties)
     if not record.error:
-        return "Message", {"message": record.message, "severityLevel": record.level, "properties": properties}
+        return "Message", {"message": record.message, "severityLevel": record.level, **properties}
     frames = [
         {"level": place, "method": method, "fileName": file, "line": line}
         for place, (method, file, line) in enumerate(record.frames)
     ]
     # An exception's own text may hold what a caller sent: its type and place are what is told
     one = {"typeName": record.error, "message": record.message, "hasFullStack": True, "parsedStack": frames}
-    return "Exception", {"exceptions": [one], "severityLevel": record.level, "properties": properties}
+    return "Exception", {"exceptions": [one], "severityLevel": record.level, **properties}
 
 
-def _texts(properties: dict[str, Value]) -> dict[str, str]:
-    return {name: str(value)[:MAX_VALUE] for name, value in properties.items() if value not in {None, ""}}
+def _properties(given: dict[str, Value]) -> dict[str, dict[str, str]]:
+    """`{properties}`, where there are any. What `order_id` says is not said again by the event that is about it:
+    `order.placed.v1:ord_a:1` is `order.placed.v1::1`, and its subject is left out."""
+    properties = {name: str(value)[:MAX_VALUE] for name, value in given.items() if value not in {None, ""}}
+    if order_id := properties.get("order_id"):
+        if "event_id" in properties:
+            properties["event_id"] = properties["event_id"].replace(f":{order_id}:", "::", 1)
+        if properties.get("event_subject") == order_id:
+            del properties["event_subject"]
+    return {"properties": properties} if properties else {}
 
 
 def _time(moment: float) -> str:

@@ -82,10 +82,19 @@ class Sink:
                 self._overflow += 1
                 return
             self._front.append((record, share))
+        self._begin()
+
+    def _begin(self) -> None:
+        """Have OpenCensus loaded, whose worker also decides what is held: also where nothing has been drawn yet."""
+        with self._lock:
             if self._loading is None:
                 self._loading = threading.Timer(LOAD_AFTER, self._load)
                 self._loading.daemon = True
                 self._loading.start()
+
+    def put(self, record: Record) -> None:
+        self._begin()
+        self.sampler.add(record)
 
     def _load(self) -> None:
         try:
@@ -205,7 +214,7 @@ def sink() -> Sink | None:
 def put(record: Record) -> None:
     """Report it, if anyone listens."""
     if (out := sink()) is not None:
-        out.sampler.add(record)
+        out.put(record)
 
 
 def measure(record: MetricRecord) -> None:

@@ -38,7 +38,6 @@ class SpanRecord:
     ended: float
     success: bool
     result: str
-    operation: str
     type: str = ""
     target: str = ""
     data: str = ""

@@ -34,7 +34,6 @@ class Span:
     name: str
     context: trace.TraceContext
     parent_id: str
-    operation: str
     result: str = ""
     success: bool = True
     properties: dict[str, Value] = field(default_factory=dict)
@@ -76,7 +75,7 @@ def request(
     parent = trace.parse(traceparent) or (outer.context if outer else None)
     context = parent.child(key) if parent else trace.new_trace()
     context = export.entering(context, trusted=trusted and parent is not None)
-    span = Span(service, name, context, parent.span_id if parent else "", name)
+    span = Span(service, name, context, parent.span_id if parent else "")
     if outer is not None and outer.context.trace_id != context.trace_id:
         span.note("_MS.links", f'[{{"operation_Id":"{outer.context.trace_id}","id":"{outer.context.span_id}"}}]')
     return _Running("request", span, source=source, url=url)
@@ -107,11 +106,11 @@ def dependency(
     """
     outer = within or _under_way.get()
     if outer is None:
-        return nullcontext(Span("", name, trace.current(), "", ""))
+        return nullcontext(Span("", name, trace.current(), ""))
     if not key:
         outer.calls[name] = number = outer.calls.get(name, 0) + 1
         key = f"{outer.context.span_id}/{name}/{number}"
-    span = Span(outer.role, name, outer.context.child(key), outer.context.span_id, outer.operation)
+    span = Span(outer.role, name, outer.context.child(key), outer.context.span_id)
     return _Running("dependency", span, type=type_, target=target, data=data)
 
 
@@ -141,7 +140,6 @@ def report(
             ended=ended.timestamp(),
             success=True,
             result="OK",
-            operation="" if type else name,
             source=source,
             type=type,
         )
@@ -186,7 +184,6 @@ class _Running:
                 ended=self._started + seconds,
                 success=span.success,
                 result=span.result or "OK",
-                operation=span.operation,
                 properties=span.properties,
                 **self._also,
             )

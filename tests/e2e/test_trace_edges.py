@@ -8,12 +8,15 @@ from collections.abc import Iterator
 import aiohttp
 import pytest
 
+from scripts.bench import ingestion
 from tests.e2e.conftest import PATIENCE, Client, Provider, Stocked, System, basket
 from tests.e2e.order_traces import CANCELLED, CONFIRMED, DECLINED, TIMED_OUT
 from tests.e2e.traces import HOSTS, Trace, newcomer, placed, trace_of, traced
 from tests.e2e.traces import staff as staff
 
 DEADLINE = 10
+MAX_BYTES = 12_000
+"""Of a confirmed order, as they are billed: ingestion is paid by the gigabyte."""
 
 
 @pytest.fixture(scope="module", params=HOSTS)
@@ -51,6 +54,9 @@ async def test_a_confirmed_order(
     assert found.tree() == CONFIRMED
     roles = {"orders", "inventory", "payments", "shipping", "notifications"}
     assert {row["role"] for row in found.spans.values()} == roles
+    told = await ingestion.recorded(session, system.addresses["insights"], f"operation_Id == '{trace_id}'")
+    assert sum(map(len, told.values())) == len(found.rows) + 2, "two lines of the log: placed and confirmed"
+    assert ingestion.report(told, 1)["bytes"] <= MAX_BYTES, ingestion.columns([*told["requests"], *told["dependencies"]])
 
 
 async def test_a_declined_order(

@@ -63,7 +63,7 @@ def test_a_setting_has_the_value_of_its_declaration_unless_the_environment_says_
         if setting.default is not None and not setting.resource and setting.name not in OF_THE_ENVIRONMENT:
             expected = service.name if setting is SERVICES else setting.default
             assert settings(deployments["dev"], service.name)[setting.name] == expected
-    assert settings(deployments["prod"], service.name)["TELEMETRY_SAMPLING"] == "0.2"
+    assert settings(deployments["prod"], service.name)["TELEMETRY_SAMPLING"] == "0.1"
     assert settings(deployments["prod"], service.name)["AUTH_AUDIENCE"] == AUDIENCE
 
 

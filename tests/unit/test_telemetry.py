@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gzip
 import json
+import threading
 import time
 from collections.abc import Iterator
 from typing import Any
@@ -44,7 +45,6 @@ def span(trace_id: str = TRACE, **changes: Any) -> SpanRecord:
         "ended": 1_780_000_003.75,
         "success": True,
         "result": "202",
-        "operation": "place",
     }
     return SpanRecord(**{**fields, **changes})
 
@@ -56,7 +56,7 @@ def test_a_call_is_a_child_of_what_is_under_way(told: list[SpanRecord]) -> None:
         ("dependency", outer.context.span_id),
         ("request", "00f067aa0ba902b7"),
     ]
-    assert (told[0].role, told[0].operation, told[0].properties) == ("orders", "place", {"charge": "2.5"})
+    assert (told[0].role, told[0].properties) == ("orders", {"charge": "2.5"})
 
 
 def test_a_call_of_nobody_is_not_reported(told: list[SpanRecord]) -> None:
@@ -148,6 +148,26 @@ def test_a_cold_start_is_as_long_as_the_process_is_old() -> None:
         pass
     assert importing.imported_after > 0
     assert importing.age() - importing.imported_after < time.monotonic() - began + 0.1
+
+
+def test_what_is_held_is_decided_also_where_nothing_more_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    released = threading.Event()
+    monkeypatch.setattr(export, "LOAD_AFTER", 0)
+    monkeypatch.setattr(export, "_exporter", lambda *_: released.set())
+    out = export.Sink("InstrumentationKey=k;IngestionEndpoint=http://localhost:1", 0.0)
+    out.put(span(PASSED_OVER))
+    assert released.wait(60)
+
+
+def test_what_the_order_or_the_request_says_is_not_said_again() -> None:
+    about = {"order_id": "ord_a", "event_id": "order.placed.v1:ord_a:1", "event_subject": "ord_a"}
+    envelope = envelope_of(span(properties=about), "key", 1)
+    assert envelope["data"]["baseData"]["properties"] == {"order_id": "ord_a", "event_id": "order.placed.v1::1"}
+    other = about | {"order_id": "ord_b"}
+    assert envelope_of(span(properties=other), "key", 1)["data"]["baseData"]["properties"] == other
+    call = envelope_of(span(kind="dependency", type="HTTP", parent_id="b" * 16), "key", 1)
+    assert set(call["tags"]) == {"ai.cloud.role", "ai.operation.id", "ai.operation.parentId"}
+    assert "properties" not in call["data"]["baseData"]
 
 
 class Held:
@@ -281,7 +301,6 @@ def test_a_request_as_application_insights_wants_it() -> None:
         "success": False,
         "responseCode": "503",
         "url": "/v1/orders",
-        "properties": {},
     }
     assert envelope["time"] == "2026-05-28T20:26:40.250000Z"
     assert envelope["tags"]["ai.operation.name"] == "place"
