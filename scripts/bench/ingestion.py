@@ -9,7 +9,6 @@ options", data size calculation, as of December 2024. It is a model: nothing her
 from __future__ import annotations
 
 import json
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -22,7 +21,7 @@ KEY = "00000000-0000-0000-0000-000000000001"
 """Of the local component, in the sample settings."""
 FREE = frozenset({"_ResourceId", "itemId", "itemType"})
 """`_ResourceId`, `_ItemId` and `Type` of a workspace's tables."""
-_DROPPED = {
+ADDED = {
     "iKey": "IKey",
     "appId": "ResourceGUID",
     "client_IP": "ClientIP",
@@ -43,7 +42,7 @@ def billed(row: Row, dropped: frozenset[str]) -> int:
     sizes = {column: _size(value) for column, value in row.items() if column not in FREE}
     if sizes.get("cloud_RoleInstance"):
         sizes["cloud_RoleInstance"] = INSTANCE
-    return sum(size for column, size in sizes.items() if _DROPPED.get(column) not in dropped)
+    return sum(size for column, size in sizes.items() if ADDED.get(column) not in dropped)
 
 
 def dropped() -> frozenset[str]:
@@ -59,18 +58,8 @@ def report(tables: Mapping[str, Sequence[Row]], orders: int) -> dict[str, Any]:
         "items": {table: round(len(rows) / orders, 1) for table, rows in tables.items()},
         "bytes": round(sum(sizes.values()) / orders),
         "bytes_by_table": {table: round(size / orders) for table, size in sizes.items()},
-        "bytes_without_rule": round(
-            sum(billed(row, frozenset()) for rows in tables.values() for row in rows) / orders
-        ),
+        "bytes_without_rule": round(sum(billed(row, frozenset()) for rows in tables.values() for row in rows) / orders),
     }
-
-
-def columns(rows: Sequence[Row]) -> dict[str, int]:
-    """Bytes by column of these rows together, the largest first."""
-    totals: Counter[str] = Counter()
-    for row in rows:
-        totals.update({column: _size(value) for column, value in row.items() if column not in FREE})
-    return {column: size for column, size in totals.most_common() if size}
 
 
 async def recorded(session: aiohttp.ClientSession, insights: str, condition: str) -> dict[str, list[Row]]:

@@ -91,7 +91,7 @@ def gates(model: Model) -> list[Gate]:
             lambda rate: rate * float(order["telemetry_items"]),
             limit["insights-items"],
             "items/s",
-            "`TELEMETRY_SAMPLING`: 0.2 is five times as many orders; a component for each service",
+            "`TELEMETRY_SAMPLING`: 0.1 is ten times as many orders; a component for each service",
         ),
         Gate(
             "one stock item that every order holds (a flash sale)",

@@ -65,7 +65,7 @@ def _span(record: SpanRecord) -> tuple[str, dict[str, Any]]:
         "name": record.name,
         "duration": _duration(record.seconds),
         "success": record.success,
-        **_properties(record.properties),
+        **_properties(_brief(record.properties)),
     }
     if record.kind == "request":
         also = {"source": record.source, "url": record.url}
@@ -90,15 +90,22 @@ def _log(record: LogRecord) -> tuple[str, dict[str, Any]]:
 
 
 def _properties(given: dict[str, Value]) -> dict[str, dict[str, str]]:
-    """`{properties}`, where there are any. What `order_id` says is not said again by the event that is about it:
-    `order.placed.v1:ord_a:1` is `order.placed.v1::1`, and its subject is left out."""
+    """`{properties}`, where there are any. An event's subject is left out where `order_id` says it."""
     properties = {name: str(value)[:MAX_VALUE] for name, value in given.items() if value not in {None, ""}}
-    if order_id := properties.get("order_id"):
-        if "event_id" in properties:
-            properties["event_id"] = properties["event_id"].replace(f":{order_id}:", "::", 1)
-        if properties.get("event_subject") == order_id:
-            del properties["event_subject"]
+    if properties.get("event_subject") == properties.get("order_id"):
+        properties.pop("event_subject", None)
     return {"properties": properties} if properties else {}
+
+
+def _brief(given: dict[str, Value]) -> dict[str, Value]:
+    """A span's, of which an order has dozens: the id of an event about `order_id` does without its middle.
+
+    `order.placed.v1:ord_a:1` is `order.placed.v1::1`; a line of the log has it whole.
+    """
+    order_id, event_id = given.get("order_id"), given.get("event_id")
+    if not order_id or not isinstance(event_id, str):
+        return given
+    return {**given, "event_id": event_id.replace(f":{order_id}:", "::", 1)}
 
 
 def _time(moment: float) -> str:

@@ -85,7 +85,7 @@ class Component:
         number, began = next(self._numbers), self._at(ago)
         record = SpanRecord(
             kind=kind, role=role, name=name, trace_id=trace or f"{number:032x}", span_id=f"{number:016x}",
-            parent_id="", started=began, ended=began + ms / 1000, success=success, result=result, operation=name,
+            parent_id="", started=began, ended=began + ms / 1000, success=success, result=result,
             properties=properties, **also,
         )  # fmt: skip
         self._told.append(envelope_of(record, DEFAULT_KEY, share))

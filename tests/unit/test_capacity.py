@@ -134,7 +134,7 @@ def test_a_simulated_order_takes_as_long_as_on_microsofts_host() -> None:
 def test_a_million_orders_cost_what_their_parts_do() -> None:
     meters = cost.million_orders(MODEL, prices())
     telemetry = next(value for name, value in meters.items() if name.startswith("Application Insights"))
-    assert telemetry == pytest.approx(33 * 2.30)
+    assert telemetry == pytest.approx(11.4 * 2.30)
     assert sum(cost.million_orders(MODEL, prices(), packed=False).values()) > sum(meters.values())
 
 
