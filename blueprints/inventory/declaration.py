@@ -4,7 +4,14 @@ from __future__ import annotations
 
 from shared.contracts.audit import ActRecorded
 from shared.contracts.inventory import StockRejected, StockReleased, StockReserved
-from shared.contracts.orders import OrderAuthorized, OrderCancelled, OrderConfirmed, OrderPlaced, ReturnReceived
+from shared.contracts.orders import (
+    OrderApprovalRequested,
+    OrderAuthorized,
+    OrderCancelled,
+    OrderConfirmed,
+    OrderPlaced,
+    ReturnReceived,
+)
 from shared.declaration import STAFF, Container, Scope, Service
 from shared.settings import RECONCILIATION
 
@@ -18,7 +25,12 @@ SERVICE = Service(
         ),
     ),
     publishes=(StockReserved, StockRejected, StockReleased, ActRecorded),
-    hears={"orders": (OrderPlaced, OrderAuthorized, OrderConfirmed, OrderCancelled, ReturnReceived)},
+    hears={
+        "orders": (
+            *(OrderPlaced, OrderAuthorized, OrderApprovalRequested, OrderConfirmed, OrderCancelled),
+            ReturnReceived,
+        )
+    },
     scopes=(Scope("stock.read", "Read stock", STAFF), Scope("stock.write", "Count stock", STAFF)),
     settings=RECONCILIATION,
 )

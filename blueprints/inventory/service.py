@@ -23,6 +23,7 @@ from shared.contracts.event import Event
 from shared.contracts.inventory import StockRejected, StockReleased, StockReserved
 from shared.contracts.orders import (
     Line,
+    OrderApprovalRequested,
     OrderAuthorized,
     OrderCancelled,
     OrderConfirmed,
@@ -119,6 +120,11 @@ async def reserve(event: Event, asking: OrderPlaced | OrderAuthorized) -> None:
     if short:
         await _each(lines, lambda part: store.release(order_id, part, reservation))
     await _clean([stock for stock in held if len(stock.holds) % CROWDED == 0])
+
+
+async def wait(event: Event, asked: OrderApprovalRequested) -> None:
+    """A person decides about the order: what it holds is not overdue until then."""
+    await store.hold_until(asked.order_id, asked.until)
 
 
 async def commit(event: Event, confirmed: OrderConfirmed) -> None:

@@ -9,7 +9,14 @@ import azure.functions as func
 from blueprints.inventory import service, store
 from blueprints.inventory.declaration import SERVICE
 from blueprints.inventory.service import SetStock, StockView
-from shared.contracts.orders import OrderAuthorized, OrderCancelled, OrderConfirmed, OrderPlaced, ReturnReceived
+from shared.contracts.orders import (
+    OrderApprovalRequested,
+    OrderAuthorized,
+    OrderCancelled,
+    OrderConfirmed,
+    OrderPlaced,
+    ReturnReceived,
+)
 from shared.messaging.relay import relay
 from shared.messaging.triggers import change_feed, reconciliation, subscription
 from shared.persistence.feed import as_written
@@ -73,6 +80,7 @@ subscription(
     {
         OrderPlaced: service.reserve,
         OrderAuthorized: service.reserve,
+        OrderApprovalRequested: service.wait,
         OrderConfirmed: service.commit,
         OrderCancelled: service.release,
         ReturnReceived: service.restock,

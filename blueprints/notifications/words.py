@@ -31,6 +31,8 @@ Your order {{ order_id }} is cancelled: what you ordered is not in stock any mor
 Your order {{ order_id }} is cancelled: your payment was declined. You can order again with another means of payment.
 {%- elif reason == "customer_request" -%}
 Your order {{ order_id }} is cancelled, as you wished.
+{%- elif reason == "not_approved" -%}
+Your order {{ order_id }} is cancelled: we could not accept it. We are sorry. If you have questions, please ask us.
 {%- else -%}
 Your order {{ order_id }} is cancelled: we could not complete it in time. We are sorry. You can order again.
 {%- endif %}
@@ -93,6 +95,9 @@ Ihre Bestellung {{ order_id }} ist storniert: Ihre Zahlung wurde abgelehnt. Sie 
 Zahlungsmittel neu bestellen.
 {%- elif reason == "customer_request" -%}
 Ihre Bestellung {{ order_id }} ist storniert, wie Sie es wünschten.
+{%- elif reason == "not_approved" -%}
+Ihre Bestellung {{ order_id }} ist storniert: Wir konnten sie nicht annehmen. Das tut uns leid. Haben Sie Fragen, so
+wenden Sie sich an uns.
 {%- else -%}
 Ihre Bestellung {{ order_id }} ist storniert: Wir konnten sie nicht rechtzeitig abschließen. Das tut uns leid. Sie
 können neu bestellen.

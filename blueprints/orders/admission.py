@@ -14,10 +14,13 @@ import random
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
+from dataclasses import replace
 
-from blueprints.orders import customer, domain, store
+from blueprints.orders import approval, customer, domain, store
+from blueprints.orders.approval import Rule
 from blueprints.orders.customer import Customer, Exceeded, Limits
 from blueprints.orders.declaration import (
+    APPROVAL_RULES,
     ORDER_CREDIT,
     ORDER_DECLINES_PER_HOUR,
     ORDER_LINES_PER_MINUTE,
@@ -52,8 +55,8 @@ _remembered: dict[str, tuple[Customer, str]] = {}
 class Admission:
     """One customer at the door. Made by `at_the_door`."""
 
-    def __init__(self, customer_id: str, limits: Limits) -> None:
-        self._id, self._limits = customer_id, limits
+    def __init__(self, customer_id: str, limits: Limits, rules: tuple[Rule, ...] = ()) -> None:
+        self._id, self._limits, self._rules = customer_id, limits, rules
         self._customer, self._etag = Customer(customer_id), ""
         self._as_read = self._customer
         self._fresh = False
@@ -74,15 +77,18 @@ class Admission:
             except Exceeded as exc:
                 raise await self._refused(exc) from exc
 
-    async def admit(self, order: Order) -> Order:
-        """Let the order in; the order as it is to be written. Raises LimitReached, Contention."""
+    async def admit(self, order: Order, payment_method: str) -> Order:
+        """Let the order in; the order as it is to be written, with the rules that mark it.
+
+        Raises LimitReached, Contention.
+        """
         deadline, bound = time.monotonic() + BUDGET, FIRST_PAUSE
         while True:
             try:
-                admitted = customer.admit(self._customer, order, _now(), self._limits)
+                admitted = self._admitted(order, payment_method)
                 if not admitted.open[order.id].ahead or len(self._customer.open) >= customer.UNSEEN:
                     await self._look()
-                    admitted = customer.admit(self._customer, order, _now(), self._limits)
+                    admitted = self._admitted(order, payment_method)
             except Exceeded as exc:
                 raise await self._refused(exc) from exc
             try:
@@ -96,7 +102,15 @@ class Admission:
                 await self.check(order.id, len(order.lines))
                 continue
             entry = admitted.open[order.id]
-            return domain.admitted(order, entry.placed_at, stock_asked=entry.ahead)
+            marked_by = approval.marked_by(self._rules, order, admitted.methods, _now())
+            return domain.admitted(order, entry.placed_at, stock_asked=entry.ahead, marked_by=marked_by)
+
+    def _admitted(self, order: Order, payment_method: str) -> Customer:
+        """The customer with the order let in, as `customer.admit`, and with how it is paid where a rule asks that."""
+        admitted = customer.admit(self._customer, order, _now(), self._limits)
+        if admitted is self._customer or not approval.looks_at_methods(self._rules):
+            return admitted
+        return replace(admitted, methods=approval.with_method(admitted.methods, payment_method, _now()))
 
     async def _refused(self, exceeded: Exceeded) -> LimitReached:
         """The refusal. What was seen before it is written down, so that the next one need not look."""
@@ -151,8 +165,12 @@ async def withdrawn(order: Order) -> None:
 
 @asynccontextmanager
 async def at_the_door(caller: Principal) -> AsyncIterator[Admission]:
-    """The admission of one order, while no other of that customer is being admitted in this process."""
+    """The admission of one order, while no other of that customer is being admitted in this process.
+
+    A partner orders for its own customers: how many ways of paying they have says nothing of any of them.
+    """
     read = settings()
+    rules = approval.read_rules(read.text(APPROVAL_RULES))
     limits = Limits(
         lines_per_minute=read.count(ORDER_LINES_PER_MINUTE),
         open_orders=read.count(ORDER_MOST_OPEN),
@@ -161,8 +179,9 @@ async def at_the_door(caller: Principal) -> AsyncIterator[Admission]:
     )
     if "partner" in caller.roles:
         limits = limits.times(read.count(ORDER_PARTNER_FACTOR))
+        rules = tuple(rule for rule in rules if not approval.looks_at_methods((rule,)))
     async with _turns.of(caller.subject):
-        yield Admission(caller.subject, limits)
+        yield Admission(caller.subject, limits, rules)
 
 
 def _now() -> float:

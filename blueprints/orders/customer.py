@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
-from blueprints.orders.domain import MAX_LINES, Order
+from blueprints.orders.domain import MAX_LINES, UNDECIDED, Order
 from shared.clock import parse_timestamp
 from shared.money import Money
 from shared.recovery import PASS_SECONDS
@@ -90,7 +90,8 @@ class Decline:
 @dataclass(frozen=True, slots=True)
 class Customer:
     """What is known of a customer. `lines_until`: when the lines ordered so far are worked off at the rate allowed;
-    `paid`: minor units by currency, `withdrawn`: the last orders of which it was taken off again."""
+    `paid`: minor units by currency, `withdrawn`: the last orders of which it was taken off again. `methods`: how they
+    paid, as fingerprints, and since when, where a rule of approval asks for it."""
 
     customer_id: str
     lines_until: float = 0.0
@@ -98,6 +99,7 @@ class Customer:
     declines: tuple[Decline, ...] = ()
     paid: dict[str, int] = field(default_factory=dict)
     withdrawn: tuple[str, ...] = ()
+    methods: dict[str, float] = field(default_factory=dict)
 
 
 def check(customer: Customer, lines: int, now: float, limits: Limits) -> None:
@@ -151,7 +153,7 @@ def after(customer: Customer, looked_at: list[str], orders: Mapping[str, Order],
                 del left[order_id]
         elif order.placed_at != left[order_id].placed_at:
             del left[order_id]
-        elif order.status != "placed":
+        elif order.status not in UNDECIDED:
             del left[order_id]
             if order.status != "cancelled":
                 paid[order.total.currency] = paid.get(order.total.currency, 0) + order.total.amount

@@ -9,6 +9,7 @@ from shared.contracts.carts import CartChanged
 from shared.contracts.catalog import ProductChanged
 from shared.contracts.inventory import StockRejected, StockReleased, StockReserved
 from shared.contracts.orders import (
+    OrderApprovalRequested,
     OrderAuthorized,
     OrderCancellationRequested,
     OrderCancelled,
@@ -70,6 +71,17 @@ ORDER_CREDIT = Setting(
     "has paid so far.",
     "0",
 )
+APPROVAL_RULES = Setting(
+    "APPROVAL_RULES",
+    "Which orders wait for a person: a table of rules in JSON, as docs/operations.md has it. None by default.",
+    "[]",
+)
+APPROVAL_SECONDS = Setting(
+    "APPROVAL_SECONDS",
+    "How long such an order waits for that person before it is cancelled as not_approved; six days after it was placed "
+    "at the latest, while its money is surely held.",
+    str(24 * 3600),
+)
 RETURN_AUTO_LIMIT = Setting(
     "RETURN_AUTO_LIMIT", "Worth of a return, in minor units, up to which it approves itself.", "5000"
 )
@@ -88,7 +100,8 @@ SERVICE = Service(
         Container("carts", "cart_id", expires=True, writes=("create", "patch")),
     ),
     publishes=(
-        *(OrderPlaced, OrderAuthorized, OrderConfirmed, OrderCancellationRequested, OrderCancelled, ActRecorded),
+        *(OrderPlaced, OrderAuthorized, OrderApprovalRequested, OrderConfirmed),
+        *(OrderCancellationRequested, OrderCancelled, ActRecorded),
         *(ReturnRequested, ReturnApproved, ReturnRefused, ReturnOverdue, ReturnExpired, ReturnReceived, ReturnRefunded),
         *(ErasureRefused, ErasureAnswered, ExportListed, ExportAnswered),
     ),
@@ -106,6 +119,7 @@ SERVICE = Service(
     scopes=(
         Scope("orders.read", "Read your orders"),
         Scope("orders.write", "Place and cancel orders"),
+        Scope("orders.approve", "Decide orders that wait for a person", STAFF),
         Scope("returns.write", "Ask to send back what was delivered"),
         Scope("returns.decide", "Decide returns, and count what comes back", STAFF),
     ),
@@ -117,12 +131,15 @@ SERVICE = Service(
         ORDER_DECLINES_PER_HOUR,
         ORDER_PARTNER_FACTOR,
         ORDER_CREDIT,
+        APPROVAL_RULES,
+        APPROVAL_SECONDS,
         RETURN_AUTO_LIMIT,
         *RECONCILIATION,
     ),
     durable=True,
     holds=(
         Holding("names and addresses that orders went to", "redacted", "the country stays: taxes are counted by it"),
+        Holding("fingerprints of the last twenty ways to pay, where a rule of approval counts them", "erased"),
         Holding(
             "what was ordered and what it cost, by the account's id",
             "kept",
@@ -136,9 +153,15 @@ SERVICE = Service(
             SAGA,
             "an answer that was written down reaches the saga, and reaching it twice does no harm",
             ("before", "after"),
-            ("stock", "payment", "cancelled"),
+            ("stock", "payment", "cancelled", "approved"),
         ),
         *crash_points("saga.step", SAGA, "a saga goes on from its history", ("stock", "payment", "cancelled")),
+        *crash_points(
+            "approval.step",
+            "orders/approval_saga.py",
+            "a decision that was written down is carried out, however its saga hears of it",
+            ("approved", "cancelled", "time"),
+        ),
         *crash_points(
             "saga.decided", SAGA, "a decision that was not carried out yet is the same again", ("confirm", "cancel")
         ),

@@ -18,13 +18,20 @@ from shared.contracts.shipping import Progress
 from shared.money import MAX_AMOUNT, CurrencyMismatch, Money, total
 from shared.patterns import Timestamp
 
-Status = Literal["placed", "confirmed", "partly_shipped", "shipped", "delivered", "cancelled"]
-Command = Literal["confirm", "cancel", "withdraw", "ship_part", "ship", "deliver"]
-"""`cancel` is of an order that nobody has decided yet, `withdraw` of a confirmed one of which nothing is shipped."""
+Status = Literal["placed", "awaiting_approval", "confirmed", "partly_shipped", "shipped", "delivered", "cancelled"]
+Command = Literal[
+    "confirm", "cancel", "review", "approve", "refuse", "withdraw", "ship_part", "ship", "deliver"
+]  # fmt: skip
+"""`cancel` is of an order whose stock and money nobody has decided yet, `withdraw` is its customer's wish once they are
+held: while it waits for a person, or as long as nothing of it is shipped."""
 
 TRANSITIONS: dict[tuple[Status, Command], Status] = {
     ("placed", "confirm"): "confirmed",
     ("placed", "cancel"): "cancelled",
+    ("placed", "review"): "awaiting_approval",
+    ("awaiting_approval", "approve"): "confirmed",
+    ("awaiting_approval", "refuse"): "cancelled",
+    ("awaiting_approval", "withdraw"): "cancelled",
     ("confirmed", "withdraw"): "cancelled",
     ("confirmed", "ship_part"): "partly_shipped",
     ("confirmed", "ship"): "shipped",
@@ -37,7 +44,9 @@ TRANSITIONS: dict[tuple[Status, Command], Status] = {
 SHIPPING: dict[Progress, Command] = {"partly_shipped": "ship_part", "shipped": "ship", "delivered": "deliver"}
 """What shipping tells of how far an order is → what it commands; one that is not legal has been overtaken."""
 
-CANCELLING: tuple[Command, ...] = ("cancel", "withdraw")
+CANCELLING: tuple[Command, ...] = ("cancel", "refuse", "withdraw")
+UNDECIDED: frozenset[Status] = frozenset({"placed", "awaiting_approval"})
+"""Where neither stock nor money is taken, and both may be held."""
 
 Subject = Literal["stock", "payment"]
 Said = Literal["reserved", "out_of_stock", "authorized", "payment_declined"]
@@ -124,6 +133,16 @@ class HistoryEntry:
 
 
 @dataclass(frozen=True, slots=True)
+class Approval:
+    """That a person decides whether an order is confirmed. `rules`: the names of those that marked it when it was
+    placed. `until`: when time decides, once it waits; `decided_by`: who did."""
+
+    rules: tuple[str, ...]
+    until: Timestamp | None = None
+    decided_by: Literal["staff", "time"] | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Order:
     """One order. `version` counts its changes from 1; consumers order its events by it."""
 
@@ -143,6 +162,8 @@ class Order:
     """What placed it: whatever comes later without its trace, such as its cancellation, goes on from there."""
     cancel_requested: bool = False
     """Whether shipping has been asked to ship nothing, because a confirmed order is to be cancelled."""
+    approval: Approval | None = None
+    """For an order that a rule has marked."""
 
     @property
     def reason(self) -> CancelReason | None:
@@ -151,7 +172,10 @@ class Order:
 
     def as_placed(self) -> Order:
         """The order as its first answer showed it: a repeated request gets that same answer."""
-        return replace(self, status="placed", version=1, history=self.history[:1], cancel_requested=False)
+        approval = None if self.approval is None else Approval(self.approval.rules)
+        return replace(
+            self, status="placed", version=1, history=self.history[:1], cancel_requested=False, approval=approval
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,9 +240,12 @@ def place(
     )
 
 
-def admitted(order: Order, at: str, *, stock_asked: bool) -> Order:
-    """The new order as it was let in: since when it counts, and whether its stock is held ahead of its money."""
-    return replace(order, placed_at=at, history=(HistoryEntry("placed", at),), stock_asked=stock_asked)
+def admitted(order: Order, at: str, *, stock_asked: bool, marked_by: tuple[str, ...] = ()) -> Order:
+    """The new order as it was let in: since when it counts, whether its stock is held ahead of its money, and which
+    rules want a person to look at it."""
+    approval = Approval(marked_by) if marked_by else None
+    history = (HistoryEntry("placed", at),)
+    return replace(order, placed_at=at, history=history, stock_asked=stock_asked, approval=approval)
 
 
 def decide(replies: Mapping[Subject, Said]) -> tuple[Command, CancelReason | None] | None:

@@ -12,7 +12,7 @@ from datetime import timedelta
 
 from blueprints.orders import store
 from blueprints.orders.declaration import SERVICE
-from blueprints.orders.domain import Order, Status
+from blueprints.orders.domain import UNDECIDED, Order, Status
 from shared.clock import parse_timestamp, utc_now
 from shared.contracts.accounts import ErasureRequested, ErasureStarted
 from shared.contracts.event import Event
@@ -22,7 +22,7 @@ from shared.telemetry.log import Log
 
 ERASED = "(erased)"
 """What stands in place of what was erased."""
-OPEN: frozenset[Status] = frozenset({"placed", "confirmed", "partly_shipped", "shipped"})
+OPEN: frozenset[Status] = UNDECIDED | {"confirmed", "partly_shipped", "shipped"}
 """Statuses of an order that still needs to know where it goes."""
 MAX_OPEN = timedelta(days=60)
 """After which an order that was never delivered keeps nobody from being forgotten: parcels are followed for 45 days."""
@@ -53,6 +53,9 @@ async def erase(event: Event, started: ErasureStarted) -> None:
     if still_open:
         log.warning("erasure.orders_open", erasure_id=started.erasure_id, count=still_open)
         return
+    known, etag = await store.get_customer(started.account_id)
+    if known.methods:
+        await store.keep_customer(replace(known, methods={}), etag)
     await answer(SERVICE, store.ORDERS, started)
 
 

@@ -22,6 +22,18 @@ _ORDER: dict[str, Any] = {
     "placed_at": _PLACED_AT,
     "history": [{"status": "placed", "at": _PLACED_AT, "reason": None}],
     "cancel_requested": False,
+    "approval": None,
+}
+_UNTIL = "2026-11-03T09:00:01.000000Z"
+_APPROVED_ORDER = {
+    **_ORDER,
+    "status": "confirmed",
+    "history": [
+        *_ORDER["history"],
+        {"status": "awaiting_approval", "at": "2026-11-02T09:00:01.000000Z", "reason": None},
+        {"status": "confirmed", "at": "2026-11-02T10:30:00.000000Z", "reason": None},
+    ],
+    "approval": {"rules": ["large"], "until": _UNTIL, "decided_by": "staff"},
 }
 _CANCELLED = {
     **_ORDER,
@@ -65,6 +77,7 @@ _RECEIVED = {
 }
 
 BODIES: dict[str, Any] = {
+    "approvals_decide": {"decision": "approve", "why": "The customer has called, and all is well"},
     "returns_request": {"items": [{"sku": "85123A", "quantity": 2}], "reason": "unwanted"},
     "returns_decide": {"decision": "approve"},
     "returns_receive": {"items": [{"sku": "85123A", "restocked": 1, "written_off": 1}]},
@@ -86,6 +99,21 @@ ANSWERS: dict[str, Any] = {
         "next_cursor": None,
     },
     "orders_cancel": _CANCELLED,
+    "approvals_list": {
+        "items": [
+            {
+                "id": _ORDER["id"],
+                "customer_id": "6f1c2a9e-2a64-4d0f-9d0b-3a51f0f1c001",
+                "total": _ORDER["total"],
+                "country": "GB",
+                "placed_at": _PLACED_AT,
+                "rules": ["large"],
+                "until": _UNTIL,
+            }
+        ],
+        "next_cursor": None,
+    },
+    "approvals_decide": _APPROVED_ORDER,
     "returns_request": _RETURN,
     "returns_list": {"items": [_RETURN], "next_cursor": None},
     "returns_get": _RETURN,

@@ -5,7 +5,8 @@ The order document is the authority: only one move out of `placed` can be writte
 an event twice is harmless. The replies are facts in the order's inbox, and an event only wakes the saga: where one may
 have been lost (the saga starts late), cannot be read, or has not come by the deadline, the saga looks up the facts. The
 activity that settles goes by the facts alone: an event that somebody else raised decides nothing. Where the stock is
-to be held after the money, the saga asks for it then.
+to be held after the money, the saga asks for it then. An order that a rule has marked is not confirmed by the two good
+answers: it then waits for a person (`approval_saga`).
 """
 
 from __future__ import annotations
@@ -18,11 +19,12 @@ from typing import Any, Literal, NotRequired, TypedDict
 import azure.durable_functions as df
 
 from blueprints.orders import domain
+from blueprints.orders.approval_saga import APPROVED, CANCELLED, approval
 from blueprints.orders.declaration import ORDER_DEADLINE_SECONDS, SERVICE
 from blueprints.orders.domain import REPLIES, Command, Said, Status, Subject
 from shared.clock import parse_timestamp, timestamp
 from shared.contracts.event import Event, EventData
-from shared.contracts.orders import CancelReason, OrderCancelled, OrderPlaced
+from shared.contracts.orders import CancelReason, OrderCancelled, OrderConfirmed, OrderPlaced
 from shared.faultpoints import crash_point
 from shared.orchestration import (
     ExternalEvent,
@@ -45,7 +47,7 @@ ASK = "orders_ask_for_stock"
 EVENTS: dict[str, ExternalEvent[Any]] = {
     "stock": ExternalEvent("stock", Literal["reserved", "out_of_stock"]),
     "payment": ExternalEvent("payment", Literal["authorized", "payment_declined"]),
-    "cancelled": ExternalEvent("cancelled", Literal["cancelled"]),
+    "cancelled": CANCELLED,
 }
 """What wakes the saga. `cancelled`: the shopper's cancel has already been written."""
 
@@ -115,13 +117,15 @@ def order_saga(context: df.DurableOrchestrationContext) -> Generator[Any, Any, s
             facts = yield from done(LOOK_UP, about)
     if not deadline.is_completed:
         deadline.cancel()
-    if facts["status"] != "placed":
-        return facts["status"]
-    decision = _decision(facts)
-    crash_point("saga.decided", decision["command"])
-    status = yield from done(SETTLE, {**about, **decision})
-    crash_point("saga.settled")
-    return str(status)
+    status: Status = facts["status"]
+    if status == "placed":
+        decision = _decision(facts)
+        crash_point("saga.decided", decision["command"])
+        status = yield from done(SETTLE, {**about, **decision})
+        crash_point("saga.settled")
+    if status == "awaiting_approval":
+        status = yield from approval(context, about, waiting["cancelled"])
+    return status
 
 
 def _is_late(context: df.DurableOrchestrationContext, order: dict[str, str]) -> bool:
@@ -166,7 +170,13 @@ async def signal(client: df.DurableOrchestrationClient, order_id: str, data: Eve
 
     Raises Transient if Durable does not answer, or does not know the saga yet.
     """
-    name, said = ("cancelled", "cancelled") if isinstance(data, OrderCancelled) else REPLIES[type(data)]
-    crash_point("saga.tell", "before", name)
-    await wake(client, order_id, EVENTS[name], said)
-    crash_point("saga.tell", "after", name)
+    event: ExternalEvent[Any]
+    if isinstance(data, OrderCancelled | OrderConfirmed):
+        event = CANCELLED if isinstance(data, OrderCancelled) else APPROVED
+        said = event.name
+    else:
+        name, said = REPLIES[type(data)]
+        event = EVENTS[name]
+    crash_point("saga.tell", "before", event.name)
+    await wake(client, order_id, event, said, may_be_gone=event is APPROVED)
+    crash_point("saga.tell", "after", event.name)

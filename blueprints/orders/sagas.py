@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
-from blueprints.orders import domain, return_saga, return_service, saga, service, store
+from blueprints.orders import approval_service, domain, return_saga, return_service, saga, service, store
 from shared import orchestration
 from shared.clock import parse_timestamp, timestamp
 from shared.errors import Conflict
@@ -19,10 +19,13 @@ class OrderSaga(Saga):
 
     kind = saga.NAME
     item = "order"
-    open = ("placed",)
+    open = ("placed", "awaiting_approval")
 
     async def waits_for(self, document: Document) -> str:
-        _, replies = await service.look_up(document["id"])
+        status, replies = await service.look_up(document["id"])
+        if status == "awaiting_approval":
+            _, until = await approval_service.stands(document["id"])
+            return f"a decision of staff, until {until}"
         silent = [subject for subject in domain.GOOD if subject not in replies]
         if domain.decide(replies) is not None or not silent:
             return "its decision: everything is known"
@@ -45,6 +48,8 @@ class OrderSaga(Saga):
         order = store.order_of(document)
         with service.in_trace_of(order, "orders_end"):
             order = await service.settle(order.id, *domain.TIMED_OUT)
+            if order.status == "awaiting_approval":
+                order = await approval_service.time_out(order.id, "staff")
         if order.status != "cancelled":
             raise Conflict(f"it is over: the order is {order.status}", code="saga-over")
 

@@ -9,25 +9,24 @@ from dataclasses import replace
 
 import msgspec
 
-from blueprints.orders import admission, domain, store
+from blueprints.orders import admission, domain, events, store
 from blueprints.orders.admission import at_the_door
-from blueprints.orders.declaration import ORDER_DEADLINE_SECONDS
-from blueprints.orders.domain import MAX_LINES, Address, Command, Order
+from blueprints.orders.approval import decided_until
+from blueprints.orders.declaration import APPROVAL_SECONDS, ORDER_DEADLINE_SECONDS
+from blueprints.orders.domain import MAX_LINES, UNDECIDED, Address, Approval, Command, Order
 from blueprints.orders.shapes import OrderSummary, OrderView, PlaceOrder, TimelineEntry, view
 from shared import ids
-from shared.clock import parse_timestamp, timestamp
+from shared.clock import parse_timestamp, timestamp, utc_now
 from shared.contracts.carts import CartChanged
 from shared.contracts.catalog import ProductChanged
-from shared.contracts.event import Event, EventData, type_of
+from shared.contracts.event import Event, type_of
 from shared.contracts.inventory import StockReserved
 from shared.contracts.orders import (
     CancelReason,
-    Line,
     OrderAuthorized,
     OrderCancellationRequested,
     OrderCancelled,
     OrderConfirmed,
-    OrderPlaced,
 )
 from shared.contracts.payments import PaymentAuthorized
 from shared.contracts.shipping import ShipmentDelivered, ShipmentFailed, ShipmentShipped, ShipmentStopped
@@ -77,8 +76,9 @@ async def place(caller: Principal, key: str, request: PlaceOrder) -> OrderView:
         wanted = await _wanted(caller, request)
         async with at_the_door(caller) as door:
             await door.check(order_id, len(wanted))
-            order = await door.admit(await _price(caller, request, wanted, order_id, request_hash))
-        await store.add(order, _placed(order, request.payment_method))
+            priced = await _price(caller, request, wanted, order_id, request_hash)
+            order = await door.admit(priced, request.payment_method)
+        await store.add(order, events.placed(order, request.payment_method))
     except (NotFound, Conflict, Unprocessable, LimitReached):
         # Nearly every order is new, so it is looked for only where it cannot be placed: it may be there already, and
         # what it was made of may have changed since.
@@ -96,7 +96,7 @@ def derive_order_id(customer_id: str, key: str) -> str:
 
 
 async def get(caller: Principal, order_id: str) -> OrderView:
-    return view(await visible(caller, order_id))
+    return view(await visible(caller, order_id), to_staff=caller.is_staff)
 
 
 async def list_by_customer(customer_id: str, cursor: str | None, limit: int) -> Page[OrderSummary]:
@@ -130,18 +130,20 @@ async def cancel(caller: Principal, order_id: str) -> OrderView:
     with in_trace_of(order, "orders_cancel"):
         if order.status == "placed":
             order = await settle(order_id, "cancel", "customer_request", order=order)
+        if order.status == "awaiting_approval":
+            order = await settle(order_id, "withdraw", "customer_request", order=order)
         if order.status == "confirmed":
             order = await _request_cancellation(order_id)
     if order.customer_id != caller.subject:
         log.info("act.privileged", order_id=order_id, subject=caller.subject, status=order.status)
     if order.status != "confirmed" and (order.status != "cancelled" or order.reason != "customer_request"):
         raise Conflict(f"the order is already {order.status}", code="order-not-cancellable")
-    return view(order)
+    return view(order, to_staff=caller.is_staff)
 
 
 async def _request_cancellation(order_id: str) -> Order:
     for _ in range(MAX_ATTEMPTS):
-        order = await _existing(order_id)
+        order = await existing(order_id)
         if order.status != "confirmed" or order.cancel_requested:
             return order
         try:
@@ -154,16 +156,25 @@ async def _request_cancellation(order_id: str) -> Order:
 
 
 async def settle(
-    order_id: str, command: Command, reason: CancelReason | None = None, *, order: Order | None = None
+    order_id: str,
+    command: Command,
+    reason: CancelReason | None = None,
+    *,
+    order: Order | None = None,
+    approval: Approval | None = None,
 ) -> Order:
-    """Make a move, if it is still open, and return the order as it now is. `order`: as it was just read."""
+    """Make a move, if it is still open, and return the order as it now is.
+
+    `order`: as it was just read. `approval`: what the move makes of the order's.
+    """
     for _ in range(MAX_ATTEMPTS):
-        order = order or await _existing(order_id)
+        order = order or await existing(order_id)
         if (order.status, command) not in domain.TRANSITIONS:
             return order
         moved = domain.transition(order, command, timestamp(), reason)
+        moved = replace(moved, approval=approval or order.approval)
         try:
-            await store.advance(order, moved, _event_of(moved))
+            await store.advance(order, moved, events.of_move(moved))
         except ConditionFailed:
             order = None
             continue
@@ -174,17 +185,17 @@ async def settle(
 
 async def look_up(order_id: str) -> tuple[domain.Status, dict[domain.Subject, domain.Said]]:
     """The order's status, and what its inbox says. Raises NotFound."""
-    return (await _existing(order_id)).status, await _replies(order_id)
+    return (await existing(order_id)).status, await _replies(order_id)
 
 
 async def ask_for_stock(order_id: str) -> tuple[domain.Status, dict[domain.Subject, domain.Said]]:
     """Ask inventory for the goods of an order whose money is authorised, once; then as `look_up`."""
     for _ in range(MAX_ATTEMPTS):
-        order, replies = await _existing(order_id), await _replies(order_id)
+        order, replies = await existing(order_id), await _replies(order_id)
         if order.status != "placed" or order.stock_asked or replies.get("payment") != domain.GOOD["payment"]:
             return order.status, replies
         try:
-            await store.ask(order, "stock_asked", OrderAuthorized(order_id=order_id, lines=_lines(order)))
+            await store.ask(order, "stock_asked", OrderAuthorized(order_id=order_id, lines=events.lines_of(order)))
         except ConditionFailed:
             continue
         log.info("order.authorized", order_id=order_id)
@@ -198,13 +209,16 @@ async def decide(order_id: str, *, timed_out: bool) -> Order:
     Where they are not enough, the order is cancelled if its time is over. Otherwise raises Transient: what has been
     said is not written yet, or was never true.
     """
-    order = await _existing(order_id)
+    order = await existing(order_id)
     if order.status != "placed":
         return order
     decided = domain.decide(await _replies(order_id)) or (domain.TIMED_OUT if timed_out else None)
     if decided is None:
         raise Transient(f"the replies about {order_id} are not recorded")
-    return await settle(order_id, *decided, order=order)
+    if order.approval is None or decided[0] != "confirm":
+        return await settle(order_id, *decided, order=order)
+    until = decided_until(order, utc_now(), settings().seconds(APPROVAL_SECONDS))
+    return await settle(order_id, "review", order=order, approval=replace(order.approval, until=until))
 
 
 async def record_reply(event: Event) -> None:
@@ -215,7 +229,7 @@ async def record_reply(event: Event) -> None:
     if await store.record(event.subject, event) or event.type not in HOLDING:
         return
     order = await store.get(event.subject)
-    if order is not None and order.status != "placed":
+    if order is not None and order.status not in UNDECIDED:
         await republish_last(store.ORDERS, order.id, DECISIONS)
 
 
@@ -241,7 +255,7 @@ async def reconcile() -> None:
     patience = settings().seconds(ORDER_DEADLINE_SECONDS) + settings().seconds(RECONCILE_AFTER_SECONDS)
 
     async def one(order_id: str) -> None:
-        with in_trace_of(await _existing(order_id), "orders_reconcile"):
+        with in_trace_of(await existing(order_id), "orders_reconcile"):
             order = await decide(order_id, timed_out=True)
             log.warning("order.reconciled", order_id=order_id, status=order.status)
 
@@ -348,7 +362,7 @@ async def visible(caller: Principal, order_id: str) -> Order:
     return order
 
 
-async def _existing(order_id: str) -> Order:
+async def existing(order_id: str) -> Order:
     order = await store.get(order_id)
     if order is None:
         raise NotFound(f"there is no order {order_id}")
@@ -358,28 +372,3 @@ async def _existing(order_id: str) -> Order:
 def _repeated(order: Order, request_hash: str) -> OrderView:
     same_request(order.request_hash, request_hash, "order")
     return view(order.as_placed())
-
-
-def _placed(order: Order, payment_method: str) -> OrderPlaced:
-    return OrderPlaced(
-        order_id=order.id,
-        customer_id=order.customer_id,
-        lines=_lines(order),
-        total=order.total,
-        payment_method=payment_method,
-        money_first=not order.stock_asked,
-    )
-
-
-def _lines(order: Order) -> list[Line]:
-    return [Line(line.sku, line.quantity) for line in order.lines]
-
-
-def _event_of(order: Order) -> EventData | None:
-    """What the others are told of the order's last move; of shipments, shipping has told it."""
-    if order.status == "confirmed":
-        return OrderConfirmed(order_id=order.id, total=order.total, customer_id=order.customer_id, lines=_lines(order))
-    if order.status != "cancelled":
-        return None
-    assert order.reason is not None, "an order is never cancelled without a reason"
-    return OrderCancelled(order_id=order.id, reason=order.reason, customer_id=order.customer_id)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 import msgspec
 
@@ -11,7 +11,7 @@ from blueprints.orders.domain import MAX_LINES, Address, Order
 from shared.money import Money
 from shared.patterns import Timestamp, whole
 from shared.web.address import AddressIn
-from shared.web.body import Quantity, Sku
+from shared.web.body import Quantity, Sku, Why
 
 
 class ItemIn(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -53,6 +53,27 @@ class OrderView(msgspec.Struct, frozen=True):
     history: tuple[domain.HistoryEntry, ...]
     cancel_requested: bool = False
     """A confirmed order is about to be cancelled, unless something of it has just been shipped."""
+    approval: domain.Approval | None = None
+    """For staff alone: why a person is to decide the order, until when, and who did. The rules are nobody else's."""
+
+
+class DecideOrder(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Whether an order that waits is confirmed, and why."""
+
+    decision: Literal["approve", "refuse"]
+    why: Why
+
+
+class WaitingOrder(msgspec.Struct, frozen=True):
+    """An order that waits for a person: the rules that marked it, and until when it waits."""
+
+    id: str
+    customer_id: str
+    total: Money
+    country: str
+    placed_at: Timestamp
+    rules: tuple[str, ...]
+    until: Timestamp
 
 
 class OrderSummary(msgspec.Struct, frozen=True):
@@ -77,7 +98,7 @@ class TimelineEntry(msgspec.Struct, frozen=True, omit_defaults=True):
     why: str = ""
 
 
-def view(order: Order) -> OrderView:
+def view(order: Order, *, to_staff: bool = False) -> OrderView:
     return OrderView(
         order.id,
         order.status,
@@ -87,4 +108,5 @@ def view(order: Order) -> OrderView:
         order.placed_at,
         order.history,
         order.cancel_requested,
+        order.approval if to_staff else None,
     )

@@ -77,6 +77,8 @@ async def advance(before: Order, after: Order, event: EventData | None) -> None:
         {"op": "set", "path": "/version", "value": after.version},
         {"op": "add", "path": "/history/-", "value": entry},
     ]
+    if after.approval != before.approval:
+        changes.append({"op": "set", "path": "/approval", "value": document_of(after)["approval"]})
     unchanged = f"from c where c.version = {before.version}"
     outbox = (
         []

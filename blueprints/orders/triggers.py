@@ -10,7 +10,17 @@ from typing import Any
 import azure.durable_functions as df
 import azure.functions as func
 
-from blueprints.orders import erasure, export, return_service, return_triggers, saga, service, store
+from blueprints.orders import (
+    approval_service,
+    approval_triggers,
+    erasure,
+    export,
+    return_service,
+    return_triggers,
+    saga,
+    service,
+    store,
+)
 from blueprints.orders.declaration import SERVICE
 from blueprints.orders.sagas import KINDS
 from blueprints.orders.shapes import OrderSummary, OrderView, PlaceOrder, TimelineEntry
@@ -19,7 +29,7 @@ from shared.contracts.carts import CartChanged
 from shared.contracts.catalog import ProductChanged
 from shared.contracts.event import Event, EventData
 from shared.contracts.inventory import StockRejected, StockReleased, StockReserved
-from shared.contracts.orders import OrderCancelled, OrderPlaced
+from shared.contracts.orders import OrderCancelled, OrderConfirmed, OrderPlaced
 from shared.contracts.payments import (
     PaymentAuthorized,
     PaymentCaptured,
@@ -48,8 +58,8 @@ from shared.web.endpoint import Request, Response, endpoint
 from shared.web.operation import Parameter
 from shared.web.paging import CURSOR, LIMIT, Page, read_limit
 
-bp = return_triggers.bp
-"""One blueprint a service: what is said of returns stands on it already."""
+bp = approval_triggers.bp
+"""One blueprint a service: what is said of returns and approvals stands on it already."""
 
 CUSTOMER_ID = Parameter(
     "customer_id", "Whose orders; staff may name anyone.", {"type": "string", "minLength": 1, "maxLength": 100}
@@ -157,7 +167,7 @@ async def feed(documents: func.DocumentList, client: df.DurableOrchestrationClie
         if isinstance(data, OrderPlaced):
             await saga.start(client, event, data)
             new.append((copy_context(), event, data))
-        elif isinstance(data, OrderCancelled):
+        elif isinstance(data, OrderCancelled) or (isinstance(data, OrderConfirmed) and data.approved):
             await saga.signal(client, event.subject, data)
         else:
             await return_triggers.before(data, client)
@@ -230,6 +240,7 @@ subscription(
 async def reconcile(timer: func.TimerRequest) -> None:
     """Look for orders that nobody has decided."""
     await service.reconcile()
+    await approval_service.reconcile()
 
 
 @bp.function_name(saga.NAME)

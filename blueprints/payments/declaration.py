@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from shared.contracts.accounts import ErasureStarted
 from shared.contracts.audit import ActRecorded
-from shared.contracts.orders import OrderCancelled, OrderConfirmed, OrderPlaced, ReturnReceived
+from shared.contracts.orders import OrderApprovalRequested, OrderCancelled, OrderConfirmed, OrderPlaced, ReturnReceived
 from shared.contracts.payments import (
     PaymentAuthorized,
     PaymentCaptured,
@@ -52,7 +52,10 @@ SERVICE = Service(
         *(ErasureAnswered, ExportAnswered),
     ),
     hears={
-        "orders": (OrderPlaced, OrderConfirmed, OrderCancelled, ReturnReceived, ExportListed),
+        "orders": (
+            *(OrderPlaced, OrderApprovalRequested, OrderConfirmed, OrderCancelled),
+            *(ReturnReceived, ExportListed),
+        ),
         "accounts": (ErasureStarted,),
     },
     holds=(

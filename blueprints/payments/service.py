@@ -20,7 +20,7 @@ from blueprints.payments.webhook import REFUNDED, WebhookEvent
 from shared import data_export
 from shared.contracts.accounts import ErasureStarted
 from shared.contracts.event import Event, EventData
-from shared.contracts.orders import OrderCancelled, OrderConfirmed, OrderPlaced
+from shared.contracts.orders import OrderApprovalRequested, OrderCancelled, OrderConfirmed, OrderPlaced
 from shared.contracts.payments import (
     PaymentAuthorized,
     PaymentCaptured,
@@ -93,6 +93,11 @@ async def authorize(event: Event, placed: OrderPlaced) -> None:
             await store.describe(payment, placed.customer_id, placed.total)
         return
     await _learn(payment, intent)
+
+
+async def wait(event: Event, asked: OrderApprovalRequested) -> None:
+    """A person decides about the order: the money that is held for it is not overdue until then."""
+    await store.hold_until(asked.order_id, asked.until)
 
 
 async def capture(event: Event, confirmed: OrderConfirmed) -> None:

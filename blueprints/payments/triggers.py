@@ -12,7 +12,7 @@ from blueprints.payments.refunds import RefundOrder, RefundView
 from blueprints.payments.service import PaymentView, WebhookAck
 from blueprints.payments.webhook import read_webhook
 from shared.contracts.accounts import ErasureStarted
-from shared.contracts.orders import OrderCancelled, OrderConfirmed, OrderPlaced, ReturnReceived
+from shared.contracts.orders import OrderApprovalRequested, OrderCancelled, OrderConfirmed, OrderPlaced, ReturnReceived
 from shared.contracts.personal_data import ExportListed
 from shared.messaging.relay import relay
 from shared.messaging.triggers import change_feed, reconciliation, subscription
@@ -89,6 +89,7 @@ subscription(
     "orders",
     {
         OrderPlaced: service.authorize,
+        OrderApprovalRequested: service.wait,
         OrderConfirmed: service.capture,
         OrderCancelled: service.void_or_refund,
         ReturnReceived: refunds.of_return,

@@ -286,6 +286,14 @@ var apis Api[] = [
         policy: loadTextContent('../../apim/apis/commerce/operations/addresses-remove/policy.xml')
       }
       {
+        name: 'approvals-decide'
+        policy: loadTextContent('../../apim/apis/commerce/operations/approvals-decide/policy.xml')
+      }
+      {
+        name: 'approvals-list'
+        policy: loadTextContent('../../apim/apis/commerce/operations/approvals-list/policy.xml')
+      }
+      {
         name: 'carts-get'
         policy: loadTextContent('../../apim/apis/commerce/operations/carts-get/policy.xml')
       }

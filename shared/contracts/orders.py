@@ -12,7 +12,7 @@ import msgspec
 from shared.contracts.event import EventData, event_type
 from shared.money import Money
 
-CancelReason = Literal["out_of_stock", "payment_declined", "timed_out", "customer_request"]
+CancelReason = Literal["out_of_stock", "payment_declined", "timed_out", "customer_request", "not_approved"]
 
 ReturnRefusal = Literal["not_eligible", "timed_out"]
 """Why a return is refused: a person said no, or nobody said anything in time."""
@@ -47,6 +47,14 @@ class OrderAuthorized(EventData, frozen=True, kw_only=True):
     lines: list[Line]
 
 
+@event_type("order.approval_requested.v1")
+class OrderApprovalRequested(EventData, frozen=True, kw_only=True):
+    """A person decides: go on holding what is held for the order, `until` then at least."""
+
+    order_id: str
+    until: str
+
+
 @event_type("order.confirmed.v1")
 class OrderConfirmed(EventData, frozen=True, kw_only=True):
     """Stock is reserved and the money authorised: take both, and ship these lines to that customer.
@@ -58,6 +66,8 @@ class OrderConfirmed(EventData, frozen=True, kw_only=True):
     total: Money
     customer_id: str = ""
     lines: list[Line] = msgspec.field(default_factory=list)
+    approved: bool = False
+    """A person has let it through."""
 
 
 @event_type("order.cancellation_requested.v1")

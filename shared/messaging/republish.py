@@ -29,9 +29,13 @@ SEEN = 1000
 
 
 async def unfinished(container: Container, kind: str, status: str, seconds: float) -> list[str]:
-    """Order ids of the items of `kind` that have had `status` for longer than so many seconds, the oldest first."""
-    given = {"@kind": kind, "@status": status}
-    return await waiting(container, status, "c.kind = @kind AND c.status = @status", seconds, given)
+    """Order ids of the items of `kind` that have had `status` for longer than so many seconds, the oldest first.
+
+    What waits for a person says until when in `held_until`: before that it is not looked at.
+    """
+    given = {"@kind": kind, "@status": status, "@now": timestamp(utc_now())}
+    condition = "c.kind = @kind AND c.status = @status AND (NOT IS_DEFINED(c.held_until) OR c.held_until < @now)"
+    return await waiting(container, status, condition, seconds, given)
 
 
 async def waiting(

@@ -60,7 +60,7 @@ def _without_values(reason: str) -> str:
 
     The name of an unknown field is told where it is a name.
     """
-    named = re.search(r"unknown field `([A-Za-z_]{1,40})`", reason)
+    named = re.search(r"unknown field `([A-Za-z_]{1,40})`(?= - at `\$|$)", reason)
     field = f"unknown field `{named[1]}`" if named else "an unknown field"
     reason = re.sub(r"unknown field `.*`(?= - at `\$|$)", field, reason, flags=re.DOTALL)
     return re.sub(r"Invalid enum value .*?(?= - at `\$|$)", "Not one of the values allowed", reason, flags=re.DOTALL)

@@ -12,6 +12,7 @@ from azure.servicebus import ServiceBusMessage
 from azure.servicebus.aio import ServiceBusClient
 
 from blueprints.inventory.store import SHELVES
+from tests.chaos.approvals import approved, doubted, unapproved
 from tests.chaos.people import curious, forgotten, impatient, known
 from tests.chaos.products import change, discontinued, poison
 from tests.chaos.shop import Caller, fault, order_of, sign_in
@@ -160,7 +161,7 @@ async def shipped(stage: Stage) -> None:
     await _ship(stage, order_id, number, parts[1:])
     for status in ("in_transit", "delivered"):
         await _carrier_says(stage, number, status)
-    await _until(stage, f"/orders/{order_id}", lambda order: order["status"] == "delivered")
+    await stage.until(f"/orders/{order_id}", lambda order: order["status"] == "delivered")
 
 
 async def unheard(stage: Stage) -> None:
@@ -171,23 +172,23 @@ async def unheard(stage: Stage) -> None:
         stage, "faults", {"operation": "webhook", "kind": "silence", "count": None, "tracking_code": number}
     )
     shipment_id = await _ship(stage, order_id, number)
-    await _until(stage, f"/orders/{order_id}/shipments/{shipment_id}", lambda shipment: shipment["delayed"])
+    await stage.until(f"/orders/{order_id}/shipments/{shipment_id}", lambda shipment: shipment["delayed"])
     await _carrier_says(stage, number, "delivered")
-    await _until(stage, f"/orders/{order_id}", lambda order: order["status"] == "delivered")
+    await stage.until(f"/orders/{order_id}", lambda order: order["status"] == "delivered")
 
 
 async def lost(stage: Stage) -> None:
     """A parcel comes back."""
     order_id, _ = await _sold(stage, 1)
     shipment_id = await _ship(stage, order_id, "EZ5000000005")
-    await _until(stage, f"/orders/{order_id}/shipments/{shipment_id}", lambda found: found["status"] == "failed")
+    await stage.until(f"/orders/{order_id}/shipments/{shipment_id}", lambda found: found["status"] == "failed")
 
 
 async def withdrawn(stage: Stage) -> None:
     """A confirmed order is cancelled before anything of it is shipped."""
     order_id, _ = await _sold(stage, 2, WISH)
     await stage.cancel(order_id)
-    await _until(stage, f"/orders/{order_id}", lambda order: order["status"] == "cancelled")
+    await stage.until(f"/orders/{order_id}", lambda order: order["status"] == "cancelled")
 
 
 async def returned(stage: Stage) -> None:
@@ -201,37 +202,37 @@ async def disputed(stage: Stage) -> None:
     """The bank has the money of what comes back, so a person has to pay it back later; then the shop wins."""
     order_id, lines = await _sold(stage, 1)
     await _ship(stage, order_id, "EZ4000000004")
-    await _until(stage, f"/orders/{order_id}/payment", lambda payment: payment["status"] == "captured")
+    await stage.until(f"/orders/{order_id}/payment", lambda payment: payment["status"] == "captured")
     intent = await _intent(stage, order_id, lambda _: True)
     bank = f"{stage.system.addresses['stripe']}/_local/disputes"
     async with stage.session.post(bank, json={"payment_intent": intent["id"]}) as answer:
         dispute = (await answer.json())["id"]
-    await _until(stage, f"/orders/{order_id}/payment", lambda payment: payment.get("disputed"))
+    await stage.until(f"/orders/{order_id}/payment", lambda payment: payment.get("disputed"))
     await _come_back(stage, order_id, lines, "received")
-    await _until(stage, f"/orders/{order_id}/payment", lambda payment: payment.get("refunds"))
+    await stage.until(f"/orders/{order_id}/payment", lambda payment: payment.get("refunds"))
     async with stage.session.post(f"{bank}/{dispute}", json={"status": "won"}) as answer:
         assert answer.status == 200
-    await _until(stage, f"/orders/{order_id}/payment", lambda payment: not payment.get("disputed"))
+    await stage.until(f"/orders/{order_id}/payment", lambda payment: not payment.get("disputed"))
 
 
 async def _come_back(stage: Stage, order_id: str, lines: list[dict[str, Any]], status: str) -> None:
-    await _until(stage, f"/orders/{order_id}", lambda order: order["status"] == "delivered")
+    await stage.until(f"/orders/{order_id}", lambda order: order["status"] == "delivered")
     path = f"/orders/{order_id}/returns"
     case = await stage.shopper.done("POST", path, {"items": lines, "reason": "unwanted"}, key=fresh_key())
     path = f"{path}/{case['id']}"
-    await _until(stage, path, lambda found: found["status"] == "approved")
+    await stage.until(path, lambda found: found["status"] == "approved")
     items = [{"sku": line["sku"], "restocked": 1, "written_off": line["quantity"] - 1} for line in lines]
     await stage.staff.done("POST", f"{path}/receipt", {"items": items})
     for line in lines:
         stage.told.restocked[line["sku"]] = 1
-    await _until(stage, path, lambda found: found["status"] == status)
+    await stage.until(path, lambda found: found["status"] == status)
 
 
 async def _sold(stage: Stage, products: int, *ends: tuple[str, str]) -> tuple[str, list[dict[str, Any]]]:
     """A confirmed order of two pieces of each of so many products; its id, and its lines."""
     skus = [await stage.stocked() for _ in range(products)]
     order_id = await stage.place(order_of(dict.fromkeys(skus, 2)), fresh_key(), *(ends or SHIPPED))
-    await _until(stage, f"/orders/{order_id}", lambda order: order["status"] != "placed")
+    await stage.until(f"/orders/{order_id}", lambda order: order["status"] != "placed")
     return order_id, [{"sku": sku, "quantity": 2} for sku in skus]
 
 
@@ -258,15 +259,6 @@ async def _carriers(stage: Stage, path: str, body: dict[str, Any]) -> bool:
     async with stage.session.post(f"{stage.system.addresses['easypost']}/_local/{path}", json=body) as answer:
         assert answer.status in (200, 404), await answer.text()
         return answer.status == 200
-
-
-async def _until(stage: Stage, path: str, holds: Callable[[Any], bool]) -> None:
-    async with asyncio.timeout(60):
-        while True:
-            answer = await stage.staff.call("GET", path)
-            if answer.status == 200 and holds(answer.json):
-                return
-            await asyncio.sleep(0.05)
 
 
 def _tracking_number() -> str:
@@ -307,6 +299,13 @@ BESIDES: dict[str, Story] = {
     "provider.before:refunds": returned,
     "provider.after:refunds": returned,
     "message.handled:shipping:commerce.order.cancellation_requested.v1": withdrawn,
+    "saga.tell:before:approved": approved,
+    "saga.tell:after:approved": approved,
+    "approval.step:approved": approved,
+    "approval.step:cancelled": doubted,
+    "approval.step:time": unapproved,
+    "message.handled:inventory:commerce.order.approval_requested.v1": approved,
+    "message.handled:payments:commerce.order.approval_requested.v1": approved,
     "cosmos.upsert.after:catalog:products": poison,
     "publish.part.after:catalog": poison,
     "cosmos.create.after:operations": mended,

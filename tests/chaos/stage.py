@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import secrets
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
@@ -48,6 +49,15 @@ class Stage:
         self.told.accepted[order_id] = frozenset(ends)
         return order_id
 
+    async def until(self, path: str, holds: Callable[[Any], bool]) -> None:
+        """Wait until `holds` is true of what staff sees at `path`. Raises TimeoutError."""
+        async with asyncio.timeout(60):
+            while True:
+                answer = await self.staff.call("GET", path)
+                if answer.status == 200 and holds(answer.json):
+                    return
+                await asyncio.sleep(0.05)
+
     async def cancel(self, order_id: str) -> None:
         answer = await self.shopper.call("POST", f"/orders/{order_id}/cancel")
         assert answer.status == 202 or answer.problem == "order-not-cancellable", answer.text
@@ -56,6 +66,7 @@ class Stage:
 Story = Callable[[Stage], Coroutine[Any, Any, None]]
 CONFIRMED = ("confirmed", "")
 WISH = ("cancelled", "customer_request")
+NOT_APPROVED = ("cancelled", "not_approved")
 SHIPPED = (("shipped", ""), ("delivered", ""))
 
 

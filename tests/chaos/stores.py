@@ -96,7 +96,7 @@ class Stores:
             return f"messages: {busy}"
         async with _opened(self._connection) as client:
             places = {key: await _places(client, key) for key in FEEDS}
-            placed = await _with_status(client, "=")
+            placed = await _with_status(client, "IN")
         unread = [key for key, tokens in places.items() if not await self._are_ends(key, tokens)]
         if unread:
             return f"changes that nobody has dealt with: {unread}"
@@ -105,12 +105,12 @@ class Stores:
     async def undecided(self) -> list[str]:
         """The orders that have not come to an end."""
         async with _opened(self._connection) as client:
-            return await _with_status(client, "=")
+            return await _with_status(client, "IN")
 
     async def decided(self) -> set[str]:
         """The orders that have."""
         async with _opened(self._connection) as client:
-            return {*await _with_status(client, "!=")}
+            return {*await _with_status(client, "NOT IN")}
 
     async def quiet(self, patience: float) -> None:
         """Wait until nothing is going on. Raises AssertionError, saying what still was, after `patience` seconds."""
@@ -190,9 +190,9 @@ async def _opened(connection: str) -> AsyncIterator[CosmosClient]:
 
 
 async def _with_status(client: CosmosClient, sign: str) -> list[str]:
-    """Orders whose status is, or is not, the one they begin with."""
+    """Orders whose status is, or is not, among those in which somebody has yet to decide."""
     orders = client.get_database_client("orders").get_container_client("orders")
-    query = f"SELECT VALUE c.id FROM c WHERE c.kind = 'order' AND c.status {sign} 'placed'"
+    query = f"SELECT VALUE c.id FROM c WHERE c.kind = 'order' AND c.status {sign} ('placed', 'awaiting_approval')"
     return [str(order) async for order in orders.query_items(query)]
 
 

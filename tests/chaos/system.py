@@ -43,6 +43,8 @@ SETTINGS = {
     "ERASURE_COOLING_OFF_SECONDS": "8",
     "ERASURE_CHASE_SECONDS": "5",
     "EXPORT_CHASE_SECONDS": "5",
+    "APPROVAL_RULES": '[{"name": "abroad", "when": "country_outside", "currency": "GBP", "countries": ["GB"]}]',
+    "APPROVAL_SECONDS": "12",
 }
 """A few accounts order what many customers do elsewhere, and up to `CREDIT` the stock is asked for at once."""
 _PORTS = range(20_000, 32_000)

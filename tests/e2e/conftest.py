@@ -74,6 +74,9 @@ class System:
 
 MANY_ORDERS = {"ORDER_LINES_PER_MINUTE": "100000", "ORDER_MOST_OPEN": "1000", "ORDER_DECLINES_PER_HOUR": "1000"}
 """A few accounts do here what many customers do elsewhere."""
+APPROVED_ABOVE = 95_000_000
+"""Minor units of GBP above which an order waits for a person: nothing else here costs as much."""
+_LARGE = {"name": "large", "when": "total_above", "total": {"amount": APPROVED_ABOVE, "currency": "GBP"}}
 
 
 @pytest.fixture(scope="session")
@@ -98,6 +101,7 @@ def started(
         "ORDER_DEADLINE_SECONDS": str(deadline),
         "STRIPE_TIMEOUT_SECONDS": "2",
         "PRODUCT_CACHE_SECONDS": "1",
+        "APPROVAL_RULES": json.dumps([_LARGE]),
         **MANY_ORDERS,
         **(app or {}),
     }

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.e2e.conftest import PATIENCE, Answer, Client, Provider, Stocked, basket
+from tests.e2e.conftest import APPROVED_ABOVE, PATIENCE, Answer, Client, Provider, Stocked, basket
 
 
 def key() -> dict[str, str]:
@@ -196,3 +196,39 @@ async def test_staff_pays_back_a_confirmed_order_in_parts_and_no_more_than_was_t
     assert await provider.money(order_id) == (0, 0)
     payment = await shopper.until(f"/orders/{order_id}/payment", lambda payment: payment["status"] == "refunded")
     assert len(payment["refunds"]) == 5
+
+
+async def test_a_large_order_holds_stock_and_money_until_a_person_who_is_not_its_customer_decides(
+    shopper: Client, staff: Client, stocked: Stocked, provider: Provider
+) -> None:
+    sku = await stocked(APPROVED_ABOVE // 2 + 1, 6)
+    orders = [await shopper.placed(basket((sku, 2))) for _ in range(2)]
+    for order in orders:
+        path, about = f"/orders/{order['id']}", f"/orders/{order['id']}/approval"
+        seen = await shopper.settled(order["id"])
+        assert (seen["status"], seen["approval"]) == ("awaiting_approval", None)
+        assert (await provider.money(order["id"]))[0] == order["total"]["amount"]
+        assert (await shopper.call("POST", about, {"decision": "approve", "why": "mine"})).status == 403
+        assert (await staff.call("GET", path)).json["approval"]["rules"] == ["large"]
+    assert (await staff.call("GET", f"/stock/{sku}")).json["reserved"] == 4
+    assert (await shopper.call("GET", "/approvals")).status == 403
+    listed = (await staff.call("GET", "/approvals?limit=100")).json["items"]
+    assert {order["id"] for order in orders} <= {each["id"] for each in listed}
+
+    first, second = (order["id"] for order in orders)
+    for _ in range(2):
+        answer = await staff.call("POST", f"/orders/{first}/approval", {"decision": "approve", "why": "they called"})
+        assert (answer.status, answer.json["status"]) == (200, "confirmed"), answer
+    late = await staff.call("POST", f"/orders/{first}/approval", {"decision": "refuse", "why": "or not"})
+    assert (late.status, late.problem) == (409, "approval-decided")
+    await shopper.until(f"/orders/{first}/payment", lambda payment: payment["status"] == "captured")
+
+    refused = await staff.call("POST", f"/orders/{second}/approval", {"decision": "refuse", "why": "a stolen card"})
+    assert (refused.json["status"], refused.json["history"][-1]["reason"]) == ("cancelled", "not_approved")
+    await shopper.until(f"/orders/{second}/payment", lambda payment: payment["status"] == "voided")
+    assert await provider.money(second) == (0, 0)
+    stock = await staff.until(f"/stock/{sku}", lambda stock: stock["available"] == 4)
+    assert (stock["on_hand"], stock["reserved"]) == (4, 0)
+    told = (await staff.call("GET", f"/orders/{second}/timeline")).json["items"]
+    assert "a stolen card" in {entry.get("why") for entry in told}
+    assert "a stolen card" not in (await shopper.call("GET", f"/orders/{second}/timeline")).text

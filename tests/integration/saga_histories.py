@@ -14,7 +14,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-from blueprints.orders import saga
+from blueprints.orders import approval_saga, saga
 from shared.clock import parse_timestamp, timestamp
 from shared.recovery import LATE_START_SECONDS, ORDER_DEADLINE_SECONDS
 from tests.integration import recording
@@ -23,7 +23,12 @@ from tests.integration.recording import Activities, Recorded, Step, keep
 FOLDER = Path(__file__).parent / "histories"
 BEGAN = parse_timestamp("2026-03-01T12:00:00.000Z")
 ORDER = "ord_a2b3c4d5e6f7a2b3c4d5e6f7a2"
-SAGA = Recorded(saga.NAME, saga.order_saga, (saga.LOOK_UP, saga.ASK, saga.SETTLE))
+SAGA = Recorded(
+    saga.NAME,
+    saga.order_saga,
+    (saga.LOOK_UP, saga.ASK, saga.SETTLE, approval_saga.LOOK_UP, approval_saga.TIME_OUT),
+)
+DAY = 86_400.0
 
 GOOD: tuple[Step, ...] = (("stock", "reserved"), ("payment", "authorized"))
 PAID: tuple[tuple[str, str], ...] = (("payment", "authorized"),)
@@ -34,6 +39,7 @@ class Story:
     """What happens to a saga: its steps, what is recorded of the order when it looks, and how often settling fails.
 
     `money_first`: its stock is asked for when the money is there; `replies` are then what is recorded by that time.
+    `looks`: how the order stands, one look after the other, where it waits for a person; `waits`: for how long.
     """
 
     steps: tuple[Step, ...]
@@ -43,8 +49,19 @@ class Story:
     failures: int = 0
     late: float = 0.0
     money_first: bool = False
+    looks: tuple[str, ...] = ()
+    waits: float = DAY
+
+    @property
+    def ends(self) -> str:
+        """The status that the order ends in."""
+        if self.looks:
+            return self.looks[-1] if self.looks[-1] != WAITING else "cancelled"
+        return self.settled if self.status == "placed" else self.status
 
 
+WAITING = "awaiting_approval"
+APPROVED, CANCELLED = ("approved", "approved"), ("cancelled", "cancelled")
 STORIES = {
     "both good, stock first": Story(GOOD),
     "both good, payment first": Story(GOOD[::-1]),
@@ -63,16 +80,32 @@ STORIES = {
         (GOOD[1], ("stock", "out_of_stock")), replies=PAID, settled="cancelled", money_first=True
     ),
     "the order is cancelled before its stock is asked for": Story((GOOD[1],), status="cancelled", money_first=True),
+    "a person approves": Story((*GOOD, 3600.0, APPROVED), settled=WAITING, looks=(WAITING, "confirmed")),
+    "a person refuses": Story((*GOOD, CANCELLED), settled=WAITING, looks=(WAITING, "cancelled")),
+    "nobody approves": Story((*GOOD, DAY + 1), settled=WAITING, looks=(WAITING, WAITING)),
+    "nobody approves in days": Story(
+        (*GOOD, 2 * DAY, 2 * DAY, DAY), settled=WAITING, looks=(WAITING,) * 4, waits=5 * DAY
+    ),
+    "an approval that nobody wrote": Story(
+        (*GOOD, APPROVED, CANCELLED, APPROVED), settled=WAITING, looks=(WAITING, WAITING, WAITING, "confirmed")
+    ),
+    "the saga begins anew while a person is asked": Story(
+        (APPROVED,), status=WAITING, late=LATE_START_SECONDS + 1.0, looks=(WAITING, "confirmed")
+    ),
     "settling fails twice": Story((*GOOD, 5.0, 10.0), failures=2),
 }
 
 
 def activities(story: Story) -> Activities:
     """Activities that go by the story."""
-    failures = story.failures
+    failures, looks = story.failures, iter(story.looks)
 
     def answer(name: str, _: Any) -> Any:
         nonlocal failures
+        if name == approval_saga.LOOK_UP:
+            return {"status": next(looks), "until": timestamp(BEGAN + timedelta(seconds=story.waits))}
+        if name == approval_saga.TIME_OUT:
+            return story.ends
         if name in (saga.LOOK_UP, saga.ASK):
             return {"status": story.status, "replies": dict(story.replies)}
         if failures:
@@ -93,8 +126,7 @@ async def told(story: Story) -> list[dict[str, Any]]:
         **({"money_first": True} if story.money_first else {}),
     }
     began = BEGAN + timedelta(seconds=story.late)
-    ends = story.settled if story.status == "placed" else story.status
-    return await recording.told(SAGA, ORDER, given, story.steps, activities(story), began, ends)
+    return await recording.told(SAGA, ORDER, given, story.steps, activities(story), began, story.ends)
 
 
 async def _record(name: str) -> None:

@@ -93,7 +93,7 @@ def test_a_services_own_answer_is_well(answer: Reply) -> None:
 def test_an_answer_of_somebody_else_is_not_well(answer: Reply) -> None:
     with (
         answering(lambda _, __: answer) as (gateway, clock, _),
-        pytest.raises(Unwell, match=f"GET /orders: {answer[0]}"),
+        pytest.raises(Unwell, match=f"GET {next(iter(reads('orders')))}: {answer[0]}"),
     ):
         check(gateway, "orders")
     assert clock.now >= PATIENCE

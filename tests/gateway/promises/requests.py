@@ -100,6 +100,7 @@ async def a_body_must_fit_the_schema(world: World) -> None:
         "shipments_webhook": ["no object"],
         "returns_request": {"items": [], "reason": "unwanted"},
         "returns_decide": {"decision": "perhaps"},
+        "approvals_decide": {"decision": "approve"},
         "returns_receive": {"items": [{"sku": "A", "restocked": -1}]},
         "operations_audit_verify": {"day": "today"},
     }

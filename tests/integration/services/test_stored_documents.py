@@ -22,7 +22,16 @@ from blueprints.inventory import store as inventory
 from blueprints.inventory.domain import Reservation
 from blueprints.orders import service as orders_service
 from blueprints.orders import store as orders
-from blueprints.orders.domain import Address, HistoryEntry, Order, OrderLine, ReasonMismatch, place, transition
+from blueprints.orders.domain import (
+    Address,
+    Approval,
+    HistoryEntry,
+    Order,
+    OrderLine,
+    ReasonMismatch,
+    place,
+    transition,
+)
 from blueprints.payments import store as payments
 from blueprints.payments.domain import Payment
 from shared.contracts.carts import CartChanged
@@ -55,8 +64,9 @@ def word(*legal: str) -> st.SearchStrategy[Any]:
 
 
 ADDRESSES = st.builds(Address, TEXT, TEXT, TEXT, TEXT, TEXT, st.none() | TEXT)
-STATUS = word("placed", "confirmed", "partly_shipped", "shipped", "delivered", "cancelled")
-REASON = word("out_of_stock", "payment_declined", "timed_out", "customer_request")
+STATUS = word("placed", "awaiting_approval", "confirmed", "partly_shipped", "shipped", "delivered", "cancelled")
+REASON = word("out_of_stock", "payment_declined", "timed_out", "customer_request", "not_approved")
+APPROVALS = st.builds(Approval, st.lists(TEXT, max_size=2).map(tuple), st.none() | TIME, word("staff", "time"))
 ORDERS = st.builds(
     Order,
     id=st.builds(lambda: f"ord_{secrets.token_hex(13)}"),
@@ -69,6 +79,7 @@ ORDERS = st.builds(
     placed_at=TIME,
     history=st.lists(st.builds(HistoryEntry, STATUS, TIME, REASON), min_size=1, max_size=2).map(tuple),
     request_hash=TEXT,
+    approval=st.none() | APPROVALS,
 )
 
 
