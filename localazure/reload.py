@@ -1,7 +1,8 @@
 """Which files an app consists of, and that one of them was changed: for `up --reload`.
 
 An app is what is deployed of its directory: everything that `.funcignore` does not leave out, and the settings file.
-Directories whose names begin with a dot are never part of it.
+Directories whose names begin with a dot are never part of it; at its top only `.py` and `.json` count, because what else
+lies there may be what somebody has this very system's words written to (`make run > out.txt`).
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from pathspec import GitIgnoreSpec
 from watchfiles import awatch
 
 IGNORED = ".funcignore"
+_AT_THE_TOP = frozenset({".py", ".json"})
 _TO_BE_SURE = 50
 """Milliseconds of quiet after a change: an editor or a checkout writes several files at once."""
 
@@ -32,6 +34,8 @@ class App:
         if not path.is_relative_to(self._directory):
             return False
         relative = path.relative_to(self._directory)
+        if len(relative.parts) == 1 and relative.suffix not in _AT_THE_TOP:
+            return False
         hidden = any(part.startswith((".", "__pycache__")) for part in relative.parts)
         return not hidden and not self._ignored.match_file(relative)
 
