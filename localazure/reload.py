@@ -1,8 +1,8 @@
 """Which files an app consists of, and that one of them was changed: for `up --reload`.
 
 An app is what is deployed of its directory: everything that `.funcignore` does not leave out, and the settings file.
-Directories whose names begin with a dot are never part of it; at its top only `.py` and `.json` count, because what else
-lies there may be what somebody has this very system's words written to (`make run > out.txt`).
+Directories whose names begin with a dot are never part of it; at its top only `.py` and `.json` count, because what
+else lies there may be what somebody has this very system's words written to (`make run > out.txt`).
 """
 
 from __future__ import annotations
