@@ -8,6 +8,7 @@ goes behind it. Those that wait in one process are appended together.
 from __future__ import annotations
 
 import asyncio
+import random
 from collections.abc import AsyncIterator, Iterable, Sequence
 from typing import Any
 
@@ -32,6 +33,8 @@ TOGETHER = 40
 """Acts of one batch, which takes 100 operations: two for each, and the head."""
 MAX_ATTEMPTS = 20
 """Attempts at an append that another process comes between."""
+FIRST_PAUSE, MAX_PAUSE = 0.01, 0.5
+"""Seconds, at most, that one waits who was not first: without a rest the slowest writer is never the first."""
 
 log = Log("operations")
 
@@ -132,7 +135,7 @@ async def append(entry: Entry) -> None:
 
 
 async def _write(day: str, entries: Sequence[Entry]) -> None:
-    for _ in range(MAX_ATTEMPTS):
+    for attempt in range(MAX_ATTEMPTS):
         present = await AUDIT.read("head", day)
         head = None if present is None else _head(present)
         known = await _seen(day, [entry.id for entry in entries])
@@ -148,6 +151,8 @@ async def _write(day: str, entries: Sequence[Entry]) -> None:
         try:
             await AUDIT.batch(day, operations)
         except (AlreadyExists, ConditionFailed):
+            bound = min(MAX_PAUSE, FIRST_PAUSE * 2**attempt)
+            await asyncio.sleep(random.uniform(0, bound))  # noqa: S311 - jitter needs no secrecy
             continue
         log.info("audit.appended", day=day, number=links[-1].number, count=len(links))
         return
