@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from functools import cache
 from importlib import import_module
 from typing import Any
@@ -74,9 +75,17 @@ def _examples(operation: Operation, which: str) -> Any:
 
 
 def example_call(operation: Operation) -> tuple[str, dict[str, str], Any]:
-    """A call as the document shows it: path behind the version, the headers it needs, its body (`None`: none)."""
+    """A call as the document shows it: path behind the version, the headers it needs, its body (`None`: none; the text
+    of a file)."""
     path = operation.path.format(**{part.name: part.example for part in operation.parts})
     headers = {"Idempotency-Key": "k1"} if operation.idempotency_key == "required" else {}
     if operation.signature:
         headers[operation.signature.name] = operation.signature.example
+    if operation.upload:
+        headers["Content-Type"] = operation.upload.media_types[0]
     return path, headers, example_body(operation) if operation.takes_body else None
+
+
+def encoded(body: Any) -> bytes:
+    """The bytes of the body of a call: a file as it is, anything else as JSON."""
+    return body.encode() if isinstance(body, str) else json.dumps(body).encode()

@@ -119,9 +119,14 @@ def _operation(operation: Operation, known: Mapping[str, Any]) -> dict[str, Any]
         described["description"] = operation.description
     if operation.scope:
         described["security"] = [{"oauth2": [f"{AUDIENCE}/{operation.scope.name}"]}]
-    if operation.takes_body:
+    if operation.upload:
+        file = {"schema": {"type": "string", "format": "binary"}}
+        content: dict[str, Any] = {media_type: dict(file) for media_type in operation.upload.media_types}
+        content[operation.upload.media_types[0]]["example"] = example_body(operation)
+        described["requestBody"] = {"required": True, "content": content}
+    elif operation.takes_body:
         shape = schema_object(known[repr(operation.body)]) if operation.body else {"type": "object"}
-        content = {"application/json": {"schema": shape, "example": example_body(operation)}}
+        content = {JSON: {"schema": shape, "example": example_body(operation)}}
         described["requestBody"] = {"required": True, "content": content}
     return described
 

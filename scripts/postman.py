@@ -96,9 +96,13 @@ def _request(document: Mapping[str, Any], path: str, method: str, operation: Map
     if "security" not in operation:
         request["auth"] = {"type": "noauth"}
     for kind, content in operation.get("requestBody", {}).get("content", {}).items():
-        text = json.dumps(content["example"], indent=2, ensure_ascii=False)
+        if "example" not in content:
+            continue  # another form of the same file
+        example, is_file = content["example"], isinstance(content["example"], str)
+        text = example if is_file else json.dumps(example, indent=2, ensure_ascii=False)
         request["header"].append({"key": "Content-Type", "value": kind})
-        request["body"] = {"mode": "raw", "raw": text, "options": {"raw": {"language": "json"}}}
+        language = "text" if is_file else "json"
+        request["body"] = {"mode": "raw", "raw": text, "options": {"raw": {"language": language}}}
     return {"name": operation["summary"], "request": request}
 
 

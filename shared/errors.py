@@ -102,7 +102,7 @@ class PayloadTooLarge(CommerceError):
 class UnsupportedMediaType(CommerceError):
     status = 415
     default_code = "unsupported-media-type"
-    title = "The request body must be JSON"
+    title = "The request body is of another media type"
 
 
 class Unprocessable(CommerceError):

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from typing import Annotated
+from dataclasses import replace
+from typing import Annotated, Literal
 
 import msgspec
 
@@ -31,6 +32,9 @@ MAX_ATTEMPTS = 5
 log = Log("catalog")
 
 Category = Annotated[str, msgspec.Meta(pattern=whole("[a-z0-9][a-z0-9-]{0,39}"))]
+
+
+RowOutcome = Literal["created", "changed", "unchanged"]
 
 
 class PutProduct(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -93,7 +97,7 @@ async def put(sku: str, request: PutProduct, etag: str | None) -> tuple[ProductV
     Raises PreconditionFailed where the product is not, or no longer, at `etag`, PreconditionRequired without one for
     another price or for whether it is sold, Unprocessable for a price of 0 that is not said to be meant.
     """
-    wanted = _wanted(sku, request)
+    wanted = product_of(sku, request)
     for _ in range(MAX_ATTEMPTS):
         present = await store.get(sku)
         if etag is not None and (present is None or present["_etag"] != etag):
@@ -109,7 +113,32 @@ async def put(sku: str, request: PutProduct, etag: str | None) -> tuple[ProductV
     raise Contention(f"product {sku} keeps changing", retry_after=1)
 
 
-async def _write(present: Document | None, known: Product | None, product: Product | None) -> Document:
+async def put_row(product: Product, row: store.ImportedRow, present: Document | None) -> RowOutcome:
+    """Have the product as a row of an import says, where it was last seen as `present`; what that came to.
+
+    A row that was written before comes to the same again, whatever was forgotten in between. Whether the product is
+    sold stays as it is: a file knows nothing of what happened since it was written. Raises Contention.
+    """
+    for _ in range(MAX_ATTEMPTS):
+        written = store.imported_row(present)
+        known = None if present is None else store.product_of(present)
+        if known is not None and written is not None and written.task == row.task and written.line >= row.line:
+            return "created" if known.version == 1 else "changed"
+        wanted = domain.revised(known, product if known is None else replace(product, discontinued=known.discontinued))
+        if wanted is None:
+            return "unchanged"
+        try:
+            await _write(present, known, wanted, row)
+        except (AlreadyExists, ConditionFailed):
+            present = await store.get(product.sku)
+            continue
+        return "created" if present is None else "changed"
+    raise Contention(f"product {product.sku} keeps changing", retry_after=1)
+
+
+async def _write(
+    present: Document | None, known: Product | None, product: Product | None, row: store.ImportedRow | None = None
+) -> Document:
     """Write the next version of the product at `present`; `None`: nothing changes.
 
     Raises AlreadyExists, ConditionFailed.
@@ -117,7 +146,7 @@ async def _write(present: Document | None, known: Product | None, product: Produ
     if product is None:
         assert present is not None, "a product that is not there cannot be unchanged"
         return present
-    document = await store.save(product, present, *_events(known, product))
+    document = await store.save(product, present, *_events(known, product), row=row)
     log.info("product.changed", sku=product.sku, version=product.version, discontinued=product.discontinued)
     return document
 
@@ -137,7 +166,8 @@ def _events(known: Product | None, product: Product) -> list[EventData]:
     return [changed, moved(sku=product.sku)]
 
 
-def _wanted(sku: str, request: PutProduct) -> Product:
+def product_of(sku: str, request: PutProduct) -> Product:
+    """The product that is asked for. Raises InvalidRequest, Unprocessable."""
     if request.sku not in (None, sku):
         raise InvalidRequest("the body is about another product than the path - at `$.sku`")
     try:

@@ -89,7 +89,7 @@ async def step(task: Task) -> Step:
         return Step("stop", task.progress, result={"sent": await store.count_sent(task.id)})
     if state.phase == "count":
         return await _count(task, given, state)
-    if await store.holder_of(given.queue) != task.id:
+    if await store.TASKS.holder_of(f"{KIND}:{given.queue}") != task.id:
         raise Conflict("another redrive has this subscription now", code="redrive-superseded")
     if state.phase == "watch":
         return await _watch(task, given, state)

@@ -174,7 +174,7 @@ async def claim(body: StartRedrive, wanted: str) -> None:
     """Let the task `wanted` redrive the subscription. Raises Conflict where another one is under way."""
     if body.dry_run:
         return
-    holder = await store.claim(f"{body.topic}.{body.service}", wanted)
+    holder = await store.TASKS.claim(f"{redrive.KIND}:{body.topic}.{body.service}", wanted)
     if holder != wanted:
         raise Conflict(
             f"the task {holder} is redriving this subscription; wait for it or cancel it", code="redrive-under-way"

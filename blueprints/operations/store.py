@@ -15,7 +15,7 @@ import msgspec
 from blueprints.operations.declaration import SERVICE
 from blueprints.operations.domain import Fate
 from shared.messaging.dead_letters import Letter
-from shared.persistence.cosmos import AlreadyExists, ConditionFailed, Container, create, patch, replace
+from shared.persistence.cosmos import Container, create, patch
 from shared.persistence.documents import document_of, readable
 from shared.settings import TASK_KEEP_SECONDS, settings
 from shared.tasks.store import NAME, Tasks
@@ -54,35 +54,6 @@ class SetAside(msgspec.Struct, frozen=True, kw_only=True):
     by: str
     at: str
     body: bytes
-
-
-async def claim(queue: str, task_id: str) -> str:
-    """Let this task redrive the queue, unless one that is under way does; the id of the task that may."""
-    key = f"redrive:{queue}"
-    document = {"id": key, "task_id": key, "type": "claim", "holder": task_id}
-    try:
-        await ITEMS.create(document)
-        return task_id
-    except AlreadyExists:
-        pass
-    known = await ITEMS.read(key, key)
-    if known is None or known["holder"] == task_id:
-        return task_id
-    holder = await TASKS.read(known["holder"])
-    if holder is not None and holder.is_open:
-        return holder.id
-    try:
-        await ITEMS.batch(key, [replace(document, known["_etag"])])
-    except ConditionFailed:
-        return await holder_of(queue)
-    return task_id
-
-
-async def holder_of(queue: str) -> str:
-    """The id of the task that may redrive the queue; empty where none ever did."""
-    key = f"redrive:{queue}"
-    known = await ITEMS.read(key, key)
-    return "" if known is None else str(known["holder"])
 
 
 async def noted(task_id: str, numbers: Collection[int]) -> set[int]:

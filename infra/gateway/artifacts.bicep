@@ -35,6 +35,10 @@ var namedValues NamedValue[] = [
     properties: loadJsonContent('../../apim/named values/catalog-url/namedValueInformation.json').properties
   }
   {
+    name: 'import-timeout-seconds'
+    properties: loadJsonContent('../../apim/named values/import-timeout-seconds/namedValueInformation.json').properties
+  }
+  {
     name: 'internal-calls-per-minute'
     properties: loadJsonContent('../../apim/named values/internal-calls-per-minute/namedValueInformation.json').properties
   }
@@ -89,6 +93,10 @@ var namedValues NamedValue[] = [
   {
     name: 'user-calls-per-minute'
     properties: loadJsonContent('../../apim/named values/user-calls-per-minute/namedValueInformation.json').properties
+  }
+  {
+    name: 'user-imports-per-minute'
+    properties: loadJsonContent('../../apim/named values/user-imports-per-minute/namedValueInformation.json').properties
   }
   {
     name: 'user-order-lines-per-minute'
@@ -312,6 +320,26 @@ var apis Api[] = [
       {
         name: 'carts-set-line'
         policy: loadTextContent('../../apim/apis/commerce/operations/carts-set-line/policy.xml')
+      }
+      {
+        name: 'catalog-imports-cancel'
+        policy: loadTextContent('../../apim/apis/commerce/operations/catalog-imports-cancel/policy.xml')
+      }
+      {
+        name: 'catalog-imports-errors'
+        policy: loadTextContent('../../apim/apis/commerce/operations/catalog-imports-errors/policy.xml')
+      }
+      {
+        name: 'catalog-imports-get'
+        policy: loadTextContent('../../apim/apis/commerce/operations/catalog-imports-get/policy.xml')
+      }
+      {
+        name: 'catalog-imports-list'
+        policy: loadTextContent('../../apim/apis/commerce/operations/catalog-imports-list/policy.xml')
+      }
+      {
+        name: 'catalog-imports-start'
+        policy: loadTextContent('../../apim/apis/commerce/operations/catalog-imports-start/policy.xml')
       }
       {
         name: 'erasure-get'

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections import deque
 from dataclasses import dataclass, field
 from functools import lru_cache
+from io import BytesIO
 
 import aiohttp
 from yarl import URL
 
-from localazure.apim.context import Context, Headers, Response
+from localazure.apim.context import MAX_THROUGH, Context, Headers, Response
 from localazure.apim.errors import Failure, GatewayError
 from localazure.apim.model import Backend, BreakerRule
 from localazure.clock import Clock
@@ -19,6 +20,9 @@ HOP_BY_HOP = frozenset(
     "content-length expect".split()
 )
 """Fields that concern one connection alone. Source: RFC 9110, section 7.6.1."""
+
+WHOLE = 65_536
+"""Bytes that are sent in one go; the client sends more of them piece by piece, and lets others have their turn."""
 
 
 @dataclass
@@ -102,10 +106,12 @@ class Backends:
         query = f"?{request.url.raw_query}" if request.url.raw_query else ""
         url = URL(f"{context.backend_url.rstrip('/')}{request.url.path}{query}", encoded=True)
         headers = [(name, value) for name, value in request.headers if name.lower() not in HOP_BY_HOP]
-        content = None
+        content: bytes | BytesIO | None = None
         if request.body is not None:
-            await request.body.load()
+            await request.body.load(MAX_THROUGH)
             content = request.body.content
+            if len(content) > WHOLE:
+                content = BytesIO(content)
         async with self._session.request(
             request.method,
             url,

@@ -15,6 +15,9 @@ from localazure.apim.model import Api, Operation, Product, Subscription
 
 MAX_BUFFERED = 2 * 1024 * 1024
 """Bytes of a body that policies may look at. Source: "API Management limits", maximum size of a buffered payload."""
+MAX_THROUGH = 128 * 1024 * 1024
+"""Bytes of a body that goes through unseen. Azure has a limit of 1 GiB on Consumption; here it lies in memory, and the
+Functions host takes no more than 100 MB."""
 
 
 class Headers:

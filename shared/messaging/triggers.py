@@ -27,7 +27,8 @@ half of it on average; a look costs about one request unit, so five feeds cost 1
 
 
 ROUNDS: dict[str, str] = {}
-"""Timer → the service whose it is, in the order in which they were made. The first of a service measures its queues."""
+"""Timer → the service whose it is, in the order in which they were made. The first of a service that hears
+something measures its queues."""
 
 
 def change_feed(bp: Any, service: Service, container: Container, *others: Container) -> Decorator:
@@ -133,7 +134,7 @@ def every_round(bp: Any, service: Service, name: str, *bindings: Decorator) -> D
         bp.function_name(name),
         bp.timer_trigger(arg_name="timer", schedule=f"%{RECONCILE_SCHEDULE.name}%", run_on_startup=False),
         *bindings,
-        _round(service, name, measures=_rounds(service)[0] == name),
+        _round(service, name, measures=bool(service.hears) and _rounds(service)[0] == name),
     )
 
 

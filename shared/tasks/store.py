@@ -15,7 +15,7 @@ from shared.clock import timestamp, utc_now
 from shared.declaration import Container as Declared
 from shared.declaration import Service
 from shared.errors import Unprocessable
-from shared.persistence.cosmos import AlreadyExists, ConditionFailed, Container
+from shared.persistence.cosmos import AlreadyExists, ConditionFailed, Container, replace
 from shared.persistence.documents import document_of, read_as, readable
 from shared.tasks.task import ENDED, OPEN, Progress, Task, TaskProblem, moved
 from shared.web.paging import Page, decode_cursor, encode_cursor
@@ -119,6 +119,31 @@ class Tasks:
         async for document in self.container.query(query, parameters):
             for task in readable(self.container, [document], Task):
                 yield task
+
+    async def claim(self, name: str, task_id: str) -> str:
+        """Let this task have what is called so, unless another open task has it; the id of the task that has it."""
+        document = {"id": name, self.container.partition_key: name, "type": "claim", "holder": task_id}
+        try:
+            await self.container.create(document)
+            return task_id
+        except AlreadyExists:
+            pass
+        known = await self.container.read(name, name)
+        if known is None or known["holder"] == task_id:
+            return task_id
+        holder = await self.read(known["holder"])
+        if holder is not None and holder.is_open:
+            return holder.id
+        try:
+            await self.container.batch(name, [replace(document, known["_etag"])])
+        except ConditionFailed:
+            return await self.holder_of(name)
+        return task_id
+
+    async def holder_of(self, name: str) -> str:
+        """The id of the task that has what is called so; empty where none ever had."""
+        known = await self.container.read(name, name)
+        return "" if known is None else str(known["holder"])
 
     async def forget(self, task: Task) -> None:
         """Let the database remove the task. What lies beside it has a time to live of its own."""

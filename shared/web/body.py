@@ -11,7 +11,7 @@ import msgspec
 
 from shared.errors import InvalidRequest, PayloadTooLarge, Unprocessable, UnsupportedMediaType
 from shared.patterns import ORDER_ID, whole
-from shared.web.operation import PathParameter
+from shared.web.operation import PathParameter, Upload
 
 MAX_BODY = 262_144
 """Bytes. An order of 1,000 lines takes about 60 KB."""
@@ -36,30 +36,53 @@ class Because(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     why: Why
 
 
+class Uploaded(msgspec.Struct, frozen=True):
+    """A body that is a file."""
+
+    media_type: str
+    content: bytes
+
+
 def read_body(request: func.HttpRequest, shape: type[T]) -> T:
     """The body as `shape`. Raises PayloadTooLarge, UnsupportedMediaType or InvalidRequest, which says where."""
-    declared = request.headers.get("content-length", "")
-    if declared.isdigit() and int(declared) > MAX_BODY:
-        raise PayloadTooLarge(f"the body may have at most {MAX_BODY} bytes")
-    content = request.get_body()
-    if len(content) > MAX_BODY:
-        raise PayloadTooLarge(f"the body may have at most {MAX_BODY} bytes")
-    media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if media_type != "application/json":
-        raise UnsupportedMediaType("send the body as Content-Type: application/json")
+    _, content = _read(request, ("application/json",), MAX_BODY)
     try:
         return msgspec.json.decode(content, type=shape)
     except msgspec.ValidationError as exc:
-        raise InvalidRequest(_without_values(str(exc))) from exc
+        raise InvalidRequest(without_values(exc)) from exc
     except (msgspec.DecodeError, RecursionError, UnicodeError) as exc:
         raise InvalidRequest("the body is not valid JSON", code="malformed-json") from exc
 
 
-def _without_values(reason: str) -> str:
+def read_upload(request: func.HttpRequest, upload: Upload) -> Uploaded:
+    """The body as it is. Raises PayloadTooLarge, UnsupportedMediaType; InvalidRequest for none at all."""
+    media_type, content = _read(request, upload.media_types, upload.max_bytes)
+    if not content:
+        # the host gives nothing of a body that comes in chunks
+        raise InvalidRequest("the body is empty; send the file, and its size as Content-Length")
+    return Uploaded(media_type, content)
+
+
+def _read(request: func.HttpRequest, media_types: tuple[str, ...], max_bytes: int) -> tuple[str, bytes]:
+    """The media type and the content: of the size first. Raises PayloadTooLarge, UnsupportedMediaType."""
+    declared = request.headers.get("content-length", "")
+    if declared.isdigit() and int(declared) > max_bytes:
+        raise PayloadTooLarge(f"the body may have at most {max_bytes} bytes")
+    content = request.get_body()
+    if len(content) > max_bytes:
+        raise PayloadTooLarge(f"the body may have at most {max_bytes} bytes")
+    media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if media_type not in media_types:
+        raise UnsupportedMediaType(f"send the body as Content-Type: {' or '.join(media_types)}")
+    return media_type, content
+
+
+def without_values(error: msgspec.ValidationError) -> str:
     """What is wrong and where, without what was sent: a card number in the wrong place must not come back.
 
     The name of an unknown field is told where it is a name.
     """
+    reason = str(error)
     named = re.search(r"unknown field `([A-Za-z_]{1,40})`(?= - at `\$|$)", reason)
     field = f"unknown field `{named[1]}`" if named else "an unknown field"
     reason = re.sub(r"unknown field `.*`(?= - at `\$|$)", field, reason, flags=re.DOTALL)

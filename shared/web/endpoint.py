@@ -20,9 +20,9 @@ from shared.errors import CommerceError, InvalidRequest, NotFound
 from shared.telemetry.log import Log, bound
 from shared.telemetry.span import request
 from shared.web.auth import Principal, authenticate
-from shared.web.body import read_body
+from shared.web.body import read_body, read_upload
 from shared.web.gateway import gateway_claims
-from shared.web.operation import JSON, Header, Operation, Parameter, PathParameter
+from shared.web.operation import JSON, Header, Operation, Parameter, PathParameter, Upload
 from shared.web.problem import internal_error, problem
 
 VERSION = "v1"
@@ -112,6 +112,7 @@ def endpoint(
     returns: Any,
     scope: str | Scope | None = None,
     body: type[msgspec.Struct] | None = None,
+    upload: Upload | None = None,
     status: int | tuple[int, ...] = 200,
     problems: tuple[int, ...] = (),
     query: tuple[Parameter, ...] = (),
@@ -150,6 +151,7 @@ def endpoint(
             description=" ".join(description.split()),
             scope=service.scope(scope) if isinstance(scope, str) else scope,
             body=body,
+            upload=upload,
             returns=returns,
             status=(status,) if isinstance(status, int) else status,
             problems=problems,
@@ -254,7 +256,12 @@ async def _check(req: func.HttpRequest, operation: Operation) -> Request[Any]:
         raise InvalidRequest("send an Idempotency-Key header, so that a repeat has no further effect")
     if key and not _KEY.fullmatch(key):
         raise InvalidRequest("Idempotency-Key must be 1 to 255 visible ASCII characters")
-    return Request(req, caller, read_body(req, operation.body) if operation.body else None, key, operation.query)
+    body: Any = None
+    if operation.body:
+        body = read_body(req, operation.body)
+    elif operation.upload:
+        body = read_upload(req, operation.upload)
+    return Request(req, caller, body, key, operation.query)
 
 
 def _encode(answer: Response, media_type: str) -> func.HttpResponse:

@@ -51,6 +51,14 @@ class Header:
     example: str
 
 
+@dataclass(frozen=True)
+class Upload:
+    """A body that is a file: one of these media types, at most so many bytes. The operation itself reads it."""
+
+    media_types: tuple[str, ...]
+    max_bytes: int
+
+
 @dataclass(frozen=True, kw_only=True)
 class Operation:
     """What one HTTP operation demands and gives. `scope` `None` is open to anyone.
@@ -73,6 +81,7 @@ class Operation:
     description: str = ""
     scope: Scope | None = None
     body: type[msgspec.Struct] | None = None
+    upload: Upload | None = None
     returns: Any
     media_type: str = JSON
     status: tuple[int, ...] = (200,)
@@ -110,5 +119,5 @@ class Operation:
 
     @property
     def takes_body(self) -> bool:
-        """Whether a request has a body, of a shape that is checked or of one that its signature covers."""
-        return self.body is not None or self.signature is not None
+        """Whether a request has a body: of a shape that is checked, a file, or one that its signature covers."""
+        return self.body is not None or self.upload is not None or self.signature is not None

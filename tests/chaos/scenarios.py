@@ -13,6 +13,7 @@ from azure.servicebus.aio import ServiceBusClient
 
 from blueprints.inventory.store import SHELVES
 from tests.chaos.approvals import approved, doubted, unapproved
+from tests.chaos.importing import IMPORTS
 from tests.chaos.people import curious, forgotten, impatient, known
 from tests.chaos.products import change, discontinued, poison
 from tests.chaos.shop import Caller, fault, order_of, sign_in
@@ -308,9 +309,8 @@ BESIDES: dict[str, Story] = {
     "message.handled:payments:commerce.order.approval_requested.v1": approved,
     "cosmos.upsert.after:catalog:products": poison,
     "publish.part.after:catalog": poison,
-    "cosmos.create.after:operations": mended,
-    "cosmos.patch.after:operations": mended,
-    "cosmos.batch.after:operations": mended,
+    **IMPORTS,
+    **dict.fromkeys((f"cosmos.{how}.after:operations" for how in ("create", "patch", "batch")), mended),
     "task.start.after:operations": mended,
     "redrive.sent": mended,
     "redrive.noted": mended,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import io
 import secrets
 import time
 from collections.abc import Mapping
@@ -26,20 +27,24 @@ class Caller:
     """One caller of the API, with a token of its own."""
 
     def __init__(self, system: System, session: aiohttp.ClientSession, token: str) -> None:
-        self._system, self._session, self._token = system, session, token
+        self._system, self._session, self.token = system, session, token
         claims = jwt.decode(token, options={"verify_signature": False})
         self.subject = str(claims["oid"])
 
-    async def call(self, method: str, path: str, body: Any = None, key: str = "", etag: str = "") -> Answer:
+    async def call(
+        self, method: str, path: str, body: Any = None, key: str = "", etag: str = "", file: bytes = b""
+    ) -> Answer:
         """The first answer that is one: not a lost connection, 502, 503 or a process that died. Raises AssertionError
         for any other 5xx."""
-        headers = {"Authorization": f"Bearer {self._token}"} | ({"Idempotency-Key": key} if key else {})
+        headers = {"Authorization": f"Bearer {self.token}"} | ({"Idempotency-Key": key} if key else {})
         headers |= {"If-Match": etag} if etag else {}
+        headers |= {"Content-Type": "text/csv"} if file else {}
         url = f"{self._system.addresses['functions']}/api/v1{path}"
         deadline, last = time.monotonic() + PATIENCE, ""
         while time.monotonic() < deadline:
+            sent: dict[str, Any] = {"data": io.BytesIO(file)} if file else {"json": body}
             try:
-                async with self._session.request(method, url, json=body, headers=headers) as response:
+                async with self._session.request(method, url, headers=headers, **sent) as response:
                     answer = Answer(response.status, response.headers, await response.text())
                 again = answer.status in _AGAIN or _died(answer)
                 assert again or answer.status < 500, f"{method} {path}: {answer.status} {answer.text}"

@@ -45,6 +45,7 @@ SETTINGS = {
     "EXPORT_CHASE_SECONDS": "5",
     "APPROVAL_RULES": '[{"name": "abroad", "when": "country_outside", "currency": "GBP", "countries": ["GB"]}]',
     "APPROVAL_SECONDS": "12",
+    "IMPORT_ROWS_PER_SECOND": "1000",
 }
 """A few accounts order what many customers do elsewhere, and up to `CREDIT` the stock is asked for at once."""
 _PORTS = range(20_000, 32_000)
@@ -87,6 +88,12 @@ class System:
     def hosts(self) -> list[str]:
         """The names of the instances of the functions host."""
         return [name for name, launch in self._launches.items() if launch.host]
+
+    @property
+    def processes(self) -> dict[str, int]:
+        """The process of each part that lives."""
+        found = {name: child.process for name, child in self._children.items()}
+        return {name: process.pid for name, process in found.items() if process and process.returncode is None}
 
     async def leave(self, name: str) -> None:
         """A clean end: what it is doing may end."""

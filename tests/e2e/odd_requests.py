@@ -15,7 +15,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from scripts.declared import example_call, operations
+from scripts.declared import encoded, example_call, operations
 from tests.e2e.odd_values import (
     BYTES,
     ENCODINGS,
@@ -101,12 +101,12 @@ def of_the_api(prefix: str, tokens: Sequence[str], headers: Mapping[str, str]) -
         found = list(always)
         if chance.random() < 0.85:
             found.append((b"Authorization", b"Bearer " + chance.choice(tokens).encode()))
-        if content is not None:
+        if content is not None and "Content-Type" not in required:
             found.append((b"Content-Type", b"application/json"))
         if operation.idempotency_key:
             required["Idempotency-Key"] = str(chance.random())
         found += [(name.encode(), value.encode()) for name, value in required.items()]
-        body = b"" if content is None else json.dumps(content).encode()
+        body = b"" if content is None else encoded(content)
         return Request(operation.method.encode(), f"{prefix}{path}".encode(), found, body)
 
     return make

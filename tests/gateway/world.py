@@ -15,6 +15,7 @@ from aiohttp import web
 
 from localazure import apim, entra
 from localazure.part import Config, Server
+from scripts.declared import encoded
 
 ROOT = Path(__file__).parents[2]
 ANONYMOUS, USER, PARTNER, INTERNAL = 12, 13, 14, 15
@@ -22,6 +23,8 @@ ANONYMOUS, USER, PARTNER, INTERNAL = 12, 13, 14, 15
 WEBHOOK = 33
 LINES = 250
 """Order lines a minute."""
+IMPORTS = 4
+"""Imports a minute."""
 PUBLIC_QUOTA, PARTNER_QUOTA, INTERNAL_QUOTA = 30, 22, 24
 CACHE_SECONDS = 10
 TIGHT = {
@@ -29,6 +32,7 @@ TIGHT = {
     "webhook-calls-per-minute": WEBHOOK,
     "user-calls-per-minute": USER,
     "user-order-lines-per-minute": LINES,
+    "user-imports-per-minute": IMPORTS,
     "partner-calls-per-minute": PARTNER,
     "internal-calls-per-minute": INTERNAL,
     "public-calls-per-day": PUBLIC_QUOTA,
@@ -36,6 +40,7 @@ TIGHT = {
     "internal-calls-per-week": INTERNAL_QUOTA,
     "catalog-cache-seconds": CACHE_SECONDS,
     "backend-timeout-seconds": 1,
+    "import-timeout-seconds": 2,
 }
 KEYS = {"partner": "local-acme-primary", "internal": "local-back-office-primary", "cancelled": "local-left-primary"}
 
@@ -223,7 +228,7 @@ class World:
         if key is not None:
             sent["Ocp-Apim-Subscription-Key"] = KEYS.get(key, key)
         if body is not None:
-            data = json.dumps(body).encode()
+            data = encoded(body)
             sent.setdefault("Content-Type", "application/json")
         url = await self.gateway(**values) + path
         skip = ("Content-Type",)

@@ -125,7 +125,7 @@ def test_instances_may_be_replaced_while_it_asks() -> None:
 def test_nobody_there_is_not_well() -> None:
     with answering(lambda _, __: (200, JSON, {})) as (gateway, clock, _):
         pass
-    with pytest.raises(Unwell, match="GET /products: 0"):
+    with pytest.raises(Unwell, match="GET /catalog/imports: 0"):
         check(gateway, "catalog")
     assert clock.now >= PATIENCE
 

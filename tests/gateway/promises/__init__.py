@@ -3,7 +3,7 @@
 Tests run them all; the mutation check runs them again against policies from which one element is missing.
 """
 
-from tests.gateway.promises import access, addresses, answers, limits, oddities, requests, transport
+from tests.gateway.promises import access, addresses, answers, files, limits, oddities, requests, transport
 from tests.gateway.promises.promise import CASES
 
-__all__ = ["CASES", "access", "addresses", "answers", "limits", "oddities", "requests", "transport"]
+__all__ = ["CASES", "access", "addresses", "answers", "files", "limits", "oddities", "requests", "transport"]
