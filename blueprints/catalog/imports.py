@@ -149,7 +149,7 @@ async def refused_page(task: Task, cursor: str | None, limit: int) -> Page[Refus
 
 
 async def step(task: Task) -> Step:
-    """One step. Raises Transient, Conflict, IllegalMove."""
+    """One step. Raises Transient, Conflict, IllegalTransition."""
     given = msgspec.convert(task.given, Given)
     state = msgspec.convert(task.state, State)
     if state.offset < 0:

@@ -7,7 +7,7 @@ from tests.gateway.promises.promise import KEYED, case, operate
 from tests.gateway.world import World, fine
 
 IMPORT = "catalog_imports_start"
-LARGEST = 104_857_600
+MAX_SIZE = 104_857_600
 
 
 @case
@@ -32,12 +32,12 @@ async def a_file_of_another_kind_is_refused(world: World) -> None:
 
 @case
 async def a_file_that_says_it_is_too_large_is_refused_before_it_comes(world: World) -> None:
-    for size in (LARGEST + 1, 20 * LARGEST):
+    for size in (MAX_SIZE + 1, 20 * MAX_SIZE):
         await world.reset()
         answer = await operate(world, IMPORT, body=None, data=b"x", headers={"Content-Length": str(size)})
         assert (answer.status, answer.problem) == (413, "payload-too-large"), (size, answer)
         assert answer.json["title"] == "The request body is too large"
-        assert str(LARGEST) in answer.json["detail"]
+        assert str(MAX_SIZE) in answer.json["detail"]
     assert not world.seen
 
 
