@@ -118,7 +118,7 @@ async def test_an_order_is_found_and_told_across_services(
         console.read(".span .name", "stripe capture")
         console.read(".facts .chip", "RU")
         console.read(".span .label", "in queue")
-        console.read(".timeline td", "payment.captured")
+        console.read(".timeline td", "order.confirmed")
         picture(console, "waterfall", ".waterfall")
         console.choose(".span[data-row] .name", "POST /v1/orders")
         console.read(".details .logs", "order.placed")

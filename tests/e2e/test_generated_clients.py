@@ -64,7 +64,8 @@ def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callabl
     made = str(tmp_path / "shop_client")
     # of a body that is no text the generator knows one media type alone, and takes others for it where it is told
     config = tmp_path / "config.json"
-    config.write_text(json.dumps({"content_type_overrides": {"application/zip": "application/octet-stream"}}))
+    files = ("application/zip", "application/x-ndjson", "text/csv")
+    config.write_text(json.dumps({"content_type_overrides": dict.fromkeys(files, "application/octet-stream")}))
     command = [str(program), "generate", "--path", str(SPECIFICATION), "--output-path", made, "--meta", "none"]
     command += ["--config", str(config)]
     monkeypatch.setenv("PATH", str(program.parent), prepend=":")
