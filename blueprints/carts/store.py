@@ -6,7 +6,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Collection, Mapping
 from typing import Any
 
@@ -15,6 +14,7 @@ from blueprints.carts.domain import Cart
 from shared.contracts.event import EventData
 from shared.persistence.cosmos import Container, Document, create, keep_latest, replace
 from shared.persistence.documents import document_of, read_as
+from shared.persistence.memory import ReadCache
 from shared.persistence.outbox import enqueue_event
 
 CARTS = Container.of(SERVICE, "carts")
@@ -23,10 +23,6 @@ DISCONTINUED = Container.of(SERVICE, "discontinued")
 RETENTION = 7 * 24 * 3600
 KNOWN_SECONDS = 10.0
 """How old what a cart says of its products may be: as old as an answer of the catalog. An order looks for itself."""
-MAX_KNOWN = 50_000
-
-_known: dict[str, tuple[float, bool]] = {}
-"""SKU → when it was asked, and whether it is sold no more."""
 
 
 async def get(cart_id: str) -> Document | None:
@@ -57,29 +53,23 @@ async def ids_of(customer_id: str) -> list[str]:
     return [document["id"] async for document in CARTS.query(query, {"@customer": customer_id})]
 
 
+def _is_discontinued(document: Document | None) -> bool:
+    return document is not None and bool(document["discontinued"])
+
+
+_discontinued = ReadCache(DISCONTINUED, _is_discontinued, lambda: KNOWN_SECONDS)
+
+
 async def keep_discontinued(sku: str, version: int, *, discontinued: bool) -> None:
     """Keep whether a product is sold no more, unless a later version is already here."""
     await keep_latest(DISCONTINUED, sku, {"id": sku, "sku": sku, "version": version, "discontinued": discontinued})
-    _known.pop(sku, None)
+    _discontinued.forget(sku)
 
 
 async def discontinued_among(skus: Collection[str]) -> list[str]:
     """Those of the products that are sold no more. What this process was told a moment ago is not asked again."""
-    now = time.monotonic()
-    found = {sku: known for sku in skus if (known := _known.get(sku)) is not None and now - known[0] < KNOWN_SECONDS}
-    missing = [sku for sku in skus if sku not in found]
-    if len(missing) == 1:
-        document = await DISCONTINUED.read(missing[0], missing[0])
-        documents = [] if document is None else [document]
-    else:
-        documents = await DISCONTINUED.read_many(missing)
-    gone = {document["sku"] for document in documents if document["discontinued"]}
-    if len(_known) + len(missing) > MAX_KNOWN:
-        _known.clear()
-    asked = {sku: (now, sku in gone) for sku in missing}
-    _known.update(asked)
-    found |= asked
-    return [sku for sku in skus if found[sku][1]]
+    found = await _discontinued.find(skus)
+    return [sku for sku in skus if found[sku]]
 
 
 async def remove(cart_id: str) -> None:

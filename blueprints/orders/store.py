@@ -12,7 +12,6 @@
 from __future__ import annotations
 
 import dataclasses
-import time
 from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import suppress
 from typing import Any, Literal
@@ -28,6 +27,7 @@ from shared.contracts.event import Event, EventData, data_of, type_of
 from shared.contracts.orders import Line
 from shared.persistence.cosmos import AlreadyExists, Container, Document, create, keep_latest, patch, replace
 from shared.persistence.documents import document_of, read_as, readable
+from shared.persistence.memory import ReadCache
 from shared.persistence.outbox import enqueue_event, event_of, inbox_document
 from shared.settings import settings
 from shared.telemetry import trace
@@ -207,37 +207,15 @@ async def keep_customer(customer: Customer, etag: str) -> str:
     return str(written["_etag"])
 
 
-class ProductCache:
-    """Names and prices by SKU, kept in memory for a few seconds: a busy shop asks for the same ones all the time."""
-
-    MAX_ENTRIES = 50_000
+class ProductCache(ReadCache[ProductPrice]):
+    """Names and prices of the products that the catalog has told of, by SKU."""
 
     def __init__(self) -> None:
-        self._held: dict[str, tuple[float, ProductPrice]] = {}
+        super().__init__(PRODUCTS, _product, lambda: settings().seconds(PRODUCT_CACHE_SECONDS))
 
-    async def find(self, skus: Iterable[str]) -> dict[str, ProductPrice]:
-        """The products among `skus` that the catalog has told of."""
-        now, lifetime = time.monotonic(), settings().seconds(PRODUCT_CACHE_SECONDS)
-        wanted = list(dict.fromkeys(skus))
-        found = {
-            sku: held[1] for sku in wanted if (held := self._held.get(sku)) is not None and now - held[0] < lifetime
-        }
-        missing = [sku for sku in wanted if sku not in found]
-        if len(missing) == 1:
-            document = await PRODUCTS.read(missing[0], missing[0])
-            documents = [] if document is None else [document]
-        else:
-            documents = await PRODUCTS.read_many(missing)
-        if len(self._held) + len(documents) > self.MAX_ENTRIES:
-            self._held.clear()
-        for document in documents:
-            product = read_as(PRODUCTS, document, ProductPrice)
-            self._held[document["sku"]] = (now, product)
-            found[document["sku"]] = product
-        return found
 
-    def forget(self, sku: str) -> None:
-        self._held.pop(sku, None)
+def _product(document: Document | None) -> ProductPrice | None:
+    return None if document is None else read_as(PRODUCTS, document, ProductPrice)
 
 
 product_cache = ProductCache()

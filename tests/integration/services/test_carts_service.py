@@ -127,7 +127,7 @@ async def test_what_a_cart_says_of_its_products_is_asked_again_in_time_and_not_b
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     caller, sku, now = someone(), f"S{secrets.token_hex(5)}", 1000.0
-    monkeypatch.setattr("blueprints.carts.store.time.monotonic", lambda: now)
+    monkeypatch.setattr("shared.persistence.memory.time.monotonic", lambda: now)
     cart_id = await opened(caller)
     await service.set_line(caller, cart_id, sku, 1, None)
     document = {"id": sku, "sku": sku, "version": 2, "discontinued": True}

@@ -14,6 +14,7 @@ from blueprints.orders.domain import ProductPrice
 from blueprints.orders.shapes import PlaceOrder
 from shared.errors import Conflict
 from shared.money import Money
+from shared.persistence import memory
 from shared.web.auth import Principal
 
 LIFETIME = 5.0
@@ -33,7 +34,7 @@ class Now:
 @pytest.fixture
 def now(monkeypatch: pytest.MonkeyPatch) -> Now:
     turned = Now()
-    monkeypatch.setattr(store, "time", SimpleNamespace(monotonic=turned))
+    monkeypatch.setattr(memory, "time", SimpleNamespace(monotonic=turned))
     monkeypatch.setenv("PRODUCT_CACHE_SECONDS", str(LIFETIME))
     return turned
 
