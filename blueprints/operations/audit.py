@@ -8,8 +8,8 @@ goes behind it. Those that wait in one process are appended together.
 from __future__ import annotations
 
 import asyncio
-import random
 from collections.abc import AsyncIterator, Iterable, Sequence
+from itertools import islice
 from typing import Any
 
 import msgspec
@@ -18,6 +18,7 @@ from blueprints.operations import chain
 from blueprints.operations.chain import Finding, Head, Link
 from blueprints.operations.declaration import SERVICE
 from shared.acting import Actor
+from shared.backoff import pauses
 from shared.clock import timestamp
 from shared.contracts.audit import ActRecorded
 from shared.contracts.event import Event
@@ -135,7 +136,7 @@ async def append(entry: Entry) -> None:
 
 
 async def _write(day: str, entries: Sequence[Entry]) -> None:
-    for attempt in range(MAX_ATTEMPTS):
+    for pause in islice(pauses(FIRST_PAUSE, MAX_PAUSE), MAX_ATTEMPTS):
         present = await AUDIT.read("head", day)
         head = None if present is None else _head(present)
         known = await _seen(day, [entry.id for entry in entries])
@@ -151,8 +152,7 @@ async def _write(day: str, entries: Sequence[Entry]) -> None:
         try:
             await AUDIT.batch(day, operations)
         except (AlreadyExists, ConditionFailed):
-            bound = min(MAX_PAUSE, FIRST_PAUSE * 2**attempt)
-            await asyncio.sleep(random.uniform(0, bound))  # noqa: S311 - jitter needs no secrecy
+            await asyncio.sleep(pause)
             continue
         log.info("audit.appended", day=day, number=links[-1].number, count=len(links))
         return

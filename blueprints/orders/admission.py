@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import asyncio
 import math
-import random
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
@@ -28,6 +27,7 @@ from blueprints.orders.declaration import (
     ORDER_PARTNER_FACTOR,
 )
 from blueprints.orders.domain import Order
+from shared.backoff import pauses
 from shared.clock import utc_now
 from shared.errors import Contention, LimitReached
 from shared.persistence.cosmos import AlreadyExists, ConditionFailed, ItemNotFound
@@ -82,7 +82,7 @@ class Admission:
 
         Raises LimitReached, Contention.
         """
-        deadline, bound = time.monotonic() + BUDGET, FIRST_PAUSE
+        deadline, rests = time.monotonic() + BUDGET, pauses(FIRST_PAUSE, MAX_PAUSE)
         while True:
             try:
                 admitted = self._admitted(order, payment_method)
@@ -97,8 +97,7 @@ class Admission:
             except (ConditionFailed, AlreadyExists, ItemNotFound) as exc:
                 if time.monotonic() > deadline:
                     raise Contention("too many of your orders come at the same moment", retry_after=1) from exc
-                await asyncio.sleep(random.uniform(0, bound))  # noqa: S311 - jitter needs no secrecy
-                bound = min(MAX_PAUSE, 2 * bound)
+                await asyncio.sleep(next(rests))
                 await self.check(order.id, len(order.lines))
                 continue
             entry = admitted.open[order.id]

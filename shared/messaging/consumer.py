@@ -8,7 +8,6 @@ and after its last delivery it rests in the dead-letter queue, with its reason i
 from __future__ import annotations
 
 import asyncio
-import random
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
@@ -18,6 +17,7 @@ from typing import Any
 import azure.functions as func
 import msgspec
 
+from shared.backoff import pauses
 from shared.clock import utc_now
 from shared.contracts.event import Event, EventData, data_of, type_of
 from shared.errors import CommerceError, Rejected, Transient
@@ -69,22 +69,16 @@ async def consume(service: str, message: func.ServiceBusMessage, handlers: Handl
 
 
 async def with_backoff(action: Callable[[], Awaitable[None]], budget: float = RETRY_BUDGET) -> None:
-    """Run `action` until it succeeds, fails for good, or has been failing for `budget` seconds.
-
-    The pauses are drawn evenly from 0 to a bound that doubles ("full jitter").
-    """
+    """Run `action` until it succeeds, fails for good, or has been failing for `budget` seconds."""
     deadline = time.monotonic() + budget
-    bound_ = FIRST_PAUSE
-    while True:
+    for pause in pauses(FIRST_PAUSE, MAX_PAUSE):
         try:
             await action()
             return
         except Transient:
-            pause = random.uniform(0, bound_)  # noqa: S311 - jitter needs no secrecy
             if time.monotonic() + pause > deadline:
                 raise
         await asyncio.sleep(pause)
-        bound_ = min(MAX_PAUSE, bound_ * 2)
 
 
 def _sent_by(message: func.ServiceBusMessage) -> str:
