@@ -32,7 +32,7 @@ from shared.contracts.orders import (
 )
 from shared.errors import Conflict, NotFound, PreconditionFailed, Transient
 from shared.messaging.relay import relay_waiting
-from shared.messaging.republish import republish_overdue
+from shared.messaging.republish import hold_until, republish_overdue
 from shared.persistence.cosmos import AlreadyExists, ConditionFailed, Document, ItemNotFound
 from shared.telemetry.log import Log
 from shared.turns import Turns
@@ -124,7 +124,7 @@ async def reserve(event: Event, asking: OrderPlaced | OrderAuthorized) -> None:
 
 async def wait(event: Event, asked: OrderApprovalRequested) -> None:
     """A person decides about the order: what it holds is not overdue until then."""
-    await store.hold_until(asked.order_id, asked.until)
+    await hold_until(store.RESERVATIONS, asked.order_id, "reserved", asked.until)
 
 
 async def commit(event: Event, confirmed: OrderConfirmed) -> None:

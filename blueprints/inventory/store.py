@@ -16,7 +16,6 @@ from __future__ import annotations
 import asyncio
 import zlib
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 from typing import Any, TypeVar
@@ -281,13 +280,6 @@ async def add_reservation(reservation: Reservation, event: EventData | None) -> 
     document = document_of(reservation, id=order_id, kind="reservation")
     outbox = [] if event is None else [enqueue_event(RESERVATIONS, order_id, event, version=reservation.version)]
     await RESERVATIONS.batch(order_id, [create(document), *outbox])
-
-
-async def hold_until(order_id: str, until: str) -> None:
-    """Write until when a decision about what the order holds may take, unless it has been made."""
-    with suppress(ConditionFailed, ItemNotFound):
-        changes = [{"op": "set", "path": "/held_until", "value": until}]
-        await RESERVATIONS.patch(order_id, order_id, changes, 'from c where c.status = "reserved"')
 
 
 async def commit(order_id: str) -> None:

@@ -68,8 +68,6 @@ async def time_out(order_id: str, by: Literal["staff", "time"] = "time") -> Orde
     """Nobody has approved of it: cancel an order that waits. The order as it now is; raises NotFound."""
     order = await existing(order_id)
     approval = replace(order.approval or Approval(()), decided_by=by)
-    if order.status != "awaiting_approval":
-        return order
     return await settle(order_id, *COMMANDS["refuse"], order=order, approval=approval)
 
 

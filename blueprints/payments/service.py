@@ -29,7 +29,7 @@ from shared.contracts.payments import (
 )
 from shared.contracts.personal_data import ExportListed
 from shared.errors import NotFound, Rejected, Transient
-from shared.messaging.republish import each_apart, republish_overdue, waiting
+from shared.messaging.republish import each_apart, hold_until, republish_overdue, waiting
 from shared.money import Money
 from shared.persistence.cosmos import AlreadyExists, ConditionFailed
 from shared.personal_data import answer
@@ -97,7 +97,7 @@ async def authorize(event: Event, placed: OrderPlaced) -> None:
 
 async def wait(event: Event, asked: OrderApprovalRequested) -> None:
     """A person decides about the order: the money that is held for it is not overdue until then."""
-    await store.hold_until(asked.order_id, asked.until)
+    await hold_until(store.PAYMENTS, asked.order_id, "authorized", asked.until)
 
 
 async def capture(event: Event, confirmed: OrderConfirmed) -> None:

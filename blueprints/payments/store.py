@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
@@ -12,7 +11,7 @@ from blueprints.payments.domain import Payment, Status
 from shared.acting import record_act
 from shared.contracts.event import EventData
 from shared.money import Money
-from shared.persistence.cosmos import ConditionFailed, Container, ItemNotFound, create, patch
+from shared.persistence.cosmos import Container, create, patch
 from shared.persistence.documents import document_of, read_as
 from shared.persistence.outbox import enqueue_event
 from shared.telemetry import trace
@@ -54,13 +53,6 @@ async def advance(payment: Payment, status: Status, event: EventData, decline_co
     await PAYMENTS.batch(
         order_id, [patch(order_id, changes, unchanged), enqueue_event(PAYMENTS, order_id, event, version=version)]
     )
-
-
-async def hold_until(order_id: str, until: str) -> None:
-    """Write until when a decision about the money that is held may take, unless it has been made."""
-    with suppress(ConditionFailed, ItemNotFound):
-        changes = [{"op": "set", "path": "/held_until", "value": until}]
-        await PAYMENTS.patch(order_id, order_id, changes, 'from c where c.status = "authorized"')
 
 
 async def keep(payment: Payment, event: EventData | None) -> None:

@@ -8,6 +8,7 @@ it knows already by publishing its decision again.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
+from contextlib import suppress
 from types import MappingProxyType
 
 from shared.clock import timestamp, utc_now
@@ -15,7 +16,7 @@ from shared.contracts.audit import ActRecorded
 from shared.contracts.event import Event, EventData, type_of
 from shared.errors import Transient
 from shared.messaging.publisher import publish
-from shared.persistence.cosmos import Container, Document
+from shared.persistence.cosmos import ConditionFailed, Container, Document, ItemNotFound
 from shared.persistence.outbox import event_of
 from shared.settings import RECONCILE_AFTER_SECONDS, settings
 from shared.telemetry.log import Log
@@ -36,6 +37,13 @@ async def unfinished(container: Container, kind: str, status: str, seconds: floa
     given = {"@kind": kind, "@status": status, "@now": timestamp(utc_now())}
     condition = "c.kind = @kind AND c.status = @status AND (NOT IS_DEFINED(c.held_until) OR c.held_until < @now)"
     return await waiting(container, status, condition, seconds, given)
+
+
+async def hold_until(container: Container, order_id: str, status: str, until: str) -> None:
+    """Write into an item that has `status` until when it waits for a person: it is not `unfinished` before that."""
+    with suppress(ConditionFailed, ItemNotFound):
+        changes = [{"op": "set", "path": "/held_until", "value": until}]
+        await container.patch(order_id, order_id, changes, f'from c where c.status = "{status}"')
 
 
 async def waiting(
