@@ -68,7 +68,7 @@ def abort_idle_over_tls(runner: web.AppRunner) -> None:
 class Site(web.BaseSite):
     """One port of a runner, which stops it."""
 
-    __slots__ = ("_socket",)
+    __slots__ = ("_acceptor", "_socket")
 
     def __init__(self, runner: web.BaseRunner, listening: socket.socket, context: ssl.SSLContext | None) -> None:
         super().__init__(runner, ssl_context=context)
@@ -85,7 +85,12 @@ class Site(web.BaseSite):
     async def start(self) -> None:
         await super().start()
         assert isinstance(self._runner.server, Server)
-        self._server = cast(asyncio.AbstractServer, _Acceptor(self._runner.server, self._socket, self._ssl_context))
+        self._acceptor = _Acceptor(self._runner.server, self._socket, self._ssl_context)
+        self._server = cast(asyncio.AbstractServer, self._acceptor)
+
+    async def stop(self) -> None:
+        await super().stop()
+        await self._acceptor.opened()
 
 
 class _Acceptor:
@@ -111,6 +116,12 @@ class _Acceptor:
             self._socket.close()
         if self._pause is not None:
             self._pause.cancel()
+
+    async def opened(self) -> None:
+        """Until the server knows those that were let in last, so that it ends them, too. A greeting over TLS may never
+        come, and is not waited for."""
+        if self._context is None:
+            await asyncio.gather(*self._opening, return_exceptions=True)
 
     def _accept(self) -> None:
         for _ in range(_MAX_CONCURRENCY):

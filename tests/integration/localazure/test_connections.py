@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import http.client
 import logging
@@ -14,10 +15,12 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 
-from localazure.part import Timeouts
+from localazure.part import Config, Timeouts
+from localazure.stripe import PART
 
 from .parts import LARGE, ROOT, running
 
@@ -289,6 +292,16 @@ def test_a_header_that_is_read_late_is_no_error(
 def _processor_time(pid: int) -> float:
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+async def test_who_comes_while_it_stops_is_let_in_and_then_let_go(tmp_path: Path) -> None:
+    server = await PART.start(Config(state=tmp_path))
+    with socket.create_connection(("127.0.0.1", urlsplit(server.url).port or 0), PATIENCE) as client:
+        await server.stop()
+        client.setblocking(False)
+        async with asyncio.timeout(PATIENCE):
+            assert await asyncio.get_running_loop().sock_recv(client, 1) == b""
+    assert asyncio.all_tasks() == {asyncio.current_task()}
 
 
 @pytest.mark.parametrize("part", ["entra", "apim"])
