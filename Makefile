@@ -49,7 +49,7 @@ $(TOOLS): $(READY) requirements-dev.txt
 local.settings.json: | local.settings.sample.json
 	@cp local.settings.sample.json $@
 
-run: setup  ## set up, start everything, fill the shop, buy one real basket, serve until Ctrl-C; SPLIT=1: a host per service; INSTANCES=3: so many of each, INSTANCES=auto: as many as it takes; RELOAD=0: changes wait for the next start
+run: setup  ## set up, start everything, buy one real basket, fill the shop, serve until Ctrl-C; SPLIT=1: a host per service; INSTANCES=3: so many of each, INSTANCES=auto: as many as it takes; RELOAD=0: changes wait for the next start
 	@SPLIT=$(SPLIT) INSTANCES=$(INSTANCES) RELOAD=$(RELOAD) exec $(PY) -m scripts.run
 
 up: setup  ## start everything and serve until Ctrl-C, without filling the shop or buying
