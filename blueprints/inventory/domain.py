@@ -25,7 +25,7 @@ SETTLED: dict[Command, frozenset[Status]] = {
 
 
 HOLDING: frozenset[Status] = frozenset({"reserved", "committed"})
-"""Where the holds that were decided on stay."""
+"""Where an order's holds stay."""
 
 
 class IllegalTransition(ValueError):
@@ -34,10 +34,9 @@ class IllegalTransition(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Hold:
-    """Pieces held for one order, and which attempt at holding its lines took them."""
+    """Pieces held for one order."""
 
     pieces: int
-    attempt: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,34 +60,12 @@ class Stock:
 
 @dataclass(frozen=True, slots=True)
 class Reservation:
-    """What one order holds. Released before anything was held, it stands in the way of holding it later.
-
-    `attempt` took its holds, but for those of the SKUs in `earlier`, which attempts took that did not come to an end.
-    """
+    """What one order holds. Released before anything was held, it stands in the way of holding it later."""
 
     order_id: str
     status: Status
     lines: tuple[Line, ...]
     version: int
-    attempt: str = ""
-    earlier: dict[str, str] = field(default_factory=dict)
-
-    def taker(self, sku: str) -> str:
-        """The attempt that took the hold on the SKU that was decided on."""
-        return self.earlier.get(sku, self.attempt)
-
-    def owns(self, sku: str, hold: Hold) -> bool:
-        """Whether the hold is the one that was decided on. Any other is what a slow repeat took afterwards."""
-        return hold.attempt == self.taker(sku)
-
-
-def decided(
-    order_id: str, lines: tuple[Line, ...], held: Iterable[Stock], short: Iterable[Line], attempt: str
-) -> Reservation:
-    """What an attempt at holding the lines has come to: rejected where any of them is short."""
-    takers = {stock.sku: stock.holds[order_id].attempt for stock in held}
-    earlier = {sku: taker for sku, taker in takers.items() if taker != attempt}
-    return Reservation(order_id, "rejected" if tuple(short) else "reserved", lines, 1, attempt, earlier)
 
 
 def sold(stock: Stock, reservations: Mapping[str, Reservation]) -> dict[str, Hold]:
@@ -96,9 +73,7 @@ def sold(stock: Stock, reservations: Mapping[str, Reservation]) -> dict[str, Hol
     return {
         order_id: hold
         for order_id, hold in stock.holds.items()
-        if (reservation := reservations.get(order_id)) is not None
-        and reservation.status == "committed"
-        and reservation.owns(stock.sku, hold)
+        if (reservation := reservations.get(order_id)) is not None and reservation.status == "committed"
     }
 
 

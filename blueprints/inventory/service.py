@@ -1,24 +1,26 @@
 """What inventory can do: count stock, hold it for orders, and let it go or use it up.
 
 An order's lines lie on several shelves, so no batch can hold them all. Instead the lines of each shelf are held by one
-batch of conditional patches that can be repeated, and the reservation, written once all holds are known, is the
-decision: whoever finds another decision there gives its holds back. A crash in between is repaired by the event's next
-delivery. A confirmed order writes its reservation alone: its pieces left what is available when they were held, and
-the figures of a shelf take its reservation into account.
+batch of conditional patches, once for good, and the reservation, written once all holds are known, is the decision:
+whoever finds a refusal or a cancellation there gives the holds back. A crash in between is repaired by the event's
+next delivery, and once one delivery is through, none that was slower can hold anything. A confirmed order writes its
+reservation alone: its pieces left what is available when they were held, and the figures of a shelf take its
+reservation into account.
 """
 
 from __future__ import annotations
 
 import asyncio
-import secrets
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import nullcontext
+from datetime import timedelta
 from typing import Annotated, TypeVar
 
 import msgspec
 
 from blueprints.inventory import domain, store
 from blueprints.inventory.domain import Hold, Reservation, Stock
+from shared.clock import parse_timestamp, utc_now
 from shared.contracts.event import Event
 from shared.contracts.inventory import StockRejected, StockReleased, StockReserved
 from shared.contracts.orders import (
@@ -34,6 +36,7 @@ from shared.errors import Conflict, NotFound, PreconditionFailed, Transient
 from shared.messaging.relay import relay_waiting
 from shared.messaging.republish import hold_until, republish_overdue
 from shared.persistence.cosmos import AlreadyExists, ConditionFailed, Document, ItemNotFound
+from shared.persistence.outbox import RETENTION
 from shared.telemetry.log import Log
 from shared.turns import Turns
 
@@ -103,23 +106,35 @@ async def reserve(event: Event, asking: OrderPlaced | OrderAuthorized) -> None:
     """Hold every line of the order, or none of them, and say which; nothing yet where the money comes first."""
     if isinstance(asking, OrderPlaced) and asking.money_first:
         return
-    order_id, lines, attempt = asking.order_id, domain.pieces_by_sku(asking.lines), secrets.token_hex(4)
-    parts = await _each(lines, lambda part: store.hold(order_id, part, attempt))
-    held, short = [stock for found, _ in parts for stock in found], [line for _, few in parts for line in few]
-    reservation = domain.decided(order_id, lines, held, short, attempt)
+    order_id, lines = asking.order_id, domain.pieces_by_sku(asking.lines)
+    reservation = await store.get_reservation(order_id) if _outlived(event) else None
+    parts = [] if reservation else await _each(lines, lambda part: store.hold(order_id, part))
+    if None in parts:  # another delivery has been there, before this one or beside it
+        reservation = await store.get_reservation(order_id)
+        parts = [] if reservation else await _each(lines, lambda part: store.look(order_id, part))
+    held = [stock for part in parts if part for stock in part[0]]
+    reservation = reservation or await _decide(order_id, lines, [line for part in parts if part for line in part[1]])
+    if reservation.status not in domain.HOLDING:
+        await _each(lines, lambda part: store.release(order_id, part))
+    await _clean([stock for stock in held if len(stock.holds) % CROWDED == 0])
+
+
+async def _decide(order_id: str, lines: tuple[Line, ...], short: list[Line]) -> Reservation:
+    """Write what has come of the order, and tell of it, unless that was decided before."""
+    reservation = Reservation(order_id, "rejected" if short else "reserved", lines, 1)
     answer = StockRejected(order_id=order_id, short=short) if short else StockReserved(order_id=order_id)
     try:
         await store.add_reservation(reservation, answer)
-        tell = log.info if short else log.spanned
-        tell(f"stock.{reservation.status}", order_id=order_id, lines=len(lines), short=len(short))
     except AlreadyExists:
-        # A repeat: what it has taken itself is given back, and what was decided on stays as it is.
-        reservation = await _reservation(order_id)
-        await _each(reservation.lines or lines, lambda part: store.release(order_id, part, reservation))
-        return
-    if short:
-        await _each(lines, lambda part: store.release(order_id, part, reservation))
-    await _clean([stock for stock in held if len(stock.holds) % CROWDED == 0])
+        return await _reservation(order_id)
+    tell = log.info if short else log.spanned
+    tell(f"stock.{reservation.status}", order_id=order_id, lines=len(lines), short=len(short))
+    return reservation
+
+
+def _outlived(event: Event) -> bool:
+    """Whether the event, a dead letter that was sent again, may be older than what says that it was dealt with."""
+    return parse_timestamp(event.time) < utc_now() - timedelta(seconds=RETENTION) + timedelta(days=1)
 
 
 async def wait(event: Event, asked: OrderApprovalRequested) -> None:

@@ -1,12 +1,13 @@
 """Inventory in Cosmos DB.
 
-`stock` by /shelf            {on_hand, reserved, cleaned, holds: {order id: {pieces, attempt}}}, by conditional patch
+`stock` by /shelf            {on_hand, reserved, cleaned, holds: {order id: {pieces}}}, by conditional patch
 `reservations` by /order_id  what each order holds, with the outbox beside it
 
-`holds` makes every move repeatable: a hold is taken only where the order has none, and given back only where it has
-one. `reserved` is the sum of `holds`, kept so that a condition can use it. The good path writes a line's stock once,
-when it is held: what is held is off the shelf already, and the hold of a confirmed order stays until the shelf is
-cleaned, many orders at a time.
+`holds` makes giving back repeatable: a hold is given back only where the order has one. Taking one is done once for
+good, which an item beside the stock says: who was slow, and comes when the order's holds have been given back or
+cleaned away, takes none (`docs/decisions/0088`). `reserved` is the sum of `holds`, kept so that a condition can use
+it. The good path writes a line's stock once, when it is held: what is held is off the shelf already, and the hold of
+a confirmed order stays until the shelf is cleaned, many orders at a time.
 
 A shelf is a partition, so that the lines of a basket that lie on one shelf are held in one batch.
 """
@@ -54,6 +55,8 @@ MAX_CONCURRENCY = 16
 CLEANED = 7
 """Holds that one patch can clean away: a patch changes at most ten fields, and the figures are three."""
 
+Holding = tuple[list[Stock], Sequence[Line]]
+"""The stock of what is held, and what is not."""
 Change = tuple[list[dict[str, Any]], str]
 """The fields to change, and the condition on which they may be."""
 
@@ -105,45 +108,67 @@ def _counted(sku: str, before: Mapping[str, int], on_hand: int) -> list[Operatio
     return record_act(STOCK, shelf_of(sku), sku, before, {"on_hand": on_hand})
 
 
-async def hold(order_id: str, lines: Sequence[Line], attempt: str) -> tuple[list[Stock], list[Line]]:
+async def hold(order_id: str, lines: Sequence[Line]) -> Holding | None:
     """Hold the lines, all of one shelf, for the order: the stock of each that is held, and the lines that are short.
 
-    What the order holds already it goes on holding, whichever attempt took it. Where a line is short, none is taken.
+    Where a line is short none is taken, then or later. `None`: the order has been here before; `look` tells what came
+    of it.
     """
-    held: list[Stock] = []
+    done, asked, held = _done(lines, order_id), lines, list[Stock]()
     while True:
-        if (documents := await _together(lines, lambda line: _hold(order_id, line, attempt))) is not None:
-            return [*held, *map(stock_of, documents)], []
-        found = await _stock(lines)
-        held += [stock for stock in found.values() if order_id in stock.holds]
-        lines = [line for line in lines if line.sku not in found or order_id not in found[line.sku].holds]
-        short = [line for line in lines if line.sku not in found or found[line.sku].available < line.quantity]
-        if short or not lines:
+        try:
+            return [*held, *await _take(done, order_id, lines)], []
+        except AlreadyExists:
+            return None
+        except (ConditionFailed, ItemNotFound):
+            held, lines = _held(order_id, asked, found := await _stock(asked))
+        if short := _short(lines, found):
+            try:
+                await _take(done, order_id, ())
+            except AlreadyExists:
+                return None
             return held, short
 
 
-async def release(order_id: str, lines: Sequence[Line], but: Reservation | None = None) -> None:
-    """Give back what the order holds of the lines, all of one shelf, but for what that reservation still owns."""
-    owner = but if but is not None and but.status in domain.HOLDING else None
+async def look(order_id: str, lines: Sequence[Line]) -> Holding:
+    """What came of holding the lines, all of one shelf: the stock of each that is held, and the others, or those of
+    them that are short."""
+    held, others = _held(order_id, lines, found := await _stock(lines))
+    return held, _short(others, found) or others
+
+
+async def _take(done: Document, order_id: str, lines: Sequence[Line]) -> list[Stock]:
+    """Raises AlreadyExists where it was `done` before, and ConditionFailed or ItemNotFound where a line is short, or
+    is held already: that of an order that came before it was written down."""
+    taken = await STOCK.batch(
+        done["shelf"], [create(done), *(patch(line.sku, *_hold(order_id, line)) for line in lines)]
+    )
+    return list(map(stock_of, taken[1:]))
+
+
+def _held(order_id: str, lines: Sequence[Line], found: Mapping[str, Stock]) -> Holding:
+    """The stock of those of the lines that the order holds, and the other lines."""
+    held = {sku: stock for sku, stock in found.items() if order_id in stock.holds}
+    return list(held.values()), [line for line in lines if line.sku not in held]
+
+
+def _short(lines: Sequence[Line], found: Mapping[str, Stock]) -> Sequence[Line]:
+    return [line for line in lines if line.sku not in found or found[line.sku].available < line.quantity]
+
+
+async def release(order_id: str, lines: Sequence[Line]) -> None:
+    """Give back what the order holds of the lines, all of one shelf."""
 
     def change(line: Line) -> Change:
         changes: list[dict[str, Any]] = [
             {"op": "incr", "path": "/reserved", "value": -line.quantity},
             {"op": "remove", "path": f"/holds/{order_id}"},
         ]
-        held = f'from c where is_defined(c.holds["{order_id}"])'
-        return (
-            changes,
-            held if owner is None else f'{held} and c.holds["{order_id}"].attempt != "{owner.taker(line.sku)}"',
-        )
+        return changes, f'from c where is_defined(c.holds["{order_id}"])'
 
     while lines and await _together(lines, change) is None:
-        holds = {sku: stock.holds[order_id] for sku, stock in (await _stock(lines)).items() if order_id in stock.holds}
-        lines = [
-            line
-            for line in lines
-            if line.sku in holds and not (owner is not None and owner.owns(line.sku, holds[line.sku]))
-        ]
+        _, gone = _held(order_id, lines, await _stock(lines))
+        lines = [line for line in lines if line not in gone]
 
 
 async def take_back(order_id: str, lines: Sequence[Line], event_id: str) -> None:
@@ -192,8 +217,7 @@ def _take_back(order_id: str, line: Line, *, held: bool) -> Change:
 
 async def _once(lines: Sequence[Line], event_id: str, operations: Callable[[], Awaitable[list[Operation]]]) -> None:
     """Do `operations` of one shelf, and never again for the same event and lines: its inbox lies on the shelf, too."""
-    shelf, first = shelf_of(lines[0].sku), lines[0].sku
-    done = {"id": f"inbox:{event_id}:{first}", "shelf": shelf, "kind": "inbox", "ttl": RETENTION}
+    shelf, done = shelf_of(lines[0].sku), _done(lines, event_id)
     while True:
         try:
             await STOCK.batch(shelf, [create(done), *await operations()])
@@ -202,6 +226,12 @@ async def _once(lines: Sequence[Line], event_id: str, operations: Callable[[], A
         except ConditionFailed:
             continue
         return
+
+
+def _done(lines: Sequence[Line], what: str) -> Document:
+    """That `what`, an event or an order's turn to hold something, has been dealt with for these lines of a shelf."""
+    first = lines[0].sku
+    return {"id": f"inbox:{what}:{first}", "shelf": shelf_of(first), "kind": "inbox", "ttl": RETENTION}
 
 
 async def clean(sold: Mapping[str, Mapping[str, Hold]]) -> None:
@@ -225,14 +255,14 @@ def _clean(sold: Mapping[str, Mapping[str, Hold]], line: Line) -> Change:
         {"op": "incr", "path": "/cleaned", "value": 1},
         *({"op": "remove", "path": f"/holds/{order_id}"} for order_id in holds),
     ]
-    there = " and ".join(f'c.holds["{order_id}"].attempt = "{hold.attempt}"' for order_id, hold in holds.items())
+    there = " and ".join(f'is_defined(c.holds["{order_id}"])' for order_id in holds)
     return changes, f"from c where {there}"
 
 
-def _hold(order_id: str, line: Line, attempt: str) -> Change:
+def _hold(order_id: str, line: Line) -> Change:
     changes: list[dict[str, Any]] = [
         {"op": "incr", "path": "/reserved", "value": line.quantity},
-        {"op": "add", "path": f"/holds/{order_id}", "value": document_of(Hold(line.quantity, attempt))},
+        {"op": "add", "path": f"/holds/{order_id}", "value": document_of(Hold(line.quantity))},
     ]
     enough = f'from c where c.on_hand - c.reserved >= {line.quantity} and not is_defined(c.holds["{order_id}"])'
     return changes, enough

@@ -20,6 +20,7 @@ from localazure.cosmos import EMULATOR_KEY
 from localazure.part import Config
 from localazure.servicebus.wire import ServiceBusServer
 from localazure.testing import serving
+from shared.clock import timestamp
 from shared.contracts.event import Event, EventData, make_event
 from shared.contracts.orders import Line, OrderCancelled, OrderConfirmed, OrderPlaced
 from shared.messaging import publisher
@@ -85,7 +86,7 @@ class Story:
 
     def event(self, data: EventData, version: int = 1) -> Event:
         return make_event(
-            data, source="orders", subject=self.order_id, version=version, time="2010-12-01T08:26:00.000Z",
+            data, source="orders", subject=self.order_id, version=version, time=timestamp(),
             traceparent=TRACEPARENT,
         )  # fmt: skip
 
