@@ -26,6 +26,8 @@ ROOT = Path(__file__).parents[2]
 LOCK = "PT4S"
 """How long a message stays locked by a host that died. The minute of `infra/servicebus.json` would be waited out
 after every crash; a host that lives renews its locks every second either way."""
+DELIVERIES = 10
+"""As `infra/servicebus.json` has it."""
 STRIPE_TIMEOUT = 3
 """Seconds that payments waits for one answer of the provider."""
 CREDIT = 50_000_000
@@ -157,8 +159,10 @@ async def running(
     recovery: str = "fast",
     instances: int = 0,
     settings: Mapping[str, str] = SETTINGS,
+    deliveries: int = DELIVERIES,
 ) -> AsyncIterator[System]:
-    """A fresh system in `folder`, started; everything is killed at the end. Containers have so many physical ranges.
+    """A fresh system in `folder`, started; everything is killed at the end. Containers have so many physical ranges,
+    and a message dies after so many deliveries.
 
     With fast recovery a host that is started again need not wait for what the dead one held, which most tests would
     otherwise spend their time with.
@@ -166,7 +170,8 @@ async def running(
     (folder / "state" / "logs").mkdir(parents=True)
     shutil.copy(ROOT / "local.settings.sample.json", folder / "settings.json")
     entities = folder / "servicebus.json"
-    entities.write_text(_with_locks(json.loads((ROOT / "infra" / "servicebus.json").read_text()), lock))
+    declared = json.loads((ROOT / "infra" / "servicebus.json").read_text())
+    entities.write_text(json.dumps(_with(declared, {"LockDuration": lock, "MaxDeliveryCount": deliveries})))
     admin_port = _free_port()
     options = {
         "functions": {"settings": str(folder / "settings.json"), "app": str(ROOT), "recovery": recovery},
@@ -183,13 +188,11 @@ async def running(
         await system.kill_all()
 
 
-def _with_locks(entities: dict[str, object], lock: str) -> str:
-    def shorten(value: object) -> object:
-        if isinstance(value, dict):
-            return {name: lock if name == "LockDuration" else shorten(item) for name, item in value.items()}
-        return [shorten(item) for item in value] if isinstance(value, list) else value
-
-    return json.dumps(shorten(entities))
+def _with(declared: object, properties: Mapping[str, object]) -> object:
+    """The same entities, with those properties wherever they are declared."""
+    if isinstance(declared, dict):
+        return {name: properties.get(name, _with(value, properties)) for name, value in declared.items()}
+    return [_with(value, properties) for value in declared] if isinstance(declared, list) else declared
 
 
 def _free_port() -> int:
