@@ -16,7 +16,8 @@ from blueprints.orders.service import derive_order_id
 from tests.chaos.system import System
 from tests.e2e.conftest import ADDRESS, Answer
 
-PATIENCE = 60.0
+PATIENCE = 180.0
+"""Seconds. While everything dies again and again, a slow machine is seldom whole for as long as a large order takes."""
 _AGAIN = frozenset({502, 503})
 """502: nothing answers for the service. 503: a service that is needed does not answer."""
 _NOT_YET = frozenset({"unknown-sku", "discontinued", "cart-not-found", "cart-version", "cart-empty", "total-changed"})
