@@ -8,24 +8,24 @@ from typing import Literal
 
 from shared.contracts.orders import Line
 
-Status = Literal["reserved", "rejected", "committed", "released"]
+Status = Literal["reserved", "rejected", "committed", "released", "taken_back"]
 Command = Literal["confirm", "cancel"]
 
 TRANSITIONS: dict[tuple[Status, Command], Status] = {
     ("reserved", "confirm"): "committed",
     ("reserved", "cancel"): "released",
-    ("committed", "cancel"): "released",  # sold, and taken back before anything was shipped
+    ("committed", "cancel"): "taken_back",  # sold, and nothing of it was shipped yet
 }
 
 SETTLED: dict[Command, frozenset[Status]] = {
-    "confirm": frozenset({"committed", "released"}),
-    "cancel": frozenset({"released", "rejected"}),
+    "confirm": frozenset({"committed", "released", "taken_back"}),
+    "cancel": frozenset({"released", "taken_back", "rejected"}),
 }
-"""Where a repeated command finds its work done, and a late confirmation an order that was cancelled after it."""
+"""Where a repeated command finds it decided, and a late confirmation an order that was cancelled after it."""
 
 
-HOLDING: frozenset[Status] = frozenset({"reserved", "committed"})
-"""Where an order's holds stay."""
+UNSOLD: frozenset[Status] = frozenset({"rejected", "released"})
+"""Where what an order holds is given back, whoever finds it."""
 
 
 class IllegalTransition(ValueError):

@@ -114,7 +114,7 @@ async def reserve(event: Event, asking: OrderPlaced | OrderAuthorized) -> None:
         parts = [] if reservation else await _each(lines, lambda part: store.look(order_id, part))
     held = [stock for part in parts if part for stock in part[0]]
     reservation = reservation or await _decide(order_id, lines, [line for part in parts if part for line in part[1]])
-    if reservation.status not in domain.HOLDING:
+    if reservation.status in domain.UNSOLD:
         await _each(lines, lambda part: store.release(order_id, part))
     await _clean([stock for stock in held if len(stock.holds) % CROWDED == 0])
 
@@ -166,12 +166,15 @@ async def release(event: Event, cancelled: OrderCancelled) -> None:
         except AlreadyExists:
             reservation = await _reservation(order_id)
     if (status := domain.next_status(reservation, "cancel")) is not None:
-        if reservation.status == "committed":
-            await _each(reservation.lines, lambda part: store.take_back(order_id, part, event.id))
-        else:
-            await _each(reservation.lines, lambda part: store.release(order_id, part))
         await store.advance(reservation, status, StockReleased(order_id=order_id))
         log.info("stock.released", order_id=order_id, reason=cancelled.reason)
+    else:
+        status = reservation.status
+    # decided first: what is given back can be sold no more, and a repeat knows whether it had been sold
+    if status == "taken_back":
+        await _each(reservation.lines, lambda part: store.take_back(order_id, part, event.id))
+    elif status == "released":
+        await _each(reservation.lines, lambda part: store.release(order_id, part))
 
 
 async def restock(event: Event, received: ReturnReceived) -> None:

@@ -23,6 +23,6 @@ class StockRejected(EventData, frozen=True, kw_only=True):
 
 @event_type("stock.released.v1")
 class StockReleased(EventData, frozen=True, kw_only=True):
-    """What was held for a cancelled order is available again."""
+    """What was held for a cancelled order, or sold to it, is given back."""
 
     order_id: str

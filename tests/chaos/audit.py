@@ -41,7 +41,7 @@ UNHEARD = ("erasure.", "export.", "act.")
 ENDED_BADLY = frozenset({"Failed", "Terminated"})
 MATCHING: Mapping[str, tuple[frozenset[str], frozenset[str]]] = {
     **dict.fromkeys(SOLD, (frozenset({"committed"}), frozenset({"captured", "refunded"}))),
-    "cancelled": (frozenset({"released", "rejected"}), frozenset({"voided", "refunded", "declined"})),
+    "cancelled": (frozenset({"released", "taken_back", "rejected"}), frozenset({"voided", "refunded", "declined"})),
 }
 """A final order's status → what its reservation, and what its payment, may then be."""
 

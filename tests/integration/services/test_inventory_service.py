@@ -15,35 +15,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from blueprints.inventory import domain, service, store
-from shared.contracts.orders import Line, ReturnReceived
+from shared.contracts.orders import Line
 from shared.errors import Conflict, NotFound, PreconditionFailed, Transient
-from shared.money import Money
 from shared.persistence.cosmos import Container, Document, Operation
 from tests.integration.services.conftest import Story, told
-
-
-async def stocked(pieces: int) -> str:
-    sku = f"S{secrets.token_hex(5)}"
-    await service.set_on_hand(sku, pieces, None)
-    return sku
-
-
-async def counts(sku: str) -> tuple[int, int]:
-    """On hand and reserved, as the API shows them."""
-    document = await store.get_stock(sku)
-    assert document is not None
-    stock = store.stock_of(document)
-    assert stock.reserved == domain.pieces(stock.holds) <= stock.on_hand
-    view, _ = await service.get(sku)
-    assert view.available == view.on_hand - view.reserved == stock.available
-    return view.on_hand, view.reserved
-
-
-async def deliver(story: Story, name: str) -> None:
-    handlers = {"placed": service.reserve, "confirmed": service.commit, "cancelled": service.release}
-    data = getattr(story, name)
-    await handlers[name](story.event(data), data)  # type: ignore[operator]  # each takes its own event
-
+from tests.integration.services.shelves import clean, counts, deliver, stocked
 
 ORDERS_WITH_A_CANCELLATION = sorted(set(itertools.permutations(["placed", "placed", "cancelled", "cancelled"])))
 
@@ -195,17 +171,10 @@ async def test_a_repeat_amid_a_cancellation_leaves_nothing_held() -> None:
     await deliver(story, "placed")
     reservation = await store.get_reservation(story.order_id)
     assert reservation is not None
-    await store.release(story.order_id, reservation.lines)  # what a cancellation does first
+    await store.advance(reservation, "released", None)  # what a cancellation does first
     await deliver(story, "placed")
-    await store.advance(reservation, "released", None)  # and last
+    await store.release(story.order_id, reservation.lines)  # and last
     assert await counts(sku) == (5, 0)
-
-
-async def clean(sku: str) -> None:
-    document = await store.get_stock(sku)
-    assert document is not None
-    stock = store.stock_of(document)
-    await store.clean({sku: domain.sold(stock, await store.get_reservations(stock.holds))})
 
 
 async def test_a_line_of_a_confirmed_order_is_written_once() -> None:
@@ -341,60 +310,3 @@ async def test_whatever_happens_in_whatever_order_the_shelves_are_exact_at_rest(
         for line in story.placed.lines:
             into[line.sku] += line.quantity
     assert [await counts(sku) for sku in skus] == [(6 - gone[sku], kept[sku]) for sku in skus]
-
-
-WITHDRAWN = sorted(
-    set(itertools.permutations(["placed", "confirmed", "cancelled", "cancelled"]))
-    | set(itertools.permutations(["placed", "placed", "confirmed", "cancelled"]))
-)
-
-
-@pytest.mark.parametrize("cleaned", [False, True], ids=["on the shelf", "cleaned away"])
-@pytest.mark.parametrize(
-    "deliveries", [each for each in WITHDRAWN if each.index("placed") < each.index("confirmed")], ids="-".join
-)
-async def test_what_was_sold_and_taken_back_is_on_the_shelf_again_once(
-    deliveries: tuple[str, ...], cleaned: bool
-) -> None:
-    skus = [await stocked(5) for _ in range(6)]
-    story = Story(f"ord_{secrets.token_hex(13)}", [Line(sku, 2) for sku in skus])
-    for name in deliveries:
-        await deliver(story, name)
-        if cleaned and name == "confirmed":
-            for sku in skus:
-                await clean(sku)
-    assert {await counts(sku) for sku in skus} == {(5, 0)}
-    reservation = await store.get_reservation(story.order_id)
-    assert reservation is not None and reservation.status == "released"
-
-
-async def test_taking_back_while_the_shelf_is_cleaned_counts_every_piece_once() -> None:
-    for _ in range(5):
-        sku = await stocked(5)
-        story = Story(f"ord_{secrets.token_hex(13)}", [Line(sku, 2)])
-        await deliver(story, "placed")
-        await deliver(story, "confirmed")
-        both = (deliver(story, "cancelled"), deliver(story, "cancelled"))
-        await asyncio.gather(clean(sku), *both, clean(sku), return_exceptions=True)
-        await deliver(story, "cancelled")
-        assert await counts(sku) == (5, 0)
-
-
-async def test_what_comes_back_is_on_the_shelf_once_however_often_its_event_comes() -> None:
-    skus = [await stocked(5) for _ in range(5)]
-    story = Story(f"ord_{secrets.token_hex(13)}", [Line(sku, 3) for sku in skus])
-    await deliver(story, "placed")
-    await deliver(story, "confirmed")
-    received = ReturnReceived(
-        order_id=story.order_id,
-        return_id="ret_a",
-        amount=Money(1, "GBP"),
-        restocked=[Line(sku, 1) for sku in skus[:3]] + [Line(skus[0], 1)],
-    )
-    event = story.event(received, 7)
-    await asyncio.gather(*(service.restock(event, received) for _ in range(4)))
-    await service.restock(event, received)
-    assert [await counts(sku) for sku in skus] == [(4, 0), (3, 0), (3, 0), (2, 0), (2, 0)]
-    again = story.event(received, 8)
-    await service.restock(again, received)
-    assert await counts(skus[0]) == (6, 0)

@@ -169,11 +169,11 @@ async def test_whatever_an_order_is_asked_for_it_can_be_read_afterwards(command:
     st.builds(
         Reservation,
         order_id=st.builds(new_id),
-        status=word("reserved", "rejected", "committed", "released"),
+        status=word("reserved", "rejected", "committed", "released", "taken_back"),
         lines=LINES,
         version=COUNT,
     ),
-    word("committed", "released"),
+    word("committed", "released", "taken_back"),
 )
 async def test_a_reservation_is_read_as_it_was_written_or_is_not_written(reservation: Reservation, to: Any) -> None:
     if not await accepted(inventory.add_reservation(reservation, None)):
