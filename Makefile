@@ -61,8 +61,8 @@ debug: tools  ## start everything with the app in one process, to which a debugg
 stop: setup  ## stop what runs, as Ctrl-C would
 	@$(PY) -m localazure stop
 
-status: setup  ## what runs, where, and whether it answers
-	@$(PY) -m localazure status
+status: setup  ## what runs, where, and whether it answers; its orders, queues and dead letters
+	@$(PY) -m scripts.status
 
 logs: setup  ## the logs of all parts as one: FOLLOW=1 ORDER=ord_… SERVICE=orders PART=functions JSON=1
 	@$(PY) -m localazure logs $(PART) $(if $(FOLLOW),--follow) $(if $(JSON),--json) $(if $(ORDER),--where order_id=$(ORDER)) $(if $(SERVICE),--where service=$(SERVICE))
