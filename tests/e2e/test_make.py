@@ -1,4 +1,4 @@
-"""`make setup`, `make tools` and `make clean` in a copy of the project; the installer is a stand-in that is slow."""
+"""`make setup`, `tools`, `token` and `clean` in a copy of the project, where the installers are stand-ins."""
 
 from __future__ import annotations
 
@@ -11,16 +11,21 @@ from pathlib import Path
 
 import pytest
 
+from tests.e2e.conftest import System
 from tests.integration.localazure.commands import command
 
 ROOT = Path(__file__).parents[2]
 PATIENCE = 120.0
 INSTALLER = """\
-#!/bin/sh
 echo "$@" >>installed.txt
 [ -e broken ] && { echo "no such package" >&2; exit 1; }
-sleep 5
-"""
+sleep 5"""
+
+
+PYTHON = f"""\
+[ "$1 $2" = "-m venv" ] && exec {sys.executable} "$@" --without-pip
+exec {sys.executable} "$@\""""
+"""Nothing is installed in the environments, which are made in less time without an installer of their own."""
 
 
 @pytest.fixture
@@ -30,17 +35,27 @@ def copy(tmp_path: Path) -> Path:
         shutil.copy(ROOT / name, tmp_path / name)
     for name in ("requirements.txt", "requirements-local.txt", "requirements-dev.txt"):
         shutil.copy(ROOT / name, tmp_path / name)
-    installer = tmp_path / "installer"
-    installer.write_text(INSTALLER)
-    installer.chmod(0o755)
+    program(tmp_path / "installer", INSTALLER)
+    program(tmp_path / "python", PYTHON)
     return tmp_path
 
 
-def make(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
-    """`make` of the copy, with the installer of the test; no `uv`, no other `make` around it."""
+def program(file: Path, script: str) -> Path:
+    """A stand-in at that place."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(f"#!/bin/sh\n{script}\n")
+    file.chmod(0o755)
+    return file
+
+
+def make(
+    folder: Path, *words: str, python: str = "./python", state: Path | None = None
+) -> subprocess.CompletedProcess[str]:
+    """`make` of the copy, with the installer of the test; no other `make` around it, and `uv` if it is in `bin`."""
     clean = {name: value for name, value in os.environ.items() if not name.startswith(("MAKE", "VIRTUAL_ENV"))}
-    environment = {**clean, "PATH": "/usr/bin:/bin", "PYTHONPATH": str(ROOT)}
-    orders = ("make", *words, f"PYTHON={sys.executable}", f"PIP={folder / 'installer'}")
+    environment = {**clean, "PATH": f"{folder / 'bin'}:/usr/bin:/bin", "PYTHONPATH": str(ROOT)}
+    environment |= {"LOCALAZURE_STATE": str(state)} if state else {}
+    orders = ("make", *words, f"PYTHON={python}", f"PIP={folder / 'installer'}")
     return subprocess.run(
         orders, check=False, cwd=folder, env=environment, capture_output=True, text=True, timeout=PATIENCE
     )
@@ -79,6 +94,38 @@ def test_a_set_up_that_fails_says_why_and_is_tried_again(copy: Path) -> None:
     (copy / "broken").unlink()
     assert make(copy, "setup").returncode == 0
     assert len((copy / "installed.txt").read_text().splitlines()) == 3
+
+
+def test_uv_installs_where_there_is_one(copy: Path) -> None:
+    program(copy / "bin" / "uv", 'echo "$@" >>asked-of-uv.txt; echo "said by uv"')
+    done = make(copy, "tools")
+    assert (done.returncode, done.stdout) == (0, "") and "said by uv" in done.stderr
+    assert not (copy / "installed.txt").exists()
+    into = "pip install --python .venv/bin/python"
+    assert (copy / "asked-of-uv.txt").read_text().splitlines() == [
+        f"{into} --require-hashes -r requirements.txt",
+        f"{into} -r requirements-local.txt",
+        f"{into} -r requirements-dev.txt",
+    ]
+
+
+def test_another_python_gets_an_environment_of_its_own(copy: Path) -> None:
+    program(copy / "bin" / "uv", "true")
+    assert make(copy, "setup").returncode == 0
+    (copy / ".venv" / "of-the-first").touch()
+    program(copy / "other", '[ "$1" = -V ] && { echo "Python 3.99.0"; exit; }; exec ./python "$@"')
+    anew = make(copy, "setup", python="./other")
+    assert anew.returncode == 0 and "Setting up .venv with Python 3.99.0" in anew.stderr
+    assert not (copy / ".venv" / "of-the-first").exists()
+    assert make(copy, "setup", python="./other").stderr == "", "and keeps it"
+
+
+def test_a_token_is_all_that_is_printed_also_when_it_is_set_up_first(copy: Path, system: System) -> None:
+    program(copy / ".venv" / "bin" / "python", f'exec {sys.executable} "$@"')
+    program(copy / "bin" / "uv", 'echo "said by uv"')
+    done = make(copy, "token", "ACCOUNT=staff", state=system.state)
+    assert done.returncode == 0 and "said by uv" in done.stderr, done.stderr
+    assert re.fullmatch(r"[\w-]+\.[\w-]+\.[\w-]+\n", done.stdout)
 
 
 async def test_clean_refuses_while_something_runs_and_forgets_everything_after(copy: Path) -> None:
