@@ -1,4 +1,5 @@
-"""`make run` in a terminal that is closed: nothing stays behind. It reads the `local.settings.json` of `make setup`."""
+"""`make run` in a terminal: a second one finds it, Ctrl-C and closing the terminal end it, and nothing stays behind. It
+reads the `local.settings.json` of `make setup`."""
 
 from __future__ import annotations
 
@@ -6,6 +7,9 @@ import asyncio
 import os
 import pty
 import sys
+from asyncio.subprocess import PIPE, STDOUT, Process
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
 from localazure.parts import TABLE, port_variable
@@ -13,38 +17,61 @@ from localazure.running import Running, find
 
 ROOT = Path(__file__).parents[2]
 PATIENCE = 60.0
+RUN = (sys.executable, "-m", "scripts.run")
+CTRL_C = b"\x03"
 
 
-async def test_closing_the_terminal_stops_everything(tmp_path: Path) -> None:
-    terminal, inside = pty.openpty()
-    environment = {
-        **os.environ,
-        **{port_variable(name): "0" for name in TABLE},
-        "LOCALAZURE_STATE": str(tmp_path),
-        "SPLIT": "",
-        "INSTANCES": "",
-    }
+class Terminal:
+    """One that a program runs in, which is read all the time, as a terminal is."""
+
+    def __init__(self, end: int, process: Process) -> None:
+        self.process, self.shown, self._end = process, "", end
+        asyncio.get_running_loop().add_reader(end, self._read)
+
+    def _read(self) -> None:
+        try:
+            text = os.read(self._end, 4096)
+        except OSError:  # the program has ended, and its side with it
+            asyncio.get_running_loop().remove_reader(self._end)
+        else:
+            self.shown += text.decode(errors="replace")
+
+    def type(self, keys: bytes) -> None:
+        os.write(self._end, keys)
+
+    def close(self) -> None:
+        asyncio.get_running_loop().remove_reader(self._end)
+        with suppress(OSError):
+            os.close(self._end)
+
+    async def ended(self) -> int:
+        async with asyncio.timeout(PATIENCE):
+            return await self.process.wait()
+
+
+def environment(state: Path) -> dict[str, str]:
+    ports = {port_variable(name): "0" for name in TABLE}
+    return {**os.environ, **ports, "LOCALAZURE_STATE": str(state), "SPLIT": "", "INSTANCES": ""}
+
+
+@asynccontextmanager
+async def run(state: Path) -> AsyncIterator[tuple[Terminal, Running]]:
+    """`make run` in a terminal of its own, once its parts have addresses."""
+    outside, inside = pty.openpty()
     process = await asyncio.create_subprocess_exec(
-        *("setsid", "--ctty", sys.executable, "-m", "scripts.run"),
-        stdin=inside,
-        stdout=inside,
-        stderr=inside,
-        env=environment,
-        cwd=ROOT,
+        *("setsid", "--ctty", *RUN), stdin=inside, stdout=inside, stderr=inside, env=environment(state), cwd=ROOT
     )
     os.close(inside)
+    terminal = Terminal(outside, process)
     try:
         async with asyncio.timeout(PATIENCE):
-            running = await _ready(tmp_path)
-        os.close(terminal)
-        async with asyncio.timeout(PATIENCE):
-            await process.wait()
+            running = await _ready(state)
+        yield terminal, running
     finally:
+        terminal.close()
         if process.returncode is None:
             process.kill()
             await process.wait()
-    assert find(tmp_path) is None
-    assert [name for name in running.addresses if running.answers(name)] == []
 
 
 async def _ready(state: Path) -> Running:
@@ -53,3 +80,30 @@ async def _ready(state: Path) -> Running:
         if running is not None and running.addresses:
             return running
         await asyncio.sleep(0.1)
+
+
+def nothing_runs(state: Path, former: Running) -> bool:
+    return find(state) is None and not any(former.answers(name) for name in former.addresses)
+
+
+async def test_closing_the_terminal_stops_everything(tmp_path: Path) -> None:
+    async with run(tmp_path) as (terminal, running):
+        terminal.close()
+        await terminal.ended()
+    assert nothing_runs(tmp_path, running)
+
+
+async def test_a_second_one_says_where_the_first_one_is_and_ctrl_c_says_what_it_does(tmp_path: Path) -> None:
+    async with run(tmp_path) as (terminal, running):
+        second = await asyncio.create_subprocess_exec(
+            *RUN, env=environment(tmp_path), cwd=ROOT, stdout=PIPE, stderr=STDOUT
+        )
+        said = (await second.communicate())[0].decode()
+        assert second.returncode == 0 and said.startswith(f"Already running, process {running.pid};"), said
+        assert {name: url for name, url in running.addresses.items() if url not in said} == {}
+        found = find(tmp_path)
+        assert found is not None and found.addresses == running.addresses and found.answers("apim")
+        terminal.type(CTRL_C)
+        assert await terminal.ended() == 0, terminal.shown
+        assert "Stopping: the hosts end what is under way, then the services" in terminal.shown
+    assert nothing_runs(tmp_path, running)
