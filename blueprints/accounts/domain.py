@@ -7,6 +7,7 @@ from typing import Literal
 
 from shared.contracts.accounts import Language
 from shared.contracts.personal_data import Kept
+from shared.patterns import Timestamp
 
 MAX_ADDRESSES = 50
 
@@ -103,7 +104,7 @@ class Answered:
 class Certificate:
     """What was erased and what is kept, by service. `silent`: who never answered."""
 
-    at: str
+    at: Timestamp
     services: tuple[Answered, ...]
     silent: tuple[str, ...] = ()
 

@@ -20,6 +20,7 @@ from shared.contracts.accounts import ErasureDone, ErasureRequested, ErasureStar
 from shared.contracts.event import Event
 from shared.contracts.personal_data import ErasureAnswered, ErasureRefused
 from shared.errors import Conflict, Contention, NotFound
+from shared.patterns import Timestamp
 from shared.persistence.cosmos import AlreadyExists, ConditionFailed
 from shared.personal_data import erased, kept
 from shared.settings import settings
@@ -54,9 +55,9 @@ class ErasureView(msgspec.Struct, frozen=True):
     progress: Progress
     result: Certificate | None
     orders: tuple[str, ...]
-    due_at: str
-    created_at: str
-    updated_at: str
+    due_at: Timestamp
+    created_at: Timestamp
+    updated_at: Timestamp
 
 
 async def request(caller: Principal) -> ErasureView:

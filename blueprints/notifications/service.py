@@ -28,6 +28,7 @@ from shared.contracts.accounts import (
 from shared.contracts.event import Event
 from shared.contracts.orders import OrderCancelled, OrderConfirmed
 from shared.errors import Transient
+from shared.patterns import Timestamp
 from shared.personal_data import answer
 from shared.sealing import unseal
 from shared.settings import CONTACT_KEY, settings
@@ -49,7 +50,7 @@ class MailView(msgspec.Struct, frozen=True):
     address: str
     subject: str
     text: str
-    sent_at: str
+    sent_at: Timestamp
 
 
 async def list_by_recipient(caller: Principal, cursor: str | None, limit: int) -> Page[MailView]:

@@ -16,6 +16,7 @@ from blueprints.orders.domain import Order
 from shared.clock import parse_timestamp
 from shared.contracts.orders import Line, ReturnRefusal
 from shared.money import Money, total
+from shared.patterns import Timestamp
 
 Status = Literal["requested", "approved", "refused", "expired", "received", "refunded"]
 Command = Literal["approve", "refuse", "expire", "receive", "refund"]
@@ -74,7 +75,7 @@ class ReturnEntry:
     """When the return came into a status."""
 
     status: Status
-    at: str
+    at: Timestamp
 
 
 @dataclass(frozen=True, slots=True)

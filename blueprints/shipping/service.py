@@ -74,7 +74,7 @@ class TrackingView(msgspec.Struct, frozen=True):
     """What the carrier says, and since when."""
 
     status: domain.Tracking
-    since: str
+    since: Timestamp
 
 
 class ShipmentView(msgspec.Struct, frozen=True):

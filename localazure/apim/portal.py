@@ -56,7 +56,6 @@ def add_routes(application: web.Application, artifacts: Artifacts, issuer: str, 
     explorer = (PAGES / "explorer.html").read_text(encoding="utf-8")
     pages: dict[str, tuple[str, str]] = {
         "/": (_framed(api, document, read, api.name, explorer, _VIEWER), "text/html"),
-        "/openapi.json": (json.dumps(document), "application/json"),
         "/oauth2-redirect.html": (_REDIRECT, "text/html"),
     }
     for guide in read:
@@ -66,6 +65,7 @@ def add_routes(application: web.Application, artifacts: Artifacts, issuer: str, 
         pages[f"/portal/{name}"] = ((PAGES / name).read_text(encoding="utf-8"), kind)
     for path, (content, kind) in pages.items():
         application.router.add_get(path, _page(content.encode(), kind, security))
+    application.router.add_get("/openapi.json", _definition(document, api.path, security))
     for name, kind in ASSETS.items():
         application.router.add_get(f"/portal/{name}", _asset(name, kind, security))
 
@@ -96,6 +96,16 @@ def _page(content: bytes, kind: str, security: str) -> Handler:
     return handler
 
 
+def _definition(document: Mapping[str, Any], path: str, security: str) -> Handler:
+    """The document, with the server that was asked: a client that is made of it has to know its whole address."""
+
+    async def handler(request: web.Request) -> web.Response:
+        served = {**document, "servers": [{"url": f"{request.scheme}://{request.host}/{path}"}]}
+        return web.json_response(served, headers=_headers(security))
+
+    return handler
+
+
 def _asset(name: str, kind: str, security: str) -> Handler:
     async def handler(_: web.Request) -> web.StreamResponse:
         from swagger_ui_bundle import swagger_ui_path
@@ -117,9 +127,8 @@ def _headers(security: str) -> dict[str, str]:
 
 
 def _document(api: Api, issuer: str) -> dict[str, Any]:
-    """The API's definition as this gateway serves it: its own address, this issuer's endpoints."""
+    """The API's definition as this gateway serves it: with this issuer's endpoints."""
     document = copy.deepcopy(dict(api.definition))
-    document["servers"] = [{"url": f"/{api.path}"}]
     for flow in _flows(document) if issuer else ():
         for name in ("authorizationUrl", "tokenUrl", "refreshUrl"):
             if name in flow:

@@ -118,7 +118,7 @@ async def test_the_portal_serves_the_document_of_this_gateway(anonymous: Client,
     async with anonymous.session.get(f"{base}/openapi.json") as answer:
         document = json.loads(await answer.text())
     flow = document["components"]["securitySchemes"]["oauth2"]["flows"]["authorizationCode"]
-    assert document["servers"] == [{"url": "/v1"}]
+    assert document["servers"] == [{"url": f"{base}/v1"}]
     assert flow["authorizationUrl"].startswith(system.addresses["entra"])
     for path, kind in (
         ("/", "text/html"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -73,6 +74,38 @@ def test_every_example_fits_its_schema() -> None:
         if media["schema"].get("format") == "binary":
             continue  # no schema says what bytes are
         assert schemas.validator(name, media["schema"]).is_valid(media["example"]), (name, media["example"])
+
+
+def _schemas(node: Any) -> Iterator[dict[str, Any]]:
+    """Every object of the document, however deep."""
+    if isinstance(node, dict):
+        yield node
+    for inner in node.values() if isinstance(node, dict) else node if isinstance(node, list) else ():
+        yield from _schemas(inner)
+
+
+def test_times_are_times() -> None:
+    named = {
+        (owner, name): json.dumps(schema)
+        for owner, found in DOCUMENT["components"]["schemas"].items()
+        for name, schema in found.get("properties", {}).items()
+        if name in ("at", "since", "until") or name.endswith("_at")
+    }
+    never_asked = ("Consent", "at")  # empty where nobody was asked, which is no time
+    assert len(named) > 20
+    assert {where for where, schema in named.items() if '"format": "date-time"' not in schema} == {never_asked}
+
+
+def test_what_may_be_null_says_so_among_its_values() -> None:
+    lists = [found for found in _schemas(DOCUMENT) if found.get("nullable") and "enum" in found]
+    assert lists and all(None in found["enum"] for found in lists)
+
+
+def test_addresses_are_whole_and_applications_are_told_how_to_sign_in() -> None:
+    assert all(re.match(r"https?://[^/]+/", server["url"]) for server in DOCUMENT["servers"])
+    told = DOCUMENT["components"]["securitySchemes"]["oauth2"]["description"]
+    assert "client credentials" in told and f"{openapi.AUDIENCE}/.default" in told
+    assert "405" in DOCUMENT["info"]["description"] and "HEAD" in DOCUMENT["info"]["description"]
 
 
 def test_if_match_is_described_as_it_is_read() -> None:
