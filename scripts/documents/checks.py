@@ -11,7 +11,7 @@ import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from scripts.documents.reading import Document
+from scripts.documents.reading import COMMENT, Document
 
 ROOT = Path(__file__).parents[2]
 MADE_HERE = (".local", ".artifacts", ".venv")
@@ -24,7 +24,6 @@ _MAKE = re.compile(
     r"((?:[A-Z_]+=[^\s$(]* +)*)(?<![\w/.-])make((?: +(?:-s|[A-Z_]+=\S*|[a-z][a-z-]*))*)(?= *(?:$|[|;&)>#\n`]| {2}))"
 )
 _MODULE = re.compile(r"(?:python3?|\.venv/bin/python) -m ([\w.]+)([^|;&)\n`>]*)")
-_COMMENT = re.compile(r"(?:^| )#.*$", re.MULTILINE)
 _PATH = re.compile(r"(?<![\w/.:$<>~@-])((?:[\w-]+|\.[a-z]+)(?:/[\w.*<>{}-]+)+/?)")
 _FLAG = re.compile(r"(?<![\w-])--[a-z][a-z-]+")
 
@@ -67,7 +66,7 @@ def dead_links(document: Document) -> Iterator[str]:
 
 def programs(text: str) -> set[str]:
     """The programs that a command starts: the first word of each simple command, less variables before it."""
-    bare = re.sub(r"'[^']*'", "''", _COMMENT.sub("", text))
+    bare = re.sub(r"'[^']*'", "''", COMMENT.sub("", text))
     bare = re.sub(r'"(?:[^"$\\]|\\.|\$(?!\())*"', '""', bare.replace("\\\n", " "))
     found = re.findall(r"(?:^|[|;&(\n]|\bdo\b|\bthen\b) *((?:[A-Z_]+=[^\s$(]* +)*)([\w.][\w./-]*)(?![\w./=-])", bare)
     return {word for _, word in found}

@@ -16,6 +16,7 @@ _FENCE = re.compile(r"^```(?P<info>[^`\n]*)\n(?P<text>.*?)^```$", re.MULTILINE |
 _CODE = re.compile(r"`([^`\n]+)`")
 _LINK = re.compile(r"\]\(([^)\s]+)\)")
 _HEADING = re.compile(r"^#+ +(.+)$", re.MULTILINE)
+COMMENT = re.compile(r"(?:^| )#.*$", re.MULTILINE)
 _PLACEHOLDER = re.compile(r"<[A-Za-z][^<>|&;]*>|…")
 
 
@@ -42,8 +43,8 @@ class Command:
 
     @property
     def is_example(self) -> bool:
-        """Whether the reader has to complete it."""
-        return _PLACEHOLDER.search(self.text) is not None
+        """Whether the reader has to complete it. What a comment leaves open is nothing to complete."""
+        return _PLACEHOLDER.search(COMMENT.sub("", self.text)) is not None
 
     @property
     def needs(self) -> list[str]:

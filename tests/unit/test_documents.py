@@ -68,14 +68,15 @@ def test_links_to_files_and_headings_that_are_not_there_are_found(tmp_path: Path
 def test_a_block_is_read_as_the_commands_of_a_shell(tmp_path: Path) -> None:
     page = tmp_path / "page.md"
     page.write_text(
-        "# About\n```sh\n# two\none  # first\n\ntwo \\\n  'of\n lines'\nfor x in 1; do\n  three; done\nfour <id>\n```\n"
+        "# About\n```sh\n# two\none  # first\n\ntwo \\\n  'of\n lines'\nfor x in 1; do\n  three; done\nfour <id>\n"
+        "five  # or <six>\n```\n"
     )
     commands = list(Document(page).commands)
     assert [(command.text.split()[0], command.line) for command in commands] == [
         *(("one", 4), ("two", 6)),
-        *(("for", 9), ("four", 11)),
+        *(("for", 9), ("four", 11), ("five", 12)),
     ]
-    assert [command.is_example for command in commands] == [False, False, False, True]
+    assert [command.is_example for command in commands] == [False, False, False, True, False]
     assert {command.section for command in commands} == {"About"}
     assert programs(commands[1].text) == {"two"}
 
