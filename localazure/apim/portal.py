@@ -42,10 +42,17 @@ _REDIRECT = """<!doctype html>
 """
 
 
-def add_routes(application: web.Application, artifacts: Artifacts, issuer: str, texts: Sequence[Path] = ()) -> None:
+def add_routes(
+    application: web.Application,
+    artifacts: Artifacts,
+    issuer: str,
+    texts: Sequence[Path] = (),
+    keys: Mapping[str, str] | None = None,
+) -> None:
     """`/`, a page for each guide, the document at `/openapi.json`, and what the pages need.
 
     Without an API there is no portal. `texts`: the guides, in Markdown. Raises OSError for one that cannot be read.
+    `keys`: those that may be chosen from, by the name of their subscription; anybody who sees the page sees them.
     """
     if not artifacts.apis:
         return
@@ -53,7 +60,7 @@ def add_routes(application: web.Application, artifacts: Artifacts, issuer: str, 
     document = _document(api, issuer)
     read = guides.read(texts)
     security = _CONTENT_SECURITY.format(issuer=issuer)
-    explorer = (PAGES / "explorer.html").read_text(encoding="utf-8")
+    explorer = (PAGES / "explorer.html").read_text(encoding="utf-8").replace("{keys}", _options(keys or {}))
     pages: dict[str, tuple[str, str]] = {
         "/": (_framed(api, document, read, api.name, explorer, _VIEWER), "text/html"),
         "/oauth2-redirect.html": (_REDIRECT, "text/html"),
@@ -87,6 +94,10 @@ def _framed(
         "scripts": scripts,
     }
     return re.sub(r"\{(\w+)\}", lambda found: parts[found[1]], frame)
+
+
+def _options(keys: Mapping[str, str]) -> str:
+    return "".join(f'<option value="{html.escape(key)}">{html.escape(name)}</option>' for name, key in keys.items())
 
 
 def _page(content: bytes, kind: str, security: str) -> Handler:

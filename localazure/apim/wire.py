@@ -80,7 +80,13 @@ class GatewayServer:
         application.router.add_get("/_local/traces", _guarded(self._traces))
         application.router.add_get("/_local/traces/{id}", _guarded(self._trace))
         application.router.add_delete("/_local/state", _guarded(self._forget))
-        portal.add_routes(application, self._services.artifacts, options.get("entra", ""), _guides(self._config))
+        portal.add_routes(
+            application,
+            self._services.artifacts,
+            options.get("entra", ""),
+            _guides(self._config),
+            _known_keys(self._config),
+        )
         application.router.add_route("*", r"/{path:[\s\S]*}", _guarded(self._handle))
         self._runner = Runner(
             application,
@@ -194,6 +200,13 @@ def _guides(config: Config) -> list[Path]:
     """The portal's texts, those that are there."""
     folder = config.options.get("guides")
     return [file for name in GUIDES if folder and (file := Path(folder) / name).exists()]
+
+
+def _known_keys(config: Config) -> dict[str, str]:
+    """The seeded subscriptions that are good, which everybody knows, by their names; of one's own nobody is told."""
+    if _subscriptions(config) != subscriptions.SEEDED:
+        return {}
+    return {each.name: each.primary_key for each in subscriptions.load(subscriptions.SEEDED) if each.state == "active"}
 
 
 def _subscriptions(config: Config) -> Path:

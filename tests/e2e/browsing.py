@@ -106,6 +106,12 @@ class Page:
         element.clear()
         element.send_keys(text)
 
+    def offered(self, selector: str) -> dict[str, str]:
+        """What a field offers to choose from: label → value."""
+        offers = self.see(selector).get_attribute("list")
+        found = self._browser.find_elements(By.CSS_SELECTOR, f"#{offers} option")
+        return {str(each.get_attribute("label")): str(each.get_attribute("value")) for each in found}
+
     def sign_in(self, account: str) -> None:
         """The issuer's page, in the window that the portal opens."""
         portal = self._browser.current_window_handle

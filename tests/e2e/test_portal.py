@@ -42,7 +42,7 @@ def _buy(browser: webdriver.Chrome, portal: str) -> dict[str, Any]:
     assert page.see("#explained a").get_attribute("href") == f"{portal}/guides/api#errors"
     page.keep("portal-problem")
     page.click("#understood")
-    page.write("#key", "local-acme-primary")
+    page.write("#key", page.offered("#key")["A partner's order system"])
     page.click(f"{OPERATION} .execute")
     page.read(f"{OPERATION} .live-responses-table tbody .response-col_status", "202")
     shown = page.see(f"{OPERATION} .live-responses-table .highlight-code code").text

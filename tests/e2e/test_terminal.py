@@ -14,6 +14,7 @@ from pathlib import Path
 
 from localazure.parts import TABLE, port_variable
 from localazure.running import Running, find
+from tests.integration.localazure.commands import output
 
 ROOT = Path(__file__).parents[2]
 PATIENCE = 60.0
@@ -49,17 +50,22 @@ class Terminal:
             return await self.process.wait()
 
 
-def environment(state: Path) -> dict[str, str]:
+def environment(state: Path, reload: str = "") -> dict[str, str]:
     ports = {port_variable(name): "0" for name in TABLE}
-    return {**os.environ, **ports, "LOCALAZURE_STATE": str(state), "SPLIT": "", "INSTANCES": ""}
+    return {**os.environ, **ports, "LOCALAZURE_STATE": str(state), "SPLIT": "", "INSTANCES": "", "RELOAD": reload}
 
 
 @asynccontextmanager
-async def run(state: Path) -> AsyncIterator[tuple[Terminal, Running]]:
+async def run(state: Path, reload: str = "") -> AsyncIterator[tuple[Terminal, Running]]:
     """`make run` in a terminal of its own, once its parts have addresses."""
     outside, inside = pty.openpty()
     process = await asyncio.create_subprocess_exec(
-        *("setsid", "--ctty", *RUN), stdin=inside, stdout=inside, stderr=inside, env=environment(state), cwd=ROOT
+        *("setsid", "--ctty", *RUN),
+        stdin=inside,
+        stdout=inside,
+        stderr=inside,
+        env=environment(state, reload),
+        cwd=ROOT,
     )
     os.close(inside)
     terminal = Terminal(outside, process)
@@ -82,19 +88,26 @@ async def _ready(state: Path) -> Running:
         await asyncio.sleep(0.1)
 
 
+async def asked_for(running: Running) -> list[str]:
+    """The arguments of the `up` that runs."""
+    return (await output("ps", "-ww", "-o", "args=", "-p", str(running.pid))).split()
+
+
 def nothing_runs(state: Path, former: Running) -> bool:
     return find(state) is None and not any(former.answers(name) for name in former.addresses)
 
 
 async def test_closing_the_terminal_stops_everything(tmp_path: Path) -> None:
     async with run(tmp_path) as (terminal, running):
+        assert "--reload" in await asked_for(running)
         terminal.close()
         await terminal.ended()
     assert nothing_runs(tmp_path, running)
 
 
 async def test_a_second_one_says_where_the_first_one_is_and_ctrl_c_says_what_it_does(tmp_path: Path) -> None:
-    async with run(tmp_path) as (terminal, running):
+    async with run(tmp_path, reload="0") as (terminal, running):
+        assert "--reload" not in await asked_for(running), "RELOAD=0 turns it off"
         second = await asyncio.create_subprocess_exec(
             *RUN, env=environment(tmp_path), cwd=ROOT, stdout=PIPE, stderr=STDOUT
         )
