@@ -12,6 +12,7 @@ import logging
 import os
 import re
 import sys
+import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
@@ -166,8 +167,20 @@ def _import(app: Path) -> ModuleType:
     try:
         spec.loader.exec_module(module)
     except Exception as exc:
-        raise InvalidApp(f"{path} cannot be imported: {type(exc).__name__}: {exc}") from exc
+        raise InvalidApp(f"{path} cannot be imported: {type(exc).__name__}: {exc}, at {_place(exc, app)}") from exc
     return module
+
+
+def _place(exc: Exception, app: Path) -> str:
+    """The innermost line of the app's own that led to it, as `path:line`, whole, which editors open."""
+    if isinstance(exc, SyntaxError) and exc.filename:
+        return f"{exc.filename}:{exc.lineno}"
+    frames = [(Path(frame.filename).resolve(), frame.lineno) for frame in traceback.extract_tb(exc.__traceback__)]
+    own = [
+        frame for frame in frames if frame[0].is_relative_to(app.resolve()) and "site-packages" not in frame[0].parts
+    ]
+    file, line = own[-1] if own else (app / script_name(), 1)
+    return f"{file}:{line}"
 
 
 def _index(item: Any) -> Function:

@@ -113,7 +113,14 @@ REFUSED = {
         """,
         "'bad'.*setting WHEN",
     ),
-    "a module that cannot be imported": ("import nowhere_to_be_found\n", "function_app.py.*nowhere_to_be_found"),
+    "a module that cannot be imported": (
+        "import nowhere_to_be_found\n",
+        r"nowhere_to_be_found', at /.*/function_app\.py:\d+$",
+    ),
+    "what another package raises": (
+        "import json\n\njson.loads('{')\n",
+        r"JSONDecodeError: .*, at /.*/function_app\.py:\d+$",
+    ),
     "a second app": ("other = func.FunctionApp()\n", "exactly one FunctionApp"),
 }
 
