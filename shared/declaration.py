@@ -36,7 +36,8 @@ class Undeclared(LookupError):
 class Container:
     """One container of the service's database, partitioned by the property `partition_key`.
 
-    `indexed`: the properties that queries look for; all others are not indexed. `expires`: items may have a `ttl`.
+    `indexed`: the properties that queries look for, `name/[]` for what a list holds; all others are not indexed.
+    `expires`: items may have a `ttl`.
     `outbox`: events lie beside the state here, and the service's change feed relays them. `writes`: how its store
     writes; after each kind of write stands a crash point.
     """

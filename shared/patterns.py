@@ -27,6 +27,18 @@ def published(schema: Any) -> Any:
 
 
 ORDER_ID = re.compile(r"ord_[a-z2-7]{26}")
+Moment = Annotated[
+    str,
+    msgspec.Meta(
+        pattern=whole(
+            "[0-9]{4}-(?:0[1-9]|1[0-2])-(?:0[1-9]|[12][0-9]|3[01])T(?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]"
+            r"(?:\.[0-9]{1,6})?(?:Z|[+-](?:0[0-9]|1[0-4]):[0-5][0-9])"
+        ),
+        description="A time with its offset, RFC 3339; what is finer than a millisecond is cut off",
+        extra_json_schema={"format": "date-time"},
+    ),
+]
+"""A time that is sent to us."""
 Timestamp = Annotated[str, msgspec.Meta(extra_json_schema={"format": "date-time"})]
 """A time in an answer of the API, as `shared.clock.timestamp` gives it: documents and clients know it for one."""
 

@@ -94,7 +94,7 @@ SERVICE = Service(
             "orders", "order_id", indexed=("kind", "status"), expires=True, outbox=True, writes=("batch", "patch")
         ),
         Container("answers", "order_id", expires=True, writes=("create",)),
-        Container("orders-by-customer", "customer_id", indexed=("sort_key",), writes=("create",)),
+        Container("orders-by-customer", "customer_id", indexed=("sort_key", "skus/[]"), writes=("create",)),
         Container("customers", "customer_id"),
         Container("products", "sku", writes=("create", "patch")),
         Container("carts", "cart_id", expires=True, writes=("create", "patch")),
@@ -120,6 +120,7 @@ SERVICE = Service(
         Scope("orders.read", "Read your orders"),
         Scope("orders.write", "Place and cancel orders"),
         Scope("orders.approve", "Decide orders that wait for a person", STAFF),
+        Scope("orders.find", "Find the orders of others", STAFF),
         Scope("returns.write", "Ask to send back what was delivered"),
         Scope("returns.decide", "Decide returns, and count what comes back", STAFF),
     ),

@@ -77,6 +77,7 @@ _RECEIVED = {
 }
 
 BODIES: dict[str, Any] = {
+    "orders_find": {"sku": "85123A", "status": "placed", "placed_from": "2026-11-02T00:00:00Z"},
     "approvals_decide": {"decision": "approve", "why": "The customer has called, and all is well"},
     "returns_request": {"items": [{"sku": "85123A", "quantity": 2}], "reason": "unwanted"},
     "returns_decide": {"decision": "approve"},
@@ -91,6 +92,15 @@ ANSWERS: dict[str, Any] = {
     "orders_place": _ORDER,
     "orders_list": {
         "items": [{key: _ORDER[key] for key in ("id", "status", "total", "placed_at")}],
+        "next_cursor": None,
+    },
+    "orders_find": {
+        "items": [
+            {
+                "customer_id": "6f1c2a9e-2a64-4d0f-9d0b-3a51f0f1c001",
+                **{key: _ORDER[key] for key in ("id", "status", "total", "placed_at")},
+            }
+        ],
         "next_cursor": None,
     },
     "orders_get": _ORDER,

@@ -9,7 +9,7 @@ import msgspec
 from blueprints.orders import domain
 from blueprints.orders.domain import MAX_LINES, Address, Order
 from shared.money import Money
-from shared.patterns import Timestamp, whole
+from shared.patterns import ORDER_ID, Moment, Timestamp, whole
 from shared.web.address import AddressIn
 from shared.web.body import Quantity, Sku, Why
 
@@ -74,6 +74,29 @@ class WaitingOrder(msgspec.Struct, frozen=True):
     placed_at: Timestamp
     rules: tuple[str, ...]
     until: Timestamp
+
+
+class FindOrders(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What is known of the orders that are looked for: all of it holds for each that is found."""
+
+    order_id: Annotated[str, msgspec.Meta(pattern=whole(ORDER_ID.pattern))] | None = None
+    customer_id: Annotated[str, msgspec.Meta(min_length=1, max_length=100)] | None = None
+    """The account's id, which `POST /accounts/search` finds by an e-mail address."""
+    status: domain.Status | None = None
+    sku: Sku | None = None
+    placed_from: Moment | None = None
+    placed_before: Moment | None = None
+    """Placed earlier than that; an order of that very moment is not found."""
+
+
+class FoundOrder(msgspec.Struct, frozen=True):
+    """An order that was found, and whose it is."""
+
+    id: str
+    customer_id: str
+    status: domain.Status
+    total: Money
+    placed_at: Timestamp
 
 
 class OrderSummary(msgspec.Struct, frozen=True):

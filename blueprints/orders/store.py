@@ -3,7 +3,8 @@
 `orders` by /order_id      the order and its outbox: one partition, so one batch can write them together
 `answers` by /order_id     the inbox: what the other services said of an order. Nothing is relayed from it, so it
                            lies where no change feed has to look at it
-`orders-by-customer`       which orders a customer has, in their order; what became of them is in the orders
+`orders-by-customer` by /customer_id   which orders a customer has, in their order, and of which products: written once,
+                           by the change feed. What became of them is in the orders
 `customers` by /customer_id   what a customer has under way, has paid, and was declined
 `products` by /sku         what the catalog told: names, prices, and what is sold no more
 `carts` by /cart_id        what carts told: whose basket holds what
@@ -40,6 +41,8 @@ PRODUCTS = Container.of(SERVICE, "products")
 CARTS = Container.of(SERVICE, "carts")
 
 CART_RETENTION = 7 * 24 * 3600
+AFTER_ALL = "9999"
+"""A sort key behind all others: years have four digits."""
 
 
 async def add(order: Order, placed: EventData) -> None:
@@ -166,25 +169,51 @@ async def _events(container: Container, kind: str, order_id: str) -> list[Record
     return list(readable(container, documents, RecordedEvent))
 
 
-async def enlist(customer_id: str, order_id: str, placed_at: str) -> None:
+async def enlist(customer_id: str, order_id: str, placed_at: str, skus: Iterable[str]) -> None:
     """Enter a new order into its customer's list, if it is not there already."""
-    entry = {"id": order_id, "customer_id": customer_id, "sort_key": f"{placed_at}|{order_id}"}
+    entry = {
+        "id": order_id,
+        "customer_id": customer_id,
+        "sort_key": f"{placed_at}|{order_id}",
+        "skus": sorted(set(skus)),
+    }
     with suppress(AlreadyExists):
         await BY_CUSTOMER.create(entry)
 
 
 async def list_by_customer(customer_id: str, before: str | None, limit: int) -> list[tuple[str, Order]]:
     """At most `limit` of the customer's orders, newest first, after the sort key `before`, each behind its sort key."""
-    condition = "" if before is None else " AND c.sort_key < @before"
-    query = f"SELECT c.id, c.sort_key FROM c WHERE c.customer_id = @customer{condition} ORDER BY c.sort_key DESC"  # noqa: S608 - fixed text
-    parameters = {"@customer": customer_id} | ({} if before is None else {"@before": before})
-    keys: dict[str, str] = {}
-    async for document in BY_CUSTOMER.query(query, parameters, key=customer_id, limit=limit):
+    keys = await listed(limit, before or AFTER_ALL, customer_id=customer_id)
+    orders = await get_many(keys)
+    return [(key, orders[order_id]) for order_id, key in keys.items() if order_id in orders]
+
+
+async def listed(
+    limit: int, before: str, *, since: str | None = None, customer_id: str | None = None, sku: str | None = None
+) -> dict[str, str]:
+    """At most `limit` orders of all lists, or of one customer's: id → sort key, newest first.
+
+    Those after the sort key `before`, not before that of `since`, and of an order of `sku`. A sort key is the time at
+    which the order was placed, and its id: the bare time is before all of its moment.
+    """
+    given = {"@before": before}
+    conditions = ["c.sort_key < @before"]
+    if since is not None:
+        given["@since"] = since
+        conditions.append("c.sort_key >= @since")
+    if customer_id is not None:
+        given["@customer"] = customer_id
+        conditions.append("c.customer_id = @customer")
+    if sku is not None:
+        given["@sku"] = sku
+        conditions.append("ARRAY_CONTAINS(c.skus, @sku)")
+    query = f"SELECT c.id, c.sort_key FROM c WHERE {' AND '.join(conditions)} ORDER BY c.sort_key DESC"  # noqa: S608 - fixed texts
+    keys: dict[str, str] = {}  # by id: the client gives some twice where a physical range splits meanwhile
+    async for document in BY_CUSTOMER.query(query, given, key=customer_id, limit=limit):
         keys[document["id"]] = document["sort_key"]
         if len(keys) == limit:
             break
-    orders = await get_many(keys)
-    return [(key, orders[order_id]) for order_id, key in keys.items() if order_id in orders]
+    return keys
 
 
 async def get_customer(customer_id: str) -> tuple[Customer, str]:

@@ -18,12 +18,13 @@ from blueprints.orders import (
     return_service,
     return_triggers,
     saga,
+    search,
     service,
     store,
 )
 from blueprints.orders.declaration import SERVICE
 from blueprints.orders.sagas import KINDS
-from blueprints.orders.shapes import OrderSummary, OrderView, PlaceOrder, TimelineEntry
+from blueprints.orders.shapes import FindOrders, FoundOrder, OrderSummary, OrderView, PlaceOrder, TimelineEntry
 from shared.contracts.accounts import ErasureRequested, ErasureStarted, ExportStarted
 from shared.contracts.carts import CartChanged
 from shared.contracts.catalog import ProductChanged
@@ -110,6 +111,27 @@ async def list_by_customer(request: Request[Any]) -> Response:
 
 
 @endpoint(
+    bp,
+    SERVICE,
+    "orders_find",
+    "POST /order-search",
+    scope="orders.find",
+    body=FindOrders,
+    returns=Page[FoundOrder],
+    query=(LIMIT, CURSOR),
+)
+async def find(request: Request[FindOrders]) -> Response:
+    """Find orders by what is known of them, the newest first.
+
+    What is left out is not looked at. A page may be short, or empty, where few of many orders have the `status`: it is
+    the last one when `next_cursor` is null. An order that was just placed is found by its id at once, and by the rest a
+    moment later. Who knows an e-mail address finds the `customer_id` first.
+    """
+    query = request.query
+    return Response(await search.find(request.caller, request.body, query.get(CURSOR.name), read_limit(query)))
+
+
+@endpoint(
     bp, SERVICE, "orders_get", "GET /orders/{order_id}", ORDER, scope="orders.read", returns=OrderView, problems=(404,)
 )
 async def get(request: Request[Any]) -> Response:
@@ -173,7 +195,10 @@ async def feed(documents: func.DocumentList, client: df.DurableOrchestrationClie
             await return_triggers.before(data, client)
 
     await relay(store.ORDERS, as_written(documents), before)
-    entries = ((store.enlist(placed.customer_id, placed.order_id, event.time), span) for span, event, placed in new)
+    entries = (
+        (store.enlist(placed.customer_id, placed.order_id, event.time, (line.sku for line in placed.lines)), span)
+        for span, event, placed in new
+    )
     await asyncio.gather(*(asyncio.create_task(entry, context=span) for entry, span in entries))
 
 

@@ -486,6 +486,10 @@ var apis Api[] = [
         policy: loadTextContent('../../apim/apis/commerce/operations/orders-cancel/policy.xml')
       }
       {
+        name: 'orders-find'
+        policy: loadTextContent('../../apim/apis/commerce/operations/orders-find/policy.xml')
+      }
+      {
         name: 'orders-get'
         policy: loadTextContent('../../apim/apis/commerce/operations/orders-get/policy.xml')
       }

@@ -86,6 +86,7 @@ async def a_body_must_fit_the_schema(world: World) -> None:
         "addresses_add": {**ADDRESS, "country": "UK"},
         "addresses_change": {**ADDRESS, "city": ""},
         "accounts_find": {"email": 5},
+        "orders_find": {"placed_from": "yesterday"},
         "carts_merge": {"guest_cart_id": CART},
         "guest_carts_set_line": {"quantity": 0},
         "payments_webhook": ["no object"],

@@ -223,7 +223,7 @@ async def placed(caller: Principal, *moves: Any, listed: bool = True) -> str:
     )
     await orders.add(order, confirmed(caller))
     if listed:
-        await orders.enlist(caller.subject, order_id, at)
+        await orders.enlist(caller.subject, order_id, at, ["A1"])
     for command in moves:
         moved = domain.transition(order, command, at, "timed_out")
         await orders.advance(order, moved, confirmed(caller))

@@ -98,7 +98,7 @@ async def test_a_shopper_pays_no_other_total_than_the_one_that_was_seen_whicheve
 async def test_an_order_enters_its_customers_list_once_whichever_instance_sees_it() -> None:
     customer, order_id = secrets.token_hex(8), f"ord_{secrets.token_hex(13)}"
     for _ in range(3):
-        await store.enlist(customer, order_id, "2010-12-01T08:26:00.000Z")
+        await store.enlist(customer, order_id, "2010-12-01T08:26:00.000Z", ["A1"])
     query = "SELECT c.id FROM c WHERE c.customer_id = @customer"
     entries = [entry async for entry in store.BY_CUSTOMER.query(query, {"@customer": customer}, key=customer)]
     assert [entry["id"] for entry in entries] == [order_id]

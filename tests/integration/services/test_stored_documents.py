@@ -272,7 +272,7 @@ async def test_an_unreadable_order_harms_its_own_reader_alone_and_operations_hea
     customer = good.customer_id
     for order in (good, bad):
         await orders.add(order, told(order))
-        await orders.enlist(customer, order.id, order.placed_at)
+        await orders.enlist(customer, order.id, order.placed_at, (line.sku for line in order.lines))
     changes = [{"op": "set", "path": f"/{name}", "value": value} for name, value in harm.items()]
     await orders.ORDERS.patch(bad.id, bad.id, changes)
     with caplog.at_level(logging.ERROR, "commerce.orders"):
