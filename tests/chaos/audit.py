@@ -261,10 +261,10 @@ def _copies(snapshot: Snapshot) -> Iterator[str]:
     gone = {erasure["account_id"] for erasure in snapshot.of_kind(ACCOUNTS, "erasure") if erasure["status"] == "erased"}
     copies = [copy for copy in snapshot.documents[CART_COPIES] if copy["customer_id"] not in gone]
     yield from _same("cart", _versions(carts), _versions(copies))
-    listed = {entry["id"]: entry["customer_id"] for entry in snapshot.documents[BY_CUSTOMER]}
+    listed = {entry["id"]: (entry["customer_id"], entry["skus"]) for entry in snapshot.documents[BY_CUSTOMER]}
     for order in snapshot.orders:
-        if listed.get(order["id"]) != order["customer_id"]:
-            yield f"order {order['id']} is not in the list of its customer"
+        if listed.get(order["id"]) != (order["customer_id"], sorted({line["sku"] for line in order["lines"]})):
+            yield f"order {order['id']} is not in the list of its customer, or with other products"
 
 
 def _every_erasure_ended(snapshot: Snapshot) -> Iterator[str]:

@@ -301,3 +301,25 @@ async def test_the_price_that_the_shopper_saw_is_held_or_the_order_is_refused_wi
     await shopper.settled(agreed["id"])
     without = await shopper.order({name: value for name, value in body.items() if name != "expected_total"})
     assert (without.status, without.problem) == (400, "invalid-request")
+
+
+async def test_staff_find_an_order_by_its_product_whose_it_is_and_what_became_of_it(
+    shopper: Client, staff: Client, stocked: Stocked
+) -> None:
+    shopper, staff = shopper.at_gateway(), staff.at_gateway()
+    sku = await stocked(100, 5)
+    order = await shopper.settled((await shopper.placed(basket((sku, 1))))["id"])
+    assert (await shopper.call("POST", "/order-search", {"sku": sku})).status == 403
+    me = (await shopper.call("GET", "/me")).json["id"]
+
+    async def found(**known: str) -> list[tuple[str, str]]:
+        answer = await staff.call("POST", "/order-search?limit=5", known)
+        assert answer.status == 200, answer
+        return [(each["id"], each["customer_id"]) for each in answer.json["items"]]
+
+    await shopper.until("/orders", lambda page: order["id"] in {each["id"] for each in page["items"]})
+    assert await found(sku=sku, status="confirmed", customer_id=me, placed_from=order["placed_at"]) == [
+        (order["id"], me)
+    ]
+    assert await found(sku=sku, placed_before=order["placed_at"]) == await found(sku=sku, status="cancelled") == []
+    assert await found(order_id=order["id"]) == [(order["id"], me)]

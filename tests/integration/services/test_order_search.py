@@ -189,7 +189,7 @@ async def test_an_order_is_found_by_its_id_before_it_is_in_any_list_and_only_whe
     order = await shop.order(5)
     assert await find(FindOrders(order_id=order.id)) == ([order.id], None)
     assert await find(shop.wanted()) == ([], None)
-    held = {
+    held: dict[str, tuple[Any, Any]] = {
         "customer_id": (order.customer_id, shop.customer(1)),
         "status": ("placed", "shipped"),
         "sku": (shop.sku(0), shop.sku(1)),
