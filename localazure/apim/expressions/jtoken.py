@@ -241,6 +241,9 @@ def _scalar(value: Any) -> str:
     if isinstance(value, DateTime | DateTimeOffset):
         return f'"{iso(value)}"'
     if isinstance(value, float):
+        if not math.isfinite(value):
+            # Newtonsoft's FloatFormatHandling.String, its default: JSON has no such numbers
+            return '"NaN"' if math.isnan(value) else f'"{"-" * (value < 0)}Infinity"'
         return f"{value:.1f}" if value.is_integer() and abs(value) < 1e15 else repr(value).replace("e", "E")
     if value is None or isinstance(value, bool | int):
         return json.dumps(value)

@@ -124,6 +124,16 @@ async def a_body_that_is_no_json_is_malformed(world: World) -> None:
 
 
 @case
+async def a_number_that_json_does_not_have_is_the_callers_mistake(world: World) -> None:
+    headers = {"Content-Type": "application/json", **KEYED}
+    for number in (b"NaN", b"Infinity", b"-Infinity"):
+        for data in (b'{"items": %b}' % number, b'{"items": [%b]}' % number, b'{"other": {"a": %b}}' % number):
+            answer = await operate(world, "orders_place", body=None, data=data, headers=headers)
+            assert (answer.status, answer.problem) == (400, "invalid-request"), (data, answer)
+    assert not world.seen
+
+
+@case
 async def an_undeclared_method_is_told_which_are_declared(world: World) -> None:
     document = json.loads((w.ROOT / "apim" / "apis" / "commerce" / "specification.json").read_text())
     for template, operations in document["paths"].items():
