@@ -84,6 +84,7 @@ def _look(browser: webdriver.Chrome, portal: str, width: int) -> None:
                 browser.execute_script(f"document.querySelector('{OPERATION}').scrollIntoView()")
                 page.keep(f"portal-order-{width}-{scheme}")
             assert browser.execute_script(_SIDEWAYS) == [], f"{path} at {width} pixels"
+            assert browser.execute_script(_BROKEN) == [], f"{path} at {width} pixels"
             ground = browser.execute_script("return getComputedStyle(document.body).backgroundColor")
             assert (ground == "rgb(255, 255, 255)") == (scheme == "light"), ground
     assert not page.refused()
@@ -97,6 +98,19 @@ return [...document.querySelectorAll(parts)]
   .concat(document.documentElement.scrollWidth > innerWidth + 1 ? ["the page scrolls sideways"] : []);
 """
 """What is cut off at the right side of the screen."""
+_BROKEN = """
+const parts = "header a, .welcome, .opblock-tag, .opblock-summary *, .opblock-description p, .guide p, .guide li";
+const broken = [], range = document.createRange();
+for (const element of document.querySelectorAll(parts))
+  for (const node of element.childNodes)
+    for (const word of node.nodeType === Node.TEXT_NODE ? node.data.matchAll(/[A-Za-z]{2,}/g) : []) {
+      range.setStart(node, word.index);
+      range.setEnd(node, word.index + word[0].length);
+      if (new Set([...range.getClientRects()].map((line) => Math.round(line.top))).size > 1) broken.push(word[0]);
+    }
+return broken;
+"""
+"""Words of which one half stands on another line."""
 
 
 async def test_guides_are_pages_that_lead_to_one_another(browser: webdriver.Chrome, system: System) -> None:

@@ -1,12 +1,16 @@
-"""`make run` in a terminal: a second one finds it, Ctrl-C and closing the terminal end it, and nothing stays behind. It
-reads the `local.settings.json` of `make setup`."""
+"""`make run` in a terminal: Ctrl-C and closing it end all, a second one finds the first, the next what was bought.
+
+It reads the `local.settings.json` of `make setup`.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import os
 import pty
+import re
 import sys
+import time
 from asyncio.subprocess import PIPE, STDOUT, Process
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
@@ -14,6 +18,7 @@ from pathlib import Path
 
 from localazure.parts import TABLE, port_variable
 from localazure.running import Running, find
+from scripts.shop import Shop
 from tests.integration.localazure.commands import output
 
 ROOT = Path(__file__).parents[2]
@@ -44,6 +49,13 @@ class Terminal:
         asyncio.get_running_loop().remove_reader(self._end)
         with suppress(OSError):
             os.close(self._end)
+
+    async def shows(self, words: str) -> None:
+        """Wait until it does."""
+        deadline = time.monotonic() + PATIENCE
+        while words not in self.shown:
+            assert time.monotonic() < deadline and self.process.returncode is None, self.shown
+            await asyncio.sleep(0.05)
 
     async def ended(self) -> int:
         async with asyncio.timeout(PATIENCE):
@@ -105,18 +117,30 @@ async def test_closing_the_terminal_stops_everything(tmp_path: Path) -> None:
     assert nothing_runs(tmp_path, running)
 
 
-async def test_a_second_one_says_where_the_first_one_is_and_ctrl_c_says_what_it_does(tmp_path: Path) -> None:
+async def test_a_second_one_finds_the_first_and_the_next_what_was_bought(tmp_path: Path) -> None:
     async with run(tmp_path, reload="0") as (terminal, running):
         assert "--reload" not in await asked_for(running), "RELOAD=0 turns it off"
-        second = await asyncio.create_subprocess_exec(
-            *RUN, env=environment(tmp_path), cwd=ROOT, stdout=PIPE, stderr=STDOUT
-        )
-        said = (await second.communicate())[0].decode()
-        assert second.returncode == 0 and said.startswith(f"Already running, process {running.pid};"), said
-        assert {name: url for name, url in running.addresses.items() if url not in said} == {}
-        found = find(tmp_path)
-        assert found is not None and found.addresses == running.addresses and found.answers("apim")
+        await _a_second_one_says_where_it_is(tmp_path, running)
+        await terminal.shows("CONFIRMED")
+        (order,) = re.findall(r"(ord_\w+) .* 202 Accepted", terminal.shown)
+        async with Shop("shopper", tmp_path) as shopper, asyncio.timeout(PATIENCE):
+            while not (await shopper.call("GET", "/orders?limit=1"))["items"]:  # noqa: ASYNC110 - a poll
+                await asyncio.sleep(0.05)
         terminal.type(CTRL_C)
         assert await terminal.ended() == 0, terminal.shown
         assert "Stopping: the hosts end what is under way, then the services" in terminal.shown
     assert nothing_runs(tmp_path, running)
+    async with run(tmp_path) as (again, _):
+        await again.shows(f"The shop is as it was left; the shopper's last order, {order}, is confirmed")
+        assert "202 Accepted" not in again.shown, "nothing is bought again"
+        again.type(CTRL_C)
+        assert await again.ended() == 0, again.shown
+
+
+async def _a_second_one_says_where_it_is(state: Path, running: Running) -> None:
+    second = await asyncio.create_subprocess_exec(*RUN, env=environment(state), cwd=ROOT, stdout=PIPE, stderr=STDOUT)
+    said = (await second.communicate())[0].decode()
+    assert second.returncode == 0 and said.startswith(f"Already running, process {running.pid};"), said
+    assert {name: url for name, url in running.addresses.items() if url not in said} == {}
+    found = find(state)
+    assert found is not None and found.addresses == running.addresses and found.answers("apim")

@@ -17,6 +17,7 @@ from scripts.documents.checks import ROOT, dead_links, documents, programs, wron
 from scripts.documents.reading import Document
 from scripts.replay import rows
 from scripts.replay.plan import make_plan
+from scripts.trigger import STORIES
 
 PAGES = [path.relative_to(ROOT).as_posix() for path in documents()]
 LINKING = sorted(path.relative_to(ROOT).as_posix() for path in ROOT.glob("docs/decisions/*.md")) + sorted(
@@ -119,6 +120,17 @@ def test_figures_of_the_data_are_those_of_the_data() -> None:
         == 2
     )
     assert f"up to {len(largest.lines)} |" in (ROOT / "docs" / "performance.md").read_text()
+
+
+def test_the_largest_basket_of_the_data_is_less_than_a_shopper_may_ask_for_in_a_minute() -> None:
+    largest = max(dataset.read().baskets, key=lambda basket: len(basket.lines))
+    calls = 2 * len({sku for sku, _ in largest.lines})  # each product put into the cart, and as many to look around
+    assert calls < int(_limit("user-calls-per-minute").replace(",", ""))
+
+
+def test_the_stories_that_help_names_are_those_there_are() -> None:
+    (line,) = re.findall(r"^trigger: .*EVENT=(.*)$", (ROOT / "Makefile").read_text(), re.MULTILINE)
+    assert line.split(" | ") == list(STORIES)
 
 
 def test_figures_of_the_replay_are_those_of_its_plan() -> None:

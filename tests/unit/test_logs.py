@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -58,6 +59,13 @@ def test_a_terminal_is_told_nothing_by_a_caller(state: Path) -> None:
     write(state, "one", line(1, "\x1b[2J") + line(2, json.dumps({"event": "x", "named": "\x1b]0;mine\x07"})))
     shown = "".join(entry.plain(colour=False) for entry in logs.entries(state, [], {}))
     assert "\\x1b[2J" in shown and not any(ord(character) < 32 for character in shown)
+
+
+def test_what_is_wrong_stands_out_in_colour(state: Path) -> None:
+    write(state, "one", line(1, "a") + line(2, "b", "WARNING") + line(3, "c", "ERROR"))
+    shown = [entry.plain(colour=True) for entry in logs.entries(state, [], {})]
+    assert [re.findall(r"\x1b\[(\d+)m", each) for each in shown] == [[], ["33", "0"], ["31", "0"]]
+    assert [entry.plain(colour=False).count("\x1b") for entry in logs.entries(state, [], {})] == [0, 0, 0]
 
 
 def test_a_part_without_a_log_is_refused_by_name(state: Path) -> None:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 from pathlib import Path
 
 import pytest
 
+from localazure.parts import TABLE, port_variable
 from localazure.running import Taken, find, held, reset
 from localazure.supervisor import Supervisor
 from scripts.shop import ApiError, addresses
@@ -46,6 +48,19 @@ async def test_what_runs_can_be_looked_at_stopped_and_forgotten_from_elsewhere(t
         assert await running.ended() == 0
     assert await said("reset") == (0, f"{tmp_path} is forgotten")
     assert await said("reset") == (0, f"nothing is kept in {tmp_path}")
+
+
+async def test_a_machine_is_looked_at_before_anything_runs(tmp_path: Path) -> None:
+    free = {port_variable(name): "0" for name in TABLE}
+    async with command("doctor", state=tmp_path, environment=free) as looking:
+        assert await looking.ended() == 0
+    assert [line.split()[0] for line in looking.said] == ["ok"] * 5, looking.said
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        async with command("doctor", state=tmp_path, environment=free | {port_variable("entra"): port}) as looking:
+            assert await looking.ended() == 1
+    said = "\n".join(looking.said)
+    assert f"port {port} (entra) is in use" in said and f"set {port_variable('entra')}" in said
 
 
 async def test_what_a_killed_one_has_left_behind_is_not_taken_for_one_that_runs(tmp_path: Path) -> None:
