@@ -11,6 +11,11 @@ END = r"$(?!\n)"
 """In Python and .NET `$` also matches ahead of a trailing line feed; this does not. JSON Schema's own `$` never did."""
 
 
+NOT_BLANK = r"[^\s\x1c-\x1f\x85\ufeff]"
+"""A text with something to see in it. What is white space to Python is not all that to JSON Schema, nor the other way:
+what either of them takes for it stands here."""
+
+
 def whole(pattern: str) -> str:
     """The pattern of a text that is `pattern` from its first to its last character."""
     return f"^{pattern}{END}"

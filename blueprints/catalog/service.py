@@ -21,7 +21,7 @@ from shared.errors import (
     Unprocessable,
 )
 from shared.money import Money, minor_unit_digits
-from shared.patterns import whole
+from shared.patterns import NOT_BLANK, whole
 from shared.persistence.cosmos import AlreadyExists, ConditionFailed, Document
 from shared.telemetry.log import Log
 from shared.web.body import Sku
@@ -40,7 +40,7 @@ RowOutcome = Literal["created", "changed", "unchanged"]
 class PutProduct(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A product as staff describe it. `sku` may be repeated, and must then be the one in the path."""
 
-    name: Annotated[str, msgspec.Meta(min_length=1, max_length=200, pattern=r"\S")]
+    name: Annotated[str, msgspec.Meta(min_length=1, max_length=200, pattern=NOT_BLANK)]
     category: Category
     price: Money
     description: Annotated[str, msgspec.Meta(max_length=4000)] | None = None

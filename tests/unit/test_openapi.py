@@ -141,6 +141,22 @@ def test_the_document_demands_what_the_code_demands() -> None:
         assert described(operation)["x-roles"] == list(operation.roles)
 
 
+@pytest.mark.parametrize("blank", [" ", "\t\n", "\x1c", "\x1f", "\x85", "\xa0", "\u2028", "\u3000", "\ufeff"])
+def test_a_name_of_white_space_is_none_to_the_schema_and_to_the_decoder(blank: str) -> None:
+    (operation,) = (each for each in WITH_BODY if each.id == "addresses_change")
+    media = described(operation)["requestBody"]["content"]["application/json"]
+    validator, shape = Schemas(DOCUMENT).validator(operation.id, media["schema"]), operation.body
+    assert shape is not None
+    for name, good in ((blank, False), (f"{blank}a", True), ("\u200b", True)):
+        body = {**media["example"], "name": name}
+        assert validator.is_valid(body) == good, body
+        if good:
+            msgspec.json.decode(json.dumps(body).encode(), type=shape)
+        else:
+            with pytest.raises(msgspec.ValidationError, match="name"):
+                msgspec.json.decode(json.dumps(body).encode(), type=shape)
+
+
 _text = st.text(max_size=45) | st.sampled_from(["85123A", "pm_card_visa", "GB", "GBP", "home", "crt_" + "a" * 26])
 _leaf = st.none() | st.booleans() | st.integers(-5, 10**9) | st.floats(allow_nan=False) | _text
 _any = st.recursive(
