@@ -19,7 +19,6 @@ from pathlib import Path
 from localazure.parts import TABLE, port_variable
 from localazure.running import Running, find
 from scripts.shop import Shop
-from tests.integration.localazure.commands import output
 
 ROOT = Path(__file__).parents[2]
 PATIENCE = 60.0
@@ -100,9 +99,9 @@ async def _ready(state: Path) -> Running:
         await asyncio.sleep(0.1)
 
 
-async def asked_for(running: Running) -> list[str]:
+def asked_for(running: Running) -> list[str]:
     """The arguments of the `up` that runs."""
-    return (await output("ps", "-ww", "-o", "args=", "-p", str(running.pid))).split()
+    return Path(f"/proc/{running.pid}/cmdline").read_text(encoding="utf-8").split("\0")
 
 
 def nothing_runs(state: Path, former: Running) -> bool:
@@ -111,7 +110,7 @@ def nothing_runs(state: Path, former: Running) -> bool:
 
 async def test_closing_the_terminal_stops_everything(tmp_path: Path) -> None:
     async with run(tmp_path) as (terminal, running):
-        assert "--reload" in await asked_for(running)
+        assert "--reload" in asked_for(running)
         terminal.close()
         await terminal.ended()
     assert nothing_runs(tmp_path, running)
@@ -119,7 +118,7 @@ async def test_closing_the_terminal_stops_everything(tmp_path: Path) -> None:
 
 async def test_a_second_one_finds_the_first_and_the_next_what_was_bought(tmp_path: Path) -> None:
     async with run(tmp_path, reload="0") as (terminal, running):
-        assert "--reload" not in await asked_for(running), "RELOAD=0 turns it off"
+        assert "--reload" not in asked_for(running), "RELOAD=0 turns it off"
         await _a_second_one_says_where_it_is(tmp_path, running)
         await terminal.shows("CONFIRMED")
         (order,) = re.findall(r"(ord_\w+) .* 202 Accepted", terminal.shown)
