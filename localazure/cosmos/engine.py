@@ -36,6 +36,7 @@ class Account:
         """By the resource ids of what they are for."""
         self.ledger = charges.Ledger()
         self._changed: dict[int, asyncio.Event] = {}
+        self._closing = False
 
     def close(self) -> None:
         self._store.close()
@@ -229,13 +230,21 @@ class Account:
         return max(earlier, default=0)
 
     async def changed(self, container: Container, seconds: float) -> bool:
-        """Wait for a change; False if none came in time."""
+        """Wait for a change; False if none came in time, or nobody is to wait any more."""
+        if self._closing:
+            return False
         signal = self._changed.setdefault(container.number, asyncio.Event())
         try:
             await asyncio.wait_for(signal.wait(), seconds)
         except TimeoutError:
             return False
-        return True
+        return not self._closing
+
+    def wake(self) -> None:
+        """Nobody waits for a change any more, nor will: the server is about to stop."""
+        self._closing = True
+        for signal in self._changed.values():
+            signal.set()
 
     def purge(self) -> None:
         """Remove what has expired."""

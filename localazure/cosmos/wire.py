@@ -126,6 +126,7 @@ class CosmosServer:
             self._purging.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await self._purging
+        self._account.wake()
         if self._runner is not None:
             abort_idle_over_tls(self._runner)
             await self._runner.cleanup()

@@ -211,3 +211,21 @@ async def test_a_feed_that_is_asked_to_wait_answers_when_something_changes(serve
         status, _, document = await waiting
     assert status == 200
     assert names(document["Documents"]) == ["2"]
+
+
+async def test_who_waits_for_a_change_is_answered_when_the_server_stops(tmp_path: Path) -> None:
+    server = CosmosServer(Config(port=0, state=tmp_path))
+    await server.start()
+    connection = f"AccountEndpoint={server.url}/;AccountKey={EMULATOR_KEY};"
+    async with AsyncCosmosClient.from_connection_string(connection) as client, aiohttp.ClientSession() as session:
+        shop = await client.create_database("shop")
+        await shop.create_container("things", PartitionKey("/kind"))
+        account, link = Account(Connection(connection), session), "dbs/shop/colls/things"
+        headers = {"A-IM": "Incremental Feed", "If-None-Match": "*", "x-localazure-wait-ms": "20000"}
+        waiting = asyncio.create_task(account.call("GET", "docs", link, f"{link}/docs", headers))
+        async with asyncio.timeout(60):
+            while not server._account._changed:
+                await shop.read()
+        await server.stop()
+        status, _, _ = await waiting
+    assert status == 304
