@@ -50,6 +50,7 @@ def _buy(browser: webdriver.Chrome, portal: str) -> dict[str, Any]:
     assert not page.refused()
     browser.refresh()
     page.read("#who", "Signed in as Shopper")
+    page.see(f"{OPERATION} .demanded")  # a page that is still drawn moves under the click
     page.click("#sign-in")
     page.read("#sign-in", "Sign in")
     assert browser.find_element(By.ID, "who").text == ""
