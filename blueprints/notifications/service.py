@@ -6,6 +6,7 @@ at the provider before there is another.
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import timedelta
 
@@ -62,7 +63,7 @@ async def list_by_recipient(caller: Principal, cursor: str | None, limit: int) -
 
 
 async def hear_account(event: Event, data: AccountChanged) -> None:
-    """Know whom to write to; whoever has just agreed to more is welcomed, once."""
+    """Know whom to write to, and write what has waited for that; whoever has just agreed to more is welcomed, once."""
     await store.keep_recipient(
         Recipient(
             recipient_id=data.account_id,
@@ -73,6 +74,7 @@ async def hear_account(event: Event, data: AccountChanged) -> None:
             contact=data.contact or "",
         )
     )
+    await _try(store.waiting(data.account_id))
     if data.marketing:
         await _tell(event, data.account_id, "welcome", data.created_at, Facts())
 
@@ -127,7 +129,11 @@ async def hear_export(event: Event, data: ExportReady) -> None:
 
 async def try_again() -> None:
     """Try what could not be sent before."""
-    async for mail in store.due(timestamp()):
+    await _try(store.due(timestamp()))
+
+
+async def _try(mails: AsyncIterator[Mail]) -> None:
+    async for mail in mails:
         try:
             await _deliver(mail)
         except Transient:

@@ -88,6 +88,14 @@ async def due(now: str) -> AsyncIterator[Mail]:
         yield mail
 
 
+async def waiting(recipient_id: str) -> AsyncIterator[Mail]:
+    """E-mails to the recipient that wait for another try, whether or not its time has come."""
+    query = f"SELECT TOP {AT_MOST} * FROM c WHERE c.status = 'due'"  # noqa: S608 - fixed text
+    found: list[Document] = [item async for item in MAILS.query(query, {}, key=recipient_id)]
+    for mail in readable(MAILS, found, Mail):
+        yield mail
+
+
 async def list_by_recipient(recipient_id: str, before: str | None, limit: int) -> list[Mail]:
     """At most `limit` of what was written to the recipient, newest first, after the sort key `before`."""
     condition = "" if before is None else " AND c.sort_key < @before"

@@ -110,6 +110,18 @@ async def test_a_fact_is_told_once_however_often_and_at_the_same_time_its_event_
     assert (mail.status, mail.address, mail.attempts) == ("sent", f"{who}@example.com", 1)
 
 
+async def test_who_orders_before_accounts_has_told_of_them_is_told_once_it_has(post: str) -> None:
+    who = secrets.token_hex(8)
+    data = confirmed(who)
+    await service.hear_confirmed(event(data, data.order_id), data)
+    assert await inbox(post, who) == []
+    await asyncio.gather(*(known(of=who) for _ in range(4)))
+    (arrived,) = await inbox(post, who)
+    assert arrived["content"]["subject"] == f"Your order {data.order_id} is confirmed"
+    (mail,) = await mails(who)
+    assert (mail.status, mail.address) == ("sent", f"{who}@example.com")
+
+
 async def test_what_is_written_is_in_the_language_of_the_account(post: str) -> None:
     who = await known("de")
     data = OrderCancelled(order_id="ord_a", reason="payment_declined", customer_id=who)
