@@ -28,7 +28,7 @@ PARTS = {
     """,
     "stock is reserved": """
         inventory: inventory_on_orders order.placed
-          inventory: patch stock
+          inventory: batch stock
           inventory: batch reservations
           inventory: inventory_feed stock.reserved
             inventory: send inventory stock.reserved
@@ -39,8 +39,8 @@ PARTS = {
     "stock is released": """
         inventory: inventory_on_orders order.cancelled
           inventory: read reservations
-          inventory: patch stock
           inventory: batch reservations
+          inventory: patch stock
           inventory: inventory_feed stock.released
             inventory: send inventory stock.released
               orders: orders_on_inventory stock.released
