@@ -110,7 +110,6 @@ def test_figures_of_the_limits_are_those_that_hold() -> None:
 def test_figures_of_the_data_are_those_of_the_data() -> None:
     data, readme = dataset.read(), (ROOT / "README.md").read_text()
     assert f"{len(data.products)} products with their stock" in readme
-    assert f"{len(data.products):,} catalog events" in readme
     largest = max(data.baskets, key=lambda basket: len(basket.lines))
     products = len({sku for sku, _ in largest.lines})
     line = f"make demo BASKET={largest.invoice} ACCOUNT=shopper2      # the largest basket of the data: "
