@@ -80,19 +80,21 @@ async def change(before: Mail, after: Mail) -> bool:
     return True
 
 
-async def due(now: str) -> AsyncIterator[Mail]:
+def due(now: str) -> AsyncIterator[Mail]:
     """E-mails that wait for another try whose time has come."""
     query = f"SELECT TOP {AT_MOST} * FROM c WHERE c.status = 'due' AND c.due_at < @now"  # noqa: S608 - fixed text
-    found: list[Document] = [item async for item in MAILS.query(query, {"@now": now})]
-    for mail in readable(MAILS, found, Mail):
-        yield mail
+    return _found(query, {"@now": now})
 
 
-async def waiting(recipient_id: str) -> AsyncIterator[Mail]:
+def waiting(recipient_id: str) -> AsyncIterator[Mail]:
     """E-mails to the recipient that wait for another try, whether or not its time has come."""
     query = f"SELECT TOP {AT_MOST} * FROM c WHERE c.status = 'due'"  # noqa: S608 - fixed text
-    found: list[Document] = [item async for item in MAILS.query(query, {}, key=recipient_id)]
-    for mail in readable(MAILS, found, Mail):
+    return _found(query, {}, recipient_id)
+
+
+async def _found(query: str, parameters: Mapping[str, str], recipient_id: str | None = None) -> AsyncIterator[Mail]:
+    documents: list[Document] = [item async for item in MAILS.query(query, parameters, key=recipient_id)]
+    for mail in readable(MAILS, documents, Mail):
         yield mail
 
 
