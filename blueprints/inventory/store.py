@@ -166,9 +166,9 @@ async def release(order_id: str, lines: Sequence[Line]) -> None:
         ]
         return changes, f'from c where is_defined(c.holds["{order_id}"])'
 
-    while lines and await _together(lines, change) is None:
-        _, gone = _held(order_id, lines, await _stock(lines))
-        lines = [line for line in lines if line not in gone]
+    while lines and not await _together(lines, change):
+        found = await _stock(lines)
+        lines = [line for line in lines if line.sku in found and order_id in found[line.sku].holds]
 
 
 async def take_back(order_id: str, lines: Sequence[Line], event_id: str) -> None:
@@ -242,7 +242,7 @@ async def clean(sold: Mapping[str, Mapping[str, Hold]]) -> None:
     while sold := {sku: holds for sku, holds in sold.items() if holds}:
         some = {sku: dict(list(holds.items())[:CLEANED]) for sku, holds in sold.items()}
         lines = [Line(sku, domain.pieces(holds)) for sku, holds in some.items()]
-        if await _together(lines, partial(_clean, some)) is None:
+        if not await _together(lines, partial(_clean, some)):
             return
         sold = {sku: dict(list(holds.items())[CLEANED:]) for sku, holds in sold.items()}
 
@@ -268,15 +268,17 @@ def _hold(order_id: str, line: Line) -> Change:
     return changes, enough
 
 
-async def _together(lines: Sequence[Line], change: Callable[[Line], Change]) -> list[Document] | None:
-    """Change the items of one shelf, all or none; the items as they now are. `None`: a condition did not hold."""
+async def _together(lines: Sequence[Line], change: Callable[[Line], Change]) -> bool:
+    """Change the items of one shelf, all or none. False where a condition did not hold."""
     shelf = shelf_of(lines[0].sku)
     try:
         if len(lines) == 1:
-            return [await STOCK.patch(lines[0].sku, shelf, *change(lines[0]))]
-        return await STOCK.batch(shelf, [patch(line.sku, *change(line)) for line in lines])
+            await STOCK.patch(lines[0].sku, shelf, *change(lines[0]))
+        else:
+            await STOCK.batch(shelf, [patch(line.sku, *change(line)) for line in lines])
     except (ConditionFailed, ItemNotFound):
-        return None
+        return False
+    return True
 
 
 async def _stock(lines: Sequence[Line]) -> dict[str, Stock]:
