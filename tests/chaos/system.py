@@ -26,8 +26,6 @@ ROOT = Path(__file__).parents[2]
 LOCK = "PT4S"
 """How long a message stays locked by a host that died. The minute of `infra/servicebus.json` would be waited out
 after every crash; a host that lives renews its locks every second either way."""
-DELIVERIES = 10
-"""As `infra/servicebus.json` has it."""
 STRIPE_TIMEOUT = 3
 """Seconds that payments waits for one answer of the provider."""
 CREDIT = 50_000_000
@@ -159,10 +157,10 @@ async def running(
     recovery: str = "fast",
     instances: int = 0,
     settings: Mapping[str, str] = SETTINGS,
-    deliveries: int = DELIVERIES,
+    deliveries: int | None = None,
 ) -> AsyncIterator[System]:
     """A fresh system in `folder`, started; everything is killed at the end. Containers have so many physical ranges,
-    and a message dies after so many deliveries.
+    and a message dies after so many `deliveries`, or as many as are declared.
 
     With fast recovery a host that is started again need not wait for what the dead one held, which most tests would
     otherwise spend their time with.
@@ -171,7 +169,8 @@ async def running(
     shutil.copy(ROOT / "local.settings.sample.json", folder / "settings.json")
     entities = folder / "servicebus.json"
     declared = json.loads((ROOT / "infra" / "servicebus.json").read_text())
-    entities.write_text(json.dumps(_with(declared, {"LockDuration": lock, "MaxDeliveryCount": deliveries})))
+    properties = {"LockDuration": lock, **({"MaxDeliveryCount": deliveries} if deliveries else {})}
+    entities.write_text(json.dumps(_with(declared, properties)))
     admin_port = _free_port()
     options = {
         "functions": {"settings": str(folder / "settings.json"), "app": str(ROOT), "recovery": recovery},
